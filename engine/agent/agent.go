@@ -1,0 +1,273 @@
+// Package agent is the interface between the engine and connected systems, as
+// database/sql/driver is between database/sql and databases.
+//
+// A management agent implements [Agent], and [Importer], [Exporter] or both. It
+// streams: entries come in pages, changes go out in batches, and no method may
+// hold a whole system in memory. An agent's methods are called from one
+// goroutine at a time, except that a context may be cancelled at any moment.
+//
+// The call order is that of sync-engine §10.1:
+//
+//	Schema, OpenImport, Next..., Close
+//	Schema, OpenExport, Put..., Close
+//
+// What goes wrong with one object is a *[fault.Error] on that object (in
+// [Entry.Err] or [Result.Err]) and the run goes on. What goes wrong with the
+// system is the error of the call; its fault name becomes the result of the step
+// (sync-engine §2.6, such as "stopped-connectivity" or "no-start-file-not-found").
+package agent
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/metasync/metasync/engine/fault"
+	"github.com/metasync/metasync/engine/identity"
+)
+
+// An Agent connects the engine to one system.
+type Agent interface {
+	// Schema asks the system for its object types, completed by what the
+	// configuration says of them. Every attribute that an import may deliver or
+	// an export may carry is in it.
+	Schema(ctx context.Context) (identity.Schema, error)
+
+	// Capabilities says what the agent can do. It never changes.
+	Capabilities() Capabilities
+}
+
+// Capabilities is what an agent can do (sync-engine §10.3). The zero value is
+// an agent with distinguished names of its own, without delta imports.
+type Capabilities struct {
+	// DeltaImport: the agent can deliver only what changed since a watermark.
+	// Without it a delta import reads the whole system (see [Import.Complete]).
+	DeltaImport bool
+
+	// AnchorIsDN: objects have no name but their anchor; the DN of an entry is
+	// its anchor, and references hold anchors.
+	AnchorIsDN bool
+
+	// AllOrNothing: what Put accepted counts only once Close has returned nil,
+	// as in an agent that writes a file.
+	AllOrNothing bool
+
+	// LDAPNames: DNs are LDAP distinguished names, compared and ordered as such.
+	LDAPNames bool
+}
+
+// An Importer reads from its system.
+type Importer interface {
+	// OpenImport starts reading. It must find out here, and not later, that the
+	// system cannot be read at all.
+	OpenImport(ctx context.Context, req ImportRequest) (Import, error)
+}
+
+// An ImportRequest says what to read.
+type ImportRequest struct {
+	Schema    identity.Schema // what the engine believes the system to be
+	Required  []Required      // attributes without which an import would do harm
+	Delta     bool            // only what changed since the watermark
+	Watermark []byte          // what the last complete import left, nil if there was none
+	PageSize  int             // wanted number of entries in a page
+}
+
+// Required names an attribute that rules read. If the system no longer has it,
+// OpenImport must refuse rather than deliver objects without it.
+type Required struct{ ObjectType, Attribute string }
+
+// An Import is a stream of entries.
+type Import interface {
+	// Next empties page and fills it with the next entries. It returns io.EOF,
+	// and an empty page, after the last one. Any other error ends the import: it
+	// is incomplete, and nothing may be concluded from what it did not deliver.
+	Next(ctx context.Context, page *Page) error
+
+	// Complete reports whether the stream, read to its end, holds every object
+	// of the system, so that an object which it does not hold is gone. It is
+	// called once, before the first Next.
+	Complete() bool
+
+	// Unchanged reports whether nothing changed since the watermark, so that the
+	// stream is empty though Complete. It is called once, before the first Next.
+	Unchanged() bool
+
+	// Close ends the import. After a complete read it returns the watermark for
+	// the next one; otherwise the result means nothing.
+	Close(ctx context.Context, outcome Outcome) (watermark []byte, err error)
+}
+
+// An Outcome tells an agent how a run ended.
+type Outcome int
+
+// The outcomes.
+const (
+	Completed Outcome = iota // everything was read, or put
+	Aborted                  // an error, a limit, or somebody stopped the run
+)
+
+// A Page holds entries and the room for their content. Entries stay valid until
+// the page is filled again; who needs them longer copies them.
+type Page struct {
+	Entries []Entry
+
+	attributes []identity.Attribute
+	values     []identity.Value
+}
+
+// Reset empties the page and keeps its room.
+func (p *Page) Reset() {
+	p.Entries, p.attributes, p.values = p.Entries[:0], p.attributes[:0], p.values[:0]
+}
+
+// Add appends an empty entry and returns it; the pointer is good until the next Add.
+func (p *Page) Add() *Entry {
+	p.Entries = append(p.Entries, Entry{})
+	return &p.Entries[len(p.Entries)-1]
+}
+
+// Attributes returns room in the page for n attributes.
+func (p *Page) Attributes(n int) []identity.Attribute {
+	p.attributes = grow(p.attributes, n)
+	start := len(p.attributes) - n
+	return p.attributes[start : start : start+n]
+}
+
+// Values returns room in the page for n values.
+func (p *Page) Values(n int) []identity.Value {
+	p.values = grow(p.values, n)
+	start := len(p.values) - n
+	return p.values[start : start : start+n]
+}
+
+// grow extends s by n items. Earlier cuts of s stay valid: when the room is
+// used up, new room is taken and the old left to those who hold it.
+func grow[T any](s []T, n int) []T {
+	if len(s)+n > cap(s) {
+		s = make([]T, 0, max(2*cap(s), n, 256))
+	}
+	return s[:len(s)+n]
+}
+
+// An Entry is one object, or one change to an object, as the system tells it
+// (sync-engine §10.2).
+type Entry struct {
+	// Op is Add for a complete object, Update for changes to one, Delete for
+	// one that is gone. The zero value is an Add.
+	Op identity.Operation
+
+	ObjectType string
+	DN         string // as the system writes it; equal to Anchor if AnchorIsDN
+	Anchor     string // see identity.JoinAnchor
+	NewDN      string // Update: the object was renamed
+
+	Attributes identity.Attributes // Add: everything; references are unresolved
+	Changes    []identity.Change   // Update: sorted by name
+
+	Line int // where in its file the entry begins, 0 if it has none
+
+	// Err is a discovery error (sync-engine §2.7). The object is not staged; it
+	// counts as seen if the entry has an anchor.
+	Err *fault.Error
+}
+
+// An Exporter writes to its system.
+type Exporter interface {
+	// OpenExport starts an export. It must find out here that the system cannot
+	// be written at all.
+	OpenExport(ctx context.Context, req ExportRequest) (Export, error)
+}
+
+// An ExportRequest says what will be written.
+type ExportRequest struct {
+	Schema identity.Schema
+}
+
+// An Export takes changes.
+type Export interface {
+	// Put carries out the changes in their order and returns as many results.
+	// An error ends the export: nobody knows what became of these changes.
+	Put(ctx context.Context, changes []Change) ([]Result, error)
+
+	// Close ends the export. With AllOrNothing, nothing has been written until
+	// it returns nil, and nothing is written at all if outcome is Aborted.
+	Close(ctx context.Context, outcome Outcome) error
+}
+
+// A Change is what an export does to one object.
+type Change struct {
+	Op         identity.Operation // Add, Update, Delete
+	ObjectType string
+	DN         string // as it is, for an Add as it shall be
+	Anchor     string // "" for an Add whose anchor the system gives
+	NewDN      string // Update: rename the object
+
+	// Changes of attributes, sorted by name; references hold DNs. For an Add
+	// all of them are Adds.
+	Changes []identity.Change
+
+	// Image is the whole object as it shall be after the change, as far as the
+	// engine knows it.
+	Image identity.Attributes
+
+	// Repeated: an interrupted export may have carried this out already. What
+	// is then found in place is a success.
+	Repeated bool
+}
+
+// A Result is what became of a [Change].
+type Result struct {
+	Anchor string       // Add: the anchor of the new object, if the system gave it
+	DN     string       // the DN, if the system changed it
+	Err    *fault.Error // an export error (sync-engine §2.8); nil is success
+}
+
+// A Kind is a kind of connected system that configurations may name.
+type Kind struct {
+	Name string // as in `type: csv`
+	Doc  string // one sentence for the reference
+
+	// New returns a pointer to a new settings struct. The configuration decodes
+	// the agent's keys into its exported fields, by their `yaml` tags; a `doc`
+	// tag describes the key, `default:` is only shown. Values of type [Path] are
+	// made absolute.
+	New func() Settings
+
+	// NewObject returns a pointer to a struct for the keys of an object type
+	// that only this kind has; nil if there are none.
+	NewObject func() any
+}
+
+// Settings is the configuration of one agent.
+type Settings interface {
+	// Open returns the agent. It checks the settings, but connects to nothing.
+	Open(env Env) (Agent, error)
+}
+
+// A Path is a file or folder in a configuration. Relative ones are relative to
+// the configuration file.
+type Path string
+
+// Env is what an agent is given besides its own settings.
+type Env struct {
+	Name    string // of the agent
+	Objects []Object
+	Log     *slog.Logger
+}
+
+// An Object is an object type as the configuration describes it.
+type Object struct {
+	Name       string
+	Anchor     []string
+	Attributes []Attribute
+	Settings   any // what [Kind.NewObject] returned, filled; nil without it
+	Position   fault.Position
+}
+
+// An Attribute is an attribute as the configuration describes it.
+type Attribute struct {
+	Name      string
+	Type      identity.Type
+	Multi     bool
+	Separator string // between the values, where the system has only text
+	Position  fault.Position
+}

@@ -1,0 +1,37 @@
+package autosync
+
+import (
+	"time"
+
+	"github.com/metasync/metasync/engine/fault"
+)
+
+// A Request asks for one run profile of one agent. Whoever makes it, the
+// scheduler decides when to grant it.
+type Request struct {
+	Agent   string `json:"agent"`
+	Profile string `json:"profile"`
+	Cause   Cause  `json:"cause"`
+}
+
+// A Cause says why a run happened, and after which other run.
+type Cause struct {
+	Kind   string `json:"kind"`             // trigger, schedule, follow-up, manual, initial, retry
+	Name   string `json:"name,omitempty"`   // of the trigger, or what the follow-up is for
+	Parent uint64 `json:"parent,omitempty"` // the run that led to this one
+	User   string `json:"user,omitempty"`   // who asked, for manual requests
+}
+
+// A TriggerSpec describes a trigger, declared in the configuration or by a
+// script. Exactly one of Every, Cron, Watch and Check is set.
+type TriggerSpec struct {
+	Name     string
+	Agent    string
+	Run      string         // the run profile to request; may be empty with Check
+	Every    time.Duration  // interval between firings
+	Cron     string         // five fields, or a descriptor such as @daily
+	TimeZone *time.Location // of Cron; nil is local time
+	Watch    string         // absolute path of a file, or a pattern in a folder
+	Settle   time.Duration  // how long the watched files must be quiet
+	Position fault.Position
+}

@@ -1,0 +1,99 @@
+package identity
+
+import (
+	"slices"
+	"strings"
+)
+
+// An Attribute is a name and a normalized, non-empty set of values.
+type Attribute struct {
+	Name   string
+	Values []Value
+}
+
+// Attributes is the content of an object: sorted by name, without empty
+// attributes. The zero value is an object without attributes. Treat the values
+// of one that you were given as read-only; [Attributes.Set] copies.
+type Attributes []Attribute
+
+// Get returns the values of an attribute, nil if it is absent.
+func (a Attributes) Get(name string) []Value {
+	if i, found := a.find(name); found {
+		return a[i].Values
+	}
+	return nil
+}
+
+// First returns the first value of an attribute, the zero Value if it is absent.
+func (a Attributes) First(name string) Value {
+	if values := a.Get(name); len(values) > 0 {
+		return values[0]
+	}
+	return Value{}
+}
+
+// Set returns a with the attribute replaced; without values it is removed. The
+// list is changed in place where that is possible, so use only the result. The
+// values are normalized and kept.
+func (a Attributes) Set(name string, values ...Value) Attributes {
+	i, found := a.find(name)
+	switch {
+	case len(values) == 0 && found:
+		return slices.Delete(a, i, i+1)
+	case len(values) == 0:
+		return a
+	case found:
+		a[i].Values = Normalize(values)
+		return a
+	}
+	return slices.Insert(a, i, Attribute{name, Normalize(values)})
+}
+
+// Clone returns a copy whose list may be changed without changing a. The value
+// sets are shared: they are never changed in place.
+func (a Attributes) Clone() Attributes { return slices.Clone(a) }
+
+// Equal reports whether a and b hold the same attributes with the same values.
+func (a Attributes) Equal(b Attributes) bool {
+	return slices.EqualFunc(a, b, func(x, y Attribute) bool {
+		return x.Name == y.Name && slices.Equal(x.Values, y.Values)
+	})
+}
+
+// SortAttributes brings attributes gathered in any order into the form of
+// [Attributes]: sorted by name, values normalized, empty ones dropped, the
+// values of repeated names united. It works in place.
+func SortAttributes(list []Attribute) Attributes {
+	if !slices.IsSortedFunc(list, compareNames) {
+		slices.SortStableFunc(list, compareNames)
+	}
+	out := list[:0]
+	for _, attribute := range list {
+		if len(attribute.Values) == 0 {
+			continue
+		}
+		if n := len(out); n > 0 && out[n-1].Name == attribute.Name {
+			out[n-1].Values = Normalize(slices.Concat(out[n-1].Values, attribute.Values))
+			continue
+		}
+		attribute.Values = Normalize(attribute.Values)
+		out = append(out, attribute)
+	}
+	return out
+}
+
+func compareNames(x, y Attribute) int { return strings.Compare(x.Name, y.Name) }
+
+func (a Attributes) find(name string) (int, bool) {
+	if len(a) <= 8 {
+		for i := range a {
+			if a[i].Name >= name {
+				return i, a[i].Name == name
+			}
+		}
+		return len(a), false
+	}
+	return slices.BinarySearchFunc(a, name, func(x Attribute, name string) int {
+		return strings.Compare(x.Name, name)
+	})
+}

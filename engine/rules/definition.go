@@ -1,0 +1,166 @@
+package rules
+
+import (
+	"github.com/metasync/metasync/engine/fault"
+	"github.com/metasync/metasync/engine/identity"
+)
+
+// A Model is everything that decides how objects are synchronized, as an
+// administrator wrote it. [Compile] turns it into something to run.
+type Model struct {
+	Types   []MetaverseType
+	Agents  []Agent // in the order of the configuration: the default precedence
+	Rules   []Rule
+	Dialect string // of expressions, "fim" unless a rule says otherwise
+}
+
+// A MetaverseType is an object type of the metaverse.
+type MetaverseType struct {
+	Name       string
+	Attributes []MetaverseAttribute
+	Delete     DeletionRule
+	Position   fault.Position
+}
+
+// A MetaverseAttribute is an attribute of a metaverse type.
+type MetaverseAttribute struct {
+	Name       string
+	Type       identity.Type
+	Multi      bool
+	Indexed    bool // attributes that joins use are indexed in any case
+	Precedence Precedence
+	Position   fault.Position
+}
+
+// A Precedence says which of several contributors wins (sync-engine §4.1).
+type Precedence struct {
+	Mode   PrecedenceMode
+	Agents []string // ranked: the strongest first; agents not named follow in the order of the model
+}
+
+// A PrecedenceMode is ranked, equal or manual.
+type PrecedenceMode string
+
+// The modes of precedence.
+const (
+	Ranked PrecedenceMode = "ranked" // also the empty mode
+	Equal  PrecedenceMode = "equal"
+	Manual PrecedenceMode = "manual"
+)
+
+// A DeletionRule says when a metaverse object is deleted (sync-engine §8.2).
+type DeletionRule struct {
+	When     DeletionCondition
+	Agents   []string // any-of: these agents
+	Ignore   []string // last-connector: connectors of these agents do not count
+	Script   bool
+	Position fault.Position
+}
+
+// A DeletionCondition is last-connector or any-of.
+type DeletionCondition string
+
+// The deletion conditions.
+const (
+	LastConnector DeletionCondition = "last-connector" // also the empty condition
+	AnyOf         DeletionCondition = "any-of"
+)
+
+// An Agent is what the rules must know of a management agent.
+type Agent struct {
+	Name        string
+	Schema      identity.Schema // from the agent itself, not from the configuration
+	AnchorIsDN  bool            // see agent.Capabilities
+	LDAPNames   bool
+	Filter      map[string]Scope // connector filter by object type (sync-engine §3.4)
+	Deprovision Deprovision
+	NoRecall    bool // keep contributed values after a disconnect (sync-engine §4.5)
+	Position    fault.Position
+}
+
+// A Deprovision is what becomes of a connector whose link is cut by the engine
+// (sync-engine §8.1).
+type Deprovision string
+
+// The deprovisioning options.
+const (
+	Disconnect         Deprovision = "disconnect" // also the empty option
+	ExplicitDisconnect Deprovision = "explicit-disconnect"
+	DeleteObject       Deprovision = "delete"
+	DeprovisionScript  Deprovision = "script"
+)
+
+// A Rule is a synchronization rule (sync-engine §5.1).
+type Rule struct {
+	Name       string
+	Agent      string
+	Object     string // resource type of the connected system
+	Metaverse  string // resource type of the metaverse
+	Precedence int    // among the rules of one agent; smaller wins
+	DependsOn  string
+	Dialect    string // "" is the model's
+	Join       []JoinCriterion
+	Inbound    *Inbound
+	Outbound   *Outbound
+	Position   fault.Position
+}
+
+// A JoinCriterion is one or several equalities, all of which must hold.
+type JoinCriterion []JoinPair
+
+// A JoinPair compares a connector-space attribute with a metaverse attribute.
+type JoinPair struct {
+	Connector string
+	Metaverse string
+	Position  fault.Position
+}
+
+// An Inbound is the inbound half of a rule.
+type Inbound struct {
+	Scope   Scope
+	Project bool
+	Flows   []Flow
+}
+
+// An Outbound is the outbound half of a rule.
+type Outbound struct {
+	ByPolicy    bool // only where an expected rule entry says so
+	Scope       Scope
+	Provision   bool
+	Deprovision bool
+	Parameters  []string
+	Flows       []Flow
+}
+
+// A Scope is a list of alternatives, each a list of conditions that must all
+// hold. The empty scope holds every object (sync-engine §5.2).
+type Scope [][]Condition
+
+// A Condition compares an attribute with a constant.
+type Condition struct {
+	Attribute string
+	Operator  string // as in the configuration, or as a code of the reference
+	Value     string
+	Position  fault.Position
+}
+
+// A Flow gives an attribute its value.
+type Flow struct {
+	Target        string
+	Source        Source
+	Initial       bool // only while the object is being created
+	AllowNull     bool // outbound: no value removes the attribute
+	ExistenceTest bool
+	Position      fault.Position
+}
+
+// A Source is where a flow's value comes from. Exactly one field is set, except
+// that a constant may also be the empty text (Constant true).
+type Source struct {
+	Attribute  string // direct
+	Expression string // without the leading =
+	Script     string // the name of a flow function of a script
+	Constant   bool
+	Value      string         // of a constant
+	Position   fault.Position // of the source's first character
+}
