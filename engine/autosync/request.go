@@ -1,6 +1,7 @@
 package autosync
 
 import (
+	"context"
 	"time"
 
 	"github.com/metasync/metasync/engine/fault"
@@ -23,7 +24,7 @@ type Cause struct {
 }
 
 // A TriggerSpec describes a trigger, declared in the configuration or by a
-// script. Exactly one of Every, Cron, Watch and Check is set.
+// script. Exactly one of Every, Cron and Watch is set.
 type TriggerSpec struct {
 	Name     string
 	Agent    string
@@ -34,4 +35,15 @@ type TriggerSpec struct {
 	Watch    string         // absolute path of a file, or a pattern in a folder
 	Settle   time.Duration  // how long the watched files must be quiet
 	Position fault.Position
+
+	// Check, if set, is asked each time the trigger is due, and what it returns
+	// is requested instead of Run. An empty Profile or Agent in an answer means
+	// the trigger's own.
+	Check func(ctx context.Context, state State) ([]Request, error)
+}
+
+// A State keeps the durable key-values of one trigger.
+type State interface {
+	Get(key string) (value []byte, err error) // nil if there is none
+	Set(key string, value []byte) error
 }
