@@ -23,14 +23,17 @@ type Position struct {
 
 // String returns file:line:column, as far as they are known.
 func (p Position) String() string {
-	s := p.File
+	var parts []string
+	if p.File != "" {
+		parts = append(parts, p.File)
+	}
 	if p.Line > 0 {
-		s += ":" + strconv.Itoa(p.Line)
+		parts = append(parts, strconv.Itoa(p.Line))
 		if p.Column > 0 {
-			s += ":" + strconv.Itoa(p.Column)
+			parts = append(parts, strconv.Itoa(p.Column))
 		}
 	}
-	return s
+	return strings.Join(parts, ":")
 }
 
 // IsZero reports whether nothing is known of the place.
@@ -124,10 +127,10 @@ func Name(err error) string {
 	return ""
 }
 
-// Suggest returns the candidate that text is most likely a misspelling of, ""
-// if none is near.
+// Suggest returns the candidate that text is most likely a misspelling of, the
+// first of equally near ones, "" if none is near.
 func Suggest(text string, candidates []string) string {
-	best, bestDistance := "", len(text)/3+2
+	best, bestDistance := "", min(len(text)/3+2, len(text))
 	for _, c := range candidates {
 		if strings.EqualFold(c, text) {
 			return c

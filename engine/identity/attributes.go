@@ -12,8 +12,8 @@ type Attribute struct {
 }
 
 // Attributes is the content of an object: sorted by name, without empty
-// attributes. The zero value is an object without attributes. Treat the values
-// of one that you were given as read-only; [Attributes.Set] copies.
+// attributes. The zero value is an object without attributes. Value sets are
+// shared between copies and never changed in place.
 type Attributes []Attribute
 
 // Get returns the values of an attribute, nil if it is absent.
@@ -32,10 +32,12 @@ func (a Attributes) First(name string) Value {
 	return Value{}
 }
 
-// Set returns a with the attribute replaced; without values it is removed. The
-// list is changed in place where that is possible, so use only the result. The
-// values are normalized and kept.
+// Set returns a with the attribute replaced; without values, or with none but
+// zero Values, it is removed. The list is changed in place where that is
+// possible, so use only the result, and [Attributes.Clone] a list that somebody
+// else has too. The values are normalized in place and kept.
 func (a Attributes) Set(name string, values ...Value) Attributes {
+	values = Normalize(values)
 	i, found := a.find(name)
 	switch {
 	case len(values) == 0 && found:
@@ -43,10 +45,10 @@ func (a Attributes) Set(name string, values ...Value) Attributes {
 	case len(values) == 0:
 		return a
 	case found:
-		a[i].Values = Normalize(values)
+		a[i].Values = values
 		return a
 	}
-	return slices.Insert(a, i, Attribute{name, Normalize(values)})
+	return slices.Insert(a, i, Attribute{name, values})
 }
 
 // Clone returns a copy whose list may be changed without changing a. The value
@@ -62,13 +64,14 @@ func (a Attributes) Equal(b Attributes) bool {
 
 // SortAttributes brings attributes gathered in any order into the form of
 // [Attributes]: sorted by name, values normalized, empty ones dropped, the
-// values of repeated names united. It works in place.
+// values of repeated names united. It works in place, on the values too.
 func SortAttributes(list []Attribute) Attributes {
 	if !slices.IsSortedFunc(list, compareNames) {
 		slices.SortStableFunc(list, compareNames)
 	}
 	out := list[:0]
 	for _, attribute := range list {
+		attribute.Values = Normalize(attribute.Values)
 		if len(attribute.Values) == 0 {
 			continue
 		}
@@ -76,7 +79,6 @@ func SortAttributes(list []Attribute) Attributes {
 			out[n-1].Values = Normalize(slices.Concat(out[n-1].Values, attribute.Values))
 			continue
 		}
-		attribute.Values = Normalize(attribute.Values)
 		out = append(out, attribute)
 	}
 	return out

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/bits"
 	"unsafe"
 )
 
@@ -51,6 +52,9 @@ func (e *Encoder) Text(s string) {
 // Name appends the code of a name.
 func (e *Encoder) Name(name string) { e.Uint(e.Names.Code(name)) }
 
+// ID appends an object id; ids of a small sequence number take few bytes.
+func (e *Encoder) ID(id ID) { e.Uint(bits.RotateLeft64(uint64(id), 64-idSequenceBits)) }
+
 // Value appends a value.
 func (e *Encoder) Value(v Value) {
 	e.Byte(byte(v.typ))
@@ -58,7 +62,7 @@ func (e *Encoder) Value(v Value) {
 	case TypeString, TypeBinary:
 		e.Text(v.str)
 	case TypeReference:
-		e.Uint(uint64(v.num))
+		e.ID(ID(v.num))
 		if v.num == 0 {
 			e.Text(v.str)
 		}
@@ -175,6 +179,9 @@ func (d *Decoder) Byte() byte {
 	return b
 }
 
+// ID reads an object id.
+func (d *Decoder) ID() ID { return ID(bits.RotateLeft64(d.Uint(), idSequenceBits)) }
+
 // Text reads a text.
 func (d *Decoder) Text() string {
 	n := d.Uint()
@@ -227,12 +234,16 @@ func (d *Decoder) Value() Value {
 	case TypeString, TypeBinary:
 		v.str = d.Text()
 	case TypeReference:
-		v.num = int64(d.Uint())
+		v.num = int64(d.ID())
 		if v.num == 0 {
 			v.str = d.Text()
 		}
-	case TypeInteger, TypeBoolean, TypeDateTime:
+	case TypeInteger, TypeDateTime:
 		v.num = d.Int()
+	case TypeBoolean:
+		if v.num = d.Int(); v.num&^1 != 0 {
+			d.fail("boolean %d", v.num)
+		}
 	default:
 		d.fail("unknown type %d", v.typ)
 	}
@@ -269,6 +280,9 @@ func (d *Decoder) Attributes() Attributes {
 	for range n {
 		name := d.Name()
 		values := d.Values()
+		if d.err == nil && len(values) == 0 {
+			d.fail("attribute %q without values", name)
+		}
 		if d.err != nil {
 			return nil
 		}
@@ -291,6 +305,9 @@ func (d *Decoder) Delta() *Delta {
 	}
 	for range n {
 		c := Change{Name: d.Name(), Op: d.Operation()}
+		if d.err == nil && !c.Op.changesValues() {
+			d.fail("operation %s on an attribute", c.Op)
+		}
 		c.Values = d.Values()
 		if c.Op == Update {
 			c.Removed = d.Values()

@@ -2,6 +2,7 @@ package identity
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -24,13 +25,23 @@ const (
 var operationNames = [...]string{"none", "add", "replace", "update", "delete", "obsolete", "delete-add"}
 
 // String returns the name of the operation in the records.
-func (o Operation) String() string { return operationNames[o] }
+func (o Operation) String() string {
+	if int(o) < len(operationNames) {
+		return operationNames[o]
+	}
+	return "operation(" + strconv.Itoa(int(o)) + ")"
+}
 
 // MarshalText makes an Operation a string in JSON.
 func (o Operation) MarshalText() ([]byte, error) { return []byte(o.String()), nil }
 
 // Removes reports whether the object is gone after the operation.
 func (o Operation) Removes() bool { return o == Delete || o == Obsolete }
+
+// changesValues reports whether the operation exists at attribute level.
+func (o Operation) changesValues() bool {
+	return o == Add || o == Replace || o == Update || o == Delete
+}
 
 // A Delta turns one image of an object into another. The zero Delta changes
 // nothing.
@@ -55,6 +66,17 @@ type Change struct {
 // IsZero reports whether the delta changes nothing.
 func (d *Delta) IsZero() bool {
 	return d == nil || d.Op == None && d.DN == "" && len(d.Changes) == 0
+}
+
+// Equal reports whether two deltas do the same; nil is the zero delta.
+func (d *Delta) Equal(other *Delta) bool {
+	if d.IsZero() || other.IsZero() {
+		return d.IsZero() && other.IsZero()
+	}
+	return d.Op == other.Op && d.ObjectType == other.ObjectType && d.DN == other.DN &&
+		slices.EqualFunc(d.Changes, other.Changes, func(x, y Change) bool {
+			return x.Name == y.Name && x.Op == y.Op && slices.Equal(x.Values, y.Values) && slices.Equal(x.Removed, y.Removed)
+		})
 }
 
 // IsRename reports whether the delta moves an existing object.
@@ -182,8 +204,9 @@ func (c *Change) Apply(values []Value) []Value {
 	return values
 }
 
-// Apply returns the attributes of the object after the delta; a itself is not
-// changed. After an operation that removes the object there are none.
+// Apply returns the attributes of the object after the delta; after an operation
+// that removes the object there are none. a itself is not changed, but may be
+// the result: [Attributes.Clone] that before setting anything in it.
 func (d *Delta) Apply(a Attributes) Attributes {
 	if d == nil {
 		return a
@@ -219,21 +242,39 @@ func (d *Delta) Apply(a Attributes) Attributes {
 }
 
 // Merge returns the delta that does what d and then next does. Neither is
-// changed; nil stands for the zero delta.
+// changed, and the result shares no list of changes with them; nil stands for
+// the zero delta. The operation is that of the whole as seen from before d: an
+// Add stays an Add, and what was removed and comes again is a DeleteAdd. An Update
+// of values may add one that was there or remove one that was not.
 func (d *Delta) Merge(next *Delta) *Delta {
 	switch {
 	case next.IsZero():
-		return d
-	case d.IsZero():
-		return next
-	case next.Op == Delete || next.Op == Obsolete || next.Op == DeleteAdd:
-		return next
-	case d.Op.Removes() && next.Op == Add:
-		return &Delta{Op: DeleteAdd, ObjectType: next.ObjectType, DN: next.DN, Changes: next.Changes}
-	case next.Op == Add || next.Op == Replace:
-		return next
+		return d.clone()
+	case d.IsZero() || next.Op.Removes():
+		return next.clone()
+	case next.Op == Add || next.Op == DeleteAdd:
+		out := next.clone()
+		switch {
+		case d.Op == Add:
+			out.Op = Add
+		case d.Op == DeleteAdd || d.Op.Removes():
+			out.Op = DeleteAdd
+		}
+		return out
+	case next.Op == Replace:
+		out := next.clone()
+		if out.DN == "" {
+			out.DN = d.DN
+		}
+		if d.Op == Add || d.Op == DeleteAdd {
+			out.Op, out.ObjectType = d.Op, d.ObjectType
+		}
+		return out
 	}
-	out := &Delta{Op: d.Op, ObjectType: d.ObjectType, DN: d.DN, Changes: slices.Clone(d.Changes)}
+	out := d.clone()
+	if out.Op == None {
+		out.Op = next.Op
+	}
 	if next.DN != "" {
 		out.DN = next.DN
 	}
@@ -259,12 +300,24 @@ func (d *Delta) Merge(next *Delta) *Delta {
 	return out
 }
 
+func (d *Delta) clone() *Delta {
+	if d == nil {
+		return nil
+	}
+	out := *d
+	out.Changes = slices.Clone(d.Changes)
+	return &out
+}
+
 // mergeChanges returns the change of one attribute that does what first and
 // then second does, whatever the values before.
 func mergeChanges(first, second Change) Change {
 	if second.Op != Update {
-		if first.Op == Add && second.Op == Replace {
+		switch {
+		case first.Op == Add && second.Op == Replace:
 			second.Op = Add
+		case first.Op != Add && second.Op == Add:
+			second.Op = Replace
 		}
 		return second
 	}

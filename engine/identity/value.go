@@ -44,7 +44,8 @@ func ParseType(name string) (Type, bool) {
 }
 
 // DateTimeFormat is the textual form of a datetime, always in UTC
-// (sync-engine §1.8).
+// (sync-engine §1.8). A datetime that has microseconds is written with all six
+// digits of them, so that no two have the same text.
 const DateTimeFormat = "2006-01-02 15:04:05.000"
 
 // A Value is one typed datum. Two values are equal exactly if == says so.
@@ -123,6 +124,9 @@ func (v Value) Text() string {
 	case TypeBinary:
 		return base64.StdEncoding.EncodeToString([]byte(v.str))
 	case TypeDateTime:
+		if v.num%1000 != 0 {
+			return v.Time().Format(DateTimeFormat + "000")
+		}
 		return v.Time().Format(DateTimeFormat)
 	case TypeReference:
 		if v.num != 0 {
@@ -165,10 +169,13 @@ func (e *ParseError) Error() string {
 }
 
 var dateTimeLayouts = []string{
-	DateTimeFormat, "2006-01-02 15:04:05", "2006-01-02", time.RFC3339Nano, "2006-01-02T15:04:05", "20060102150405Z",
+	DateTimeFormat, "2006-01-02 15:04:05", "2006-01-02", time.RFC3339Nano, "2006-01-02T15:04:05", "20060102150405Z0700",
 }
 
-// ParseValue reads text as a value of type t: the inverse of [Value.Text].
+// ParseValue reads text as a value of type t: the inverse of [Value.Text] for
+// datetimes of the years 0 to 9999, unresolved references and all other types.
+// The error is a [*ParseError].
+//
 // Booleans may also be written 1 and 0, datetimes in RFC 3339, as a date, or in
 // LDAP's generalized time; a datetime without zone is UTC.
 func ParseValue(t Type, text string) (Value, error) {
@@ -221,31 +228,14 @@ func Compare(a, b Value) int {
 	return cmp.Compare(a.str, b.str)
 }
 
-// EqualFold reports whether two values are equal when the case of strings is
-// ignored, as joins and scoping filters compare them (sync-engine §3.5, §5.2).
-func EqualFold(a, b Value) bool {
-	if a.typ == TypeString && b.typ == TypeString {
-		return a.str == b.str || strings.EqualFold(a.str, b.str)
-	}
-	return a == b
-}
-
-// FoldedKey returns the text under which an index finds the value: equal for
-// values that [EqualFold] holds equal.
-func (v Value) FoldedKey() string {
-	if v.typ == TypeString {
-		return Fold(v.str)
-	}
-	return v.Text()
-}
-
-// Normalize sorts values and drops duplicates, in place: attributes are sets.
+// Normalize sorts values and drops duplicates and zero Values, in place:
+// attributes are sets, and "no value" is not a member.
 func Normalize(values []Value) []Value {
-	if len(values) < 2 {
-		return values
-	}
 	if !slices.IsSortedFunc(values, Compare) {
 		slices.SortFunc(values, Compare)
+	}
+	for len(values) > 0 && values[0].typ == 0 {
+		values = values[1:]
 	}
 	return slices.Compact(values)
 }

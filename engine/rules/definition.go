@@ -19,7 +19,7 @@ type MetaverseType struct {
 	Name       string
 	Attributes []MetaverseAttribute
 	Delete     DeletionRule
-	Position   fault.Position
+	Position   fault.Position `json:"-"`
 }
 
 // A MetaverseAttribute is an attribute of a metaverse type.
@@ -29,7 +29,7 @@ type MetaverseAttribute struct {
 	Multi      bool
 	Indexed    bool // attributes that joins use are indexed in any case
 	Precedence Precedence
-	Position   fault.Position
+	Position   fault.Position `json:"-"`
 }
 
 // A Precedence says which of several contributors wins (sync-engine §4.1).
@@ -54,7 +54,7 @@ type DeletionRule struct {
 	Agents   []string // any-of: these agents
 	Ignore   []string // last-connector: connectors of these agents do not count
 	Script   bool
-	Position fault.Position
+	Position fault.Position `json:"-"`
 }
 
 // A DeletionCondition is last-connector or any-of.
@@ -74,8 +74,8 @@ type Agent struct {
 	LDAPNames   bool
 	Filter      map[string]Scope // connector filter by object type (sync-engine §3.4)
 	Deprovision Deprovision
-	NoRecall    bool // keep contributed values after a disconnect (sync-engine §4.5)
-	Position    fault.Position
+	NoRecall    bool           // keep contributed values after a disconnect (sync-engine §4.5)
+	Position    fault.Position `json:"-"`
 }
 
 // A Deprovision is what becomes of a connector whose link is cut by the engine
@@ -102,7 +102,7 @@ type Rule struct {
 	Join       []JoinCriterion
 	Inbound    *Inbound
 	Outbound   *Outbound
-	Position   fault.Position
+	Position   fault.Position `json:"-"`
 }
 
 // A JoinCriterion is one or several equalities, all of which must hold.
@@ -112,7 +112,7 @@ type JoinCriterion []JoinPair
 type JoinPair struct {
 	Connector string
 	Metaverse string
-	Position  fault.Position
+	Position  fault.Position `json:"-"`
 }
 
 // An Inbound is the inbound half of a rule.
@@ -141,7 +141,7 @@ type Condition struct {
 	Attribute string
 	Operator  string // as in the configuration, or as a code of the reference
 	Value     string
-	Position  fault.Position
+	Position  fault.Position `json:"-"`
 }
 
 // A Flow gives an attribute its value.
@@ -151,7 +151,7 @@ type Flow struct {
 	Initial       bool // only while the object is being created
 	AllowNull     bool // outbound: no value removes the attribute
 	ExistenceTest bool
-	Position      fault.Position
+	Position      fault.Position `json:"-"`
 }
 
 // A Source is where a flow's value comes from. Exactly one field is set, except
@@ -162,5 +162,5 @@ type Source struct {
 	Script     string // the name of a flow function of a script
 	Constant   bool
 	Value      string         // of a constant
-	Position   fault.Position // of the source's first character
+	Position   fault.Position `json:"-"` // of the source's first character
 }

@@ -1,0 +1,83 @@
+# Four commands: make lint, make test, make bench, make demo.
+# They need Go and make; `make test` gets itself a C compiler if it may.
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+
+# Seconds that `make fuzz` gives to each fuzz target.
+FUZZTIME ?= 10s
+
+.DEFAULT_GOAL := build
+.PHONY: build lint test bench demo fuzz race-compiler
+
+## build: the static binary bin/metasync
+build:
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/metasync ./cmd/metasync
+
+## lint: formatting, vet, staticcheck
+lint:
+	@unformatted="$$(go tool gofumpt -l .)" || exit 1; \
+	if [ -n "$$unformatted" ]; then \
+		echo "not formatted, run 'go tool gofumpt -w .':" >&2; \
+		echo "$$unformatted" >&2; \
+		exit 1; \
+	fi
+	go vet ./...
+	go tool staticcheck ./...
+
+## test: every test, with the race detector where a C compiler is to be had
+test: race-compiler
+	@if cc="$$(go env CC)" && command -v "$${cc%% *}" >/dev/null 2>&1; then \
+		echo "go test -race ./..."; \
+		CGO_ENABLED=1 go test -race ./...; \
+	else \
+		echo "*** no C compiler: testing WITHOUT the race detector ***" >&2; \
+		go test ./... && \
+		echo "*** tested WITHOUT the race detector: install gcc and test again ***" >&2; \
+	fi
+
+# The race detector needs cgo, and cgo a C compiler. Root on a machine with apt
+# gets one; anybody else is told by the test target.
+race-compiler:
+	@cc="$$(go env CC)"; \
+	if ! command -v "$${cc%% *}" >/dev/null 2>&1 && \
+		[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
+		echo "installing gcc for the race detector"; \
+		{ apt-get update -qq && \
+		  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends gcc libc6-dev; } >&2 || \
+		echo "*** gcc could not be installed ***" >&2; \
+	fi
+
+## bench: a population synchronized from end to end, with figures
+bench:
+	go run ./internal/bench
+
+## fuzz: every fuzz target for FUZZTIME each
+fuzz:
+	@go list -f '{{.ImportPath}}' ./... | while read -r package; do \
+		for target in $$(go test -list '^Fuzz' "$$package" | grep '^Fuzz'); do \
+			echo "$$package $$target"; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package" || exit 1; \
+		done; \
+	done
+
+## demo: the quickstart in a fresh folder ./demo, synchronized once
+demo: build
+	@rm -rf demo
+	@cp -R examples/quickstart demo
+	@echo "--- cd demo && metasync once"
+	@cd demo && ../bin/metasync once
+	@echo
+	@echo "--- out/directory.csv, which did not exist before:"
+	@head -n 6 demo/out/directory.csv
+	@echo "    ... $$(($$(wc -l < demo/out/directory.csv) - 1)) people"
+	@echo
+	@echo "--- what happened:"
+	@cd demo && ../bin/metasync history
+	@echo
+	@echo "Next: let it run by itself. In one terminal"
+	@echo "    cd demo && ../bin/metasync run"
+	@echo "and in another change somebody in demo/data/hr.csv, for example"
+	@echo "    sed -i '/^100042,/s/,active,/,left,/' demo/data/hr.csv"
+	@echo "and look at demo/out/directory.csv a few seconds later: the account is gone."
+	@echo "demo/README.md tells the rest."

@@ -1,0 +1,246 @@
+package csv
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/metasync/metasync/engine/agent"
+	"github.com/metasync/metasync/engine/agent/agenttest"
+	"github.com/metasync/metasync/engine/fault"
+	"github.com/metasync/metasync/engine/identity"
+)
+
+// person describes the objects of most tests.
+var person = agent.Object{
+	Name:   "person",
+	Anchor: []string{"id"},
+	Attributes: []agent.Attribute{
+		{Name: "age", Type: identity.TypeInteger},
+		{Name: "phones", Type: identity.TypeString, Multi: true, Separator: "|"},
+		{Name: "manager", Type: identity.TypeReference},
+	},
+}
+
+const personHeader = "id,name,age,phones,manager\n"
+
+// writeFile writes content to a file of its own and returns its path.
+func writeFile(t testing.TB, content string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "people.csv")
+	if err := os.WriteFile(path, []byte(content), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func readFile(t testing.TB, path string) string {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
+}
+
+func openAgent(t testing.TB, settings Settings, objects ...agent.Object) *csvAgent {
+	t.Helper()
+	a, err := settings.Open(agent.Env{Name: "HR", Objects: objects})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a.(*csvAgent)
+}
+
+// openPeople returns an agent for a file with this content.
+func openPeople(t testing.TB, content string) (*csvAgent, string) {
+	t.Helper()
+	path := writeFile(t, content)
+	return openAgent(t, Settings{File: agent.Path(path)}, person), path
+}
+
+// describe writes an entry down in one line.
+func describe(e *agent.Entry) string {
+	if e.Err != nil {
+		place := fmt.Sprintf("%d:%d", e.Err.Position.Line, e.Err.Position.Column)
+		return strings.TrimSpace(fmt.Sprintf("line %d: %s at %s %s %s", e.Line, e.Err.Name, place, e.Err.Attribute, e.Anchor))
+	}
+	s := fmt.Sprintf("line %d: %s %s", e.Line, e.ObjectType, e.Anchor)
+	for _, a := range e.Attributes {
+		s += " " + a.Name + "="
+		for i, v := range a.Values {
+			if i > 0 {
+				s += ","
+			}
+			s += fmt.Sprintf("%q", v.Text())
+		}
+	}
+	return s
+}
+
+// importAll reads the file and returns its entries, written down, and the error
+// that ended the import, if one did.
+func importAll(t testing.TB, a *csvAgent, req agent.ImportRequest) (lines []string, watermark []byte, err error) {
+	t.Helper()
+	imp, err := a.OpenImport(t.Context(), req)
+	if err != nil {
+		return nil, nil, err
+	}
+	outcome := agent.Completed
+	for page := new(agent.Page); ; {
+		err = imp.Next(t.Context(), page)
+		for i := range page.Entries {
+			lines = append(lines, describe(&page.Entries[i]))
+		}
+		if err != nil {
+			break
+		}
+	}
+	if errors.Is(err, io.EOF) {
+		err = nil
+	} else {
+		outcome = agent.Aborted
+	}
+	watermark, closed := imp.Close(t.Context(), outcome)
+	if closed != nil {
+		t.Fatal(closed)
+	}
+	return lines, watermark, err
+}
+
+// export sends changes and closes the export. It returns the names of the errors.
+func export(t testing.TB, a *csvAgent, changes ...agent.Change) ([]string, error) {
+	t.Helper()
+	x, err := a.OpenExport(t.Context(), agent.ExportRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	results, err := x.Put(t.Context(), changes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := make([]string, len(results))
+	for i, r := range results {
+		if r.Err != nil {
+			names[i] = r.Err.Name
+		}
+	}
+	return names, x.Close(t.Context(), agent.Completed)
+}
+
+// mustExport sends changes that must all succeed.
+func mustExport(t testing.TB, a *csvAgent, changes ...agent.Change) {
+	t.Helper()
+	names, err := export(t, a, changes...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if i := slices.IndexFunc(names, func(name string) bool { return name != "" }); i >= 0 {
+		t.Fatalf("change %d: %s", i, names[i])
+	}
+}
+
+func add(id string, pairs ...any) agent.Change {
+	return agent.Change{
+		Op: identity.Add, ObjectType: "person", DN: id,
+		Changes: identity.Diff(nil, agenttest.Attrs(append(pairs, "id", id)...)),
+	}
+}
+
+// update replaces attributes.
+func update(id string, pairs ...any) agent.Change {
+	c := agent.Change{Op: identity.Update, ObjectType: "person", DN: id, Anchor: id}
+	for _, a := range agenttest.Attrs(pairs...) {
+		c.Changes = append(c.Changes, identity.Change{Name: a.Name, Op: identity.Replace, Values: a.Values})
+	}
+	return c
+}
+
+func remove(id string) agent.Change {
+	return agent.Change{Op: identity.Delete, ObjectType: "person", DN: id, Anchor: id}
+}
+
+func TestConforms(t *testing.T) {
+	subject := agenttest.Subject{
+		Type: "person", Text: "name", List: "phones", Reference: "manager", Naming: []string{"id"},
+		DN: func(n int) string { return fmt.Sprintf("p, %d", n) },
+		Attributes: func(n int) identity.Attributes {
+			return agenttest.Attrs("id", fmt.Sprintf("p, %d", n), "name", fmt.Sprintf("Person\r\n%d ", n), "age", n)
+		},
+	}
+	t.Run("simple", func(t *testing.T) {
+		subject := subject
+		subject.Agent = func(t *testing.T) agent.Agent {
+			a, _ := openPeople(t, personHeader)
+			return a
+		}
+		agenttest.Run(t, subject)
+	})
+	t.Run("two types, anchor of two columns", func(t *testing.T) {
+		subject := subject
+		subject.Naming = []string{"site", "id"}
+		subject.DN = func(n int) string { return fmt.Sprintf(`N\+S+%d`, n) }
+		subject.Attributes = func(n int) identity.Attributes {
+			return agenttest.Attrs("site", "N+S", "id", fmt.Sprint(n), "name", fmt.Sprintf("Person %d", n))
+		}
+		subject.Agent = func(t *testing.T) agent.Agent {
+			path := writeFile(t, "\xEF\xBB\xBFkind\tsite\tid\tname\tphones\tmanager\r\n")
+			people := person
+			people.Anchor = []string{"site", "id"}
+			people.Attributes = people.Attributes[1:]
+			robot := agent.Object{Name: "robot", Anchor: []string{"id"}}
+			return openAgent(t, Settings{File: agent.Path(path), Delimiter: `\t`, ObjectType: "kind"}, robot, people)
+		}
+		agenttest.Run(t, subject)
+	})
+}
+
+func TestOpenRefuses(t *testing.T) {
+	for _, test := range []struct {
+		name     string
+		settings Settings
+		objects  []agent.Object
+	}{
+		{"no file", Settings{}, []agent.Object{person}},
+		{"long delimiter", Settings{File: "f", Delimiter: "::"}, []agent.Object{person}},
+		{"delimiter is a quote", Settings{File: "f", Delimiter: `"`}, []agent.Object{person}},
+		{"delimiter is not ASCII", Settings{File: "f", Delimiter: "§"}, []agent.Object{person}},
+		{"no object", Settings{File: "f"}, nil},
+		{"two objects", Settings{File: "f"}, []agent.Object{person, person}},
+		{"no anchor", Settings{File: "f"}, []agent.Object{{Name: "person"}}},
+		{"multi-valued anchor", Settings{File: "f"}, []agent.Object{{Name: "p", Anchor: []string{"id"}, Attributes: []agent.Attribute{{Name: "id", Multi: true}}}}},
+		{"separator for one value", Settings{File: "f"}, []agent.Object{{Name: "p", Anchor: []string{"id"}, Attributes: []agent.Attribute{{Name: "a", Separator: ";"}}}}},
+		{"type column as attribute", Settings{File: "f", ObjectType: "a"}, []agent.Object{{Name: "p", Anchor: []string{"id"}, Attributes: []agent.Attribute{{Name: "a"}}}}},
+		{"columns without anchor", Settings{File: "f", Columns: []string{"name"}}, []agent.Object{{Name: "p", Anchor: []string{"id"}}}},
+		{"column twice", Settings{File: "f", Columns: []string{"id", "id"}}, []agent.Object{{Name: "p", Anchor: []string{"id"}}}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			_, err := test.settings.Open(agent.Env{Name: "HR", Objects: test.objects})
+			if fault.Name(err) != "no-start-bad-ma-configuration" {
+				t.Errorf("Open: %v", err)
+			}
+		})
+	}
+}
+
+func TestSchema(t *testing.T) {
+	a, _ := openPeople(t, "name,id,phones,age,manager\n1,2,3,4,5\n")
+	schema, err := a.Schema(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	person := schema.Type("person")
+	var got []string
+	for _, c := range person.Attributes {
+		got = append(got, fmt.Sprintf("%s %s %t", c.Name, c.Type, c.Multi))
+	}
+	want := []string{"name string false", "id string false", "phones string true", "age integer false", "manager reference false"}
+	if !slices.Equal(got, want) || !slices.Equal(person.Anchor, []string{"id"}) {
+		t.Errorf("attributes %q, anchor %q", got, person.Anchor)
+	}
+}

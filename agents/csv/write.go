@@ -1,0 +1,307 @@
+package csv
+
+import (
+	"bufio"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/metasync/metasync/engine/fault"
+	"github.com/metasync/metasync/engine/identity"
+)
+
+// A source is the file as OpenExport found it. The zero source is a file that
+// does not exist yet.
+type source struct {
+	info    fs.FileInfo
+	digest  [sha256.Size]byte
+	lineEnd string
+	bom     bool
+}
+
+type fileMode = fs.FileMode
+
+// A newFile is the file that an export writes.
+type newFile interface {
+	io.Writer
+	Chmod(fileMode) error
+	Chown(uid, gid int) error
+	Sync() error
+	Close() error
+}
+
+// createFile makes a new file, in place of one that a crash has left behind.
+func createFile(path string, mode fileMode) (newFile, error) {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+}
+
+const defaultMode = 0o644
+
+// paths returns the file to replace, which is not a symbolic link, and the name
+// for the new one beside it.
+func (x *fileExport) paths() (target, temporary string, err error) {
+	target = x.agent.file
+	if x.source.info != nil {
+		if target, err = filepath.EvalSymlinks(target); err != nil {
+			return "", "", err
+		}
+	}
+	folder, name := filepath.Split(target)
+	return target, folder + "." + name + ".new", nil
+}
+
+// checkWritable finds out whether the file may be written and its folder take a
+// new one.
+func (x *fileExport) checkWritable() error {
+	target, temporary, err := x.paths()
+	if err != nil {
+		return x.agent.openFault(err)
+	}
+	if x.source.info != nil {
+		f, err := os.OpenFile(target, os.O_WRONLY, 0)
+		if err != nil {
+			return x.agent.openFault(err)
+		}
+		f.Close()
+	}
+	f, err := x.agent.create(temporary, 0o600)
+	if err == nil {
+		err = errors.Join(f.Close(), os.Remove(temporary))
+	}
+	if err != nil {
+		return x.agent.openFault(err)
+	}
+	return nil
+}
+
+// write carries out the gathered changes: it writes a new file, makes sure that
+// it is on the disk, and puts it in the place of the old one. On any error the
+// old one stays as it is and nothing else is left.
+func (x *fileExport) write(ctx context.Context) error {
+	target, temporary, err := x.paths()
+	if err != nil {
+		return x.writeFault(err)
+	}
+	mode := fileMode(defaultMode)
+	if x.source.info != nil {
+		mode = 0o600 // until it is known to be whole; then that of the old file
+	}
+	f, err := x.agent.create(temporary, mode)
+	if err != nil {
+		return x.writeFault(err)
+	}
+	changed, err := x.fill(ctx, f)
+	if err == nil && changed {
+		err = x.finish(f)
+	}
+	err = errors.Join(err, f.Close())
+	if err == nil && changed {
+		if err = os.Rename(temporary, target); err == nil {
+			x.agent.seen.Store(true)
+			return x.writeFault(syncFolder(filepath.Dir(target)))
+		}
+	}
+	return x.writeFault(errors.Join(err, os.Remove(temporary)))
+}
+
+// writeFault names an error of writing. That of a cancelled context stays.
+func (x *fileExport) writeFault(err error) error {
+	var named *fault.Error
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return err
+	case errors.As(err, &named):
+		return named
+	case isFull(err):
+		return x.agent.fileFault("stopped-disk-full", err)
+	}
+	return x.agent.fileFault("stopped-export-write", err)
+}
+
+// finish gives the new file the mode and the owner of the old one and has the
+// disk take it. Only a privileged process can give files away; for any other,
+// a file of somebody else becomes its own.
+func (x *fileExport) finish(f newFile) error {
+	if info := x.source.info; info != nil {
+		if uid, gid, ok := ownerOf(info); ok {
+			if err := f.Chown(uid, gid); err != nil && !errors.Is(err, fs.ErrPermission) {
+				return err
+			}
+		}
+		if err := f.Chmod(info.Mode().Perm()); err != nil {
+			return err
+		}
+	}
+	return f.Sync()
+}
+
+// fill writes the content of the new file, and reports whether it differs from
+// that of the old one.
+func (x *fileExport) fill(ctx context.Context, f newFile) (changed bool, err error) {
+	w := &rowWriter{Writer: bufio.NewWriterSize(f, bufferSize), delimiter: x.agent.delimiter, lineEnd: x.source.lineEnd}
+	if x.source.info == nil {
+		w.lineEnd, w.changed = "\n", true
+		w.writeCells(x.layout.names)
+		if _, err := os.Lstat(x.agent.file); !errors.Is(err, fs.ErrNotExist) {
+			return false, errors.New("somebody else has created the file meanwhile")
+		}
+	} else if err := x.copyRows(ctx, w); err != nil {
+		return false, err
+	}
+	for _, o := range x.added {
+		w.endLine()
+		w.writeCells(x.layout.cells(o))
+		w.changed = true
+	}
+	return w.changed, w.Flush()
+}
+
+// copyRows writes the rows of the old file, changed or not, and checks that it
+// is still the one that OpenExport read.
+func (x *fileExport) copyRows(ctx context.Context, w *rowWriter) error {
+	f, err := os.Open(x.agent.file)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if x.source.bom {
+		w.WriteString("\xEF\xBB\xBF")
+	}
+	s, r := newScanner(x.agent.file, f, x.agent.delimiter), new(row)
+	inHeader := true
+	for rows := 1; ; rows++ {
+		if rows%checkInterval == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		more, err := s.next(r)
+		if err != nil {
+			return x.agent.named(err)
+		}
+		if !more {
+			break
+		}
+		if anchor, typ := x.layout.identify(r); !inHeader && typ >= 0 && x.rows[anchor] != nil {
+			x.layout.writeObject(w, r, x.rows[anchor])
+		} else {
+			w.writeRaw(r)
+		}
+		inHeader = inHeader && r.blank()
+	}
+	if [sha256.Size]byte(s.digest.Sum(nil)) != x.source.digest {
+		return errors.New("the file was changed during the export; nothing is written")
+	}
+	return unmoved(f, x.agent.file, x.source.info)
+}
+
+// A rowWriter writes rows. Errors of writing show when it is flushed.
+type rowWriter struct {
+	*bufio.Writer
+	delimiter byte
+	lineEnd   string
+	open      bool // the last row has no line end yet
+	changed   bool // something was written that was not there before
+	buf       []byte
+}
+
+func (w *rowWriter) writeRaw(r *row) {
+	w.Write(r.raw)
+	w.open = len(r.raw) > 0 && r.raw[len(r.raw)-1] != '\n'
+}
+
+func (w *rowWriter) writeCells(texts []string) {
+	for i, text := range texts {
+		if i > 0 {
+			w.WriteByte(w.delimiter)
+		}
+		w.buf = appendCell(w.buf[:0], text, w.delimiter)
+		w.Write(w.buf)
+	}
+	w.WriteString(w.lineEnd)
+}
+
+// endLine ends the last row of the old file if it was not ended.
+func (w *rowWriter) endLine() {
+	if w.open {
+		w.WriteString(w.lineEnd)
+		w.open = false
+	}
+}
+
+// writeObject writes a row as its object is after the changes.
+func (l *layout) writeObject(w *rowWriter, r *row, o *object) {
+	if o.gone {
+		w.changed = true
+		return
+	}
+	edits := l.edits(r, o)
+	if len(edits) == 0 {
+		w.writeRaw(r)
+		return
+	}
+	w.changed = true
+	for i, c := range r.cells {
+		if i > 0 {
+			w.WriteByte(w.delimiter)
+		}
+		if text, edited := edits[i]; edited {
+			w.buf = appendCell(w.buf[:0], text, w.delimiter)
+			w.Write(w.buf)
+		} else {
+			w.WriteString(r.text[c.start:c.end])
+		}
+	}
+	end := lineEnd(r.raw)
+	w.Write(end)
+	w.open = len(end) == 0
+}
+
+// edits returns the cells of a row that change, by column.
+func (l *layout) edits(r *row, o *object) map[int]string {
+	t := &l.types[o.typ]
+	edits := map[int]string{}
+	if o.anchor != o.origin {
+		parts, _ := identity.SplitAnchor(o.anchor, len(t.anchor))
+		for i, column := range t.anchor {
+			if parts[i] != r.value(column) {
+				edits[column] = parts[i]
+			}
+		}
+	}
+	if o.delta == nil {
+		return edits
+	}
+	for i := range o.delta.Changes {
+		c := t.column(o.delta.Changes[i].Name)
+		if text, changed := c.edit(r.value(c.index), &o.delta.Changes[i]); changed {
+			edits[c.index] = text
+		}
+	}
+	return edits
+}
+
+// cells returns the row of a new object.
+func (l *layout) cells(o *object) []string {
+	t := &l.types[o.typ]
+	texts := make([]string, len(l.names))
+	if l.typeColumn >= 0 {
+		texts[l.typeColumn] = t.schema.Name
+	}
+	parts, _ := identity.SplitAnchor(o.anchor, len(t.anchor))
+	for i, column := range t.anchor {
+		texts[column] = parts[i]
+	}
+	for _, a := range o.delta.Apply(nil) {
+		c := t.column(a.Name)
+		texts[c.index] = c.join(a.Values, nil)
+	}
+	return texts
+}

@@ -1,0 +1,171 @@
+package agenttest
+
+import (
+	"context"
+	"slices"
+
+	"github.com/metasync/metasync/engine/agent"
+	"github.com/metasync/metasync/engine/fault"
+	"github.com/metasync/metasync/engine/identity"
+)
+
+// OpenExport implements agent.Exporter.
+func (d *Directory) OpenExport(ctx context.Context, _ agent.ExportRequest) (agent.Export, error) {
+	var exp *directoryExport
+	err := d.call(ctx, CallOpenExport, func() error {
+		exp = &directoryExport{dir: d}
+		if d.caps.AllOrNothing {
+			exp.copy, exp.base = d.state.clone(), d.state.number
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return exp, nil
+}
+
+type directoryExport struct {
+	dir    *Directory
+	copy   *state // AllOrNothing: what Close puts in place
+	base   uint64 // the change number that copy was taken at
+	closed bool
+}
+
+func (x *directoryExport) Put(ctx context.Context, changes []agent.Change) ([]agent.Result, error) {
+	results := make([]agent.Result, len(changes))
+	err := x.dir.call(ctx, CallPut, func() error {
+		if x.closed {
+			return fault.New("stopped-export-write", "the export is closed")
+		}
+		s := x.copy
+		if s == nil {
+			s = x.dir.state
+		}
+		for i := range changes {
+			results[i] = x.put(s, changes[i])
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return results, nil
+}
+
+func (x *directoryExport) put(s *state, c agent.Change) agent.Result {
+	result, err := agent.Result{}, x.refusal(c)
+	if err == nil {
+		result, err = s.apply(c)
+	}
+	if err != nil {
+		named := *err
+		if named.Object == "" {
+			named.Object = c.DN
+		}
+		return agent.Result{Err: &named}
+	}
+	return result
+}
+
+// refusal returns the error that a test planned for this object, or that the
+// schema has for a change of a read-only attribute.
+func (x *directoryExport) refusal(c agent.Change) *fault.Error {
+	for _, name := range []string{c.Anchor, c.DN} {
+		if err := x.dir.faults.exports[name]; err != nil {
+			return err
+		}
+	}
+	if t := x.dir.schema.Type(c.ObjectType); t != nil {
+		for _, change := range c.Changes {
+			if at := t.Attribute(change.Name); at != nil && at.ImportOnly {
+				return attributeFault("readonly-attribute", change.Name, "only the directory sets it")
+			}
+		}
+	}
+	return nil
+}
+
+func (x *directoryExport) Close(ctx context.Context, outcome agent.Outcome) error {
+	return x.dir.call(ctx, CallCloseExport, func() error {
+		if x.closed || x.copy == nil || outcome != agent.Completed {
+			x.closed = true
+			return nil
+		}
+		x.closed = true
+		if x.dir.state.number != x.base {
+			return fault.New("stopped-export-write", "the directory was changed during the export")
+		}
+		x.dir.state = x.copy
+		return nil
+	})
+}
+
+// apply carries out one change.
+func (s *state) apply(c agent.Change) (agent.Result, *fault.Error) {
+	switch c.Op {
+	case identity.Add:
+		return s.applyAdd(c)
+	case identity.Update:
+		return s.applyUpdate(c)
+	case identity.Delete:
+		return agent.Result{}, s.applyDelete(c)
+	}
+	return agent.Result{}, fault.New("unexpected-error", "a change cannot be of kind %q", c.Op)
+}
+
+func (s *state) applyAdd(c agent.Change) (agent.Result, *fault.Error) {
+	changes := own(c.Changes)
+	created := (&identity.Delta{Op: identity.Add, Changes: changes}).Apply(nil)
+	o, err := s.complete(Object{Type: c.ObjectType, DN: c.DN, Anchor: c.Anchor, Attributes: created})
+	if err != nil {
+		return agent.Result{}, err
+	}
+	if known := s.names[s.key(o.DN)]; c.Repeated && known != nil && known.Type == o.Type {
+		known, err := s.modify(known, "", changes)
+		if err != nil {
+			return agent.Result{}, err
+		}
+		return agent.Result{Anchor: known.Anchor, DN: known.DN}, nil
+	}
+	if err := s.add(o); err != nil {
+		return agent.Result{}, err
+	}
+	return agent.Result{Anchor: o.Anchor, DN: o.DN}, nil
+}
+
+func (s *state) applyUpdate(c agent.Change) (agent.Result, *fault.Error) {
+	o := s.find(c.Anchor, c.DN)
+	if o == nil && c.Repeated && c.NewDN != "" {
+		o = s.find("", c.NewDN)
+	}
+	if o == nil {
+		return agent.Result{}, fault.New("cd-missing-object", "there is no object %q", c.DN)
+	}
+	o, err := s.modify(o, c.NewDN, own(c.Changes))
+	if err != nil {
+		return agent.Result{}, err
+	}
+	return agent.Result{Anchor: o.Anchor, DN: o.DN}, nil
+}
+
+func (s *state) applyDelete(c agent.Change) *fault.Error {
+	o := s.find(c.Anchor, c.DN)
+	if o == nil {
+		if c.Repeated {
+			return nil
+		}
+		return fault.New("cd-missing-object", "there is no object %q", c.DN)
+	}
+	return s.remove(o)
+}
+
+// own returns a copy of changes that the engine may reuse.
+func own(changes []identity.Change) []identity.Change {
+	changes = slices.Clone(changes)
+	for i := range changes {
+		changes[i].Values = identity.Normalize(slices.Clone(changes[i].Values))
+		changes[i].Removed = identity.Normalize(slices.Clone(changes[i].Removed))
+	}
+	return changes
+}

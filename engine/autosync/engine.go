@@ -1,0 +1,68 @@
+package autosync
+
+import (
+	"context"
+	"strings"
+
+	"github.com/metasync/metasync/engine/run"
+)
+
+// Facts are what an agent has left to do, read from transactional counters.
+type Facts struct {
+	Agent          string `json:"agent"`
+	Imported       bool   `json:"imported"`       // it was imported completely at least once
+	PendingImports int    `json:"pendingImports"` // objects to synchronize, without those of FailedImports
+	FailedImports  int    `json:"failedImports"`  // objects whose last synchronization failed
+	PendingExports int    `json:"pendingExports"` // objects to export, without those of FailedExports
+	FailedExports  int    `json:"failedExports"`  // objects whose last export failed
+	Unconfirmed    int    `json:"unconfirmed"`    // exported, and not looked at by an import since
+	NeedsFullSync  bool   `json:"needsFullSync"`  // rules changed since its last full synchronization
+}
+
+// An Outcome is how a run ended.
+type Outcome struct {
+	Run    uint64         // its number in the run history; 0 if there is no record
+	Result string         // a step result (sync-engine §2.6)
+	Steps  []run.StepType // those that ran
+	Err    error          // why it stopped; nil if it completed
+}
+
+// failed reports whether the run did not come to its end. Errors on single
+// objects are no failure.
+func (o Outcome) failed() bool {
+	return o.Err != nil || strings.HasPrefix(o.Result, "stopped-") ||
+		strings.HasPrefix(o.Result, "no-start-") || o.Result == "missing-partition-for-run-step"
+}
+
+// withErrors reports whether the run finished with errors on some objects.
+func (o Outcome) withErrors() bool {
+	return strings.HasPrefix(o.Result, "completed-") && strings.HasSuffix(o.Result, "-errors")
+}
+
+// fullImportRequired is the result of a delta import that has nothing to start
+// from.
+const fullImportRequired = "no-start-full-import-required"
+
+// An Engine executes runs. It is called from several goroutines, but never for
+// two runs of one agent at a time.
+type Engine interface {
+	// Facts returns the facts of every agent. It is called often and must be
+	// cheap. An agent that is missing counts as never imported.
+	Facts() ([]Facts, error)
+
+	// Execute carries out one run and returns its outcome. When ctx is done it
+	// stops as soon as it can, leaving a state that a later run goes on from. An
+	// error means that no run took place; like a stopped run it is tried again
+	// after a back-off.
+	Execute(ctx context.Context, agent, profile string, cause Cause) (Outcome, error)
+}
+
+// The kinds of causes.
+const (
+	CauseTrigger  = "trigger"   // a trigger fired
+	CauseSchedule = "schedule"  // the import schedule of the agent
+	CauseFollowUp = "follow-up" // an earlier run left something to do
+	CauseManual   = "manual"    // somebody asked
+	CauseInitial  = "initial"   // the agent was never imported
+	CauseRetry    = "retry"     // something failed before
+)

@@ -1,0 +1,124 @@
+package autosync
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/metasync/metasync/engine/run"
+)
+
+// learn compares the facts with those from before the runs that have ended:
+// what they left, whether they got anywhere, and what is due again when.
+func (s *Scheduler) learn(facts map[string]Facts, now time.Time) {
+	for _, e := range s.judge {
+		if e.outcome.Run != 0 {
+			s.trace(e, facts, now)
+		}
+		if e.failed() {
+			continue
+		}
+		before, after := e.before[e.agent], facts[e.agent]
+		if stalled(e.steps, before, after) {
+			s.postpone(e.key, stallPause, now, fmt.Sprintf("it ended with %q and left all that it was for", e.outcome.Result))
+		} else {
+			for k := range s.delays {
+				if k == e.key || k.agent == e.agent && covers(e.steps, s.settings.steps(k)) {
+					delete(s.delays, k)
+				}
+			}
+		}
+		if hasKind(e.steps, syncing) {
+			s.tried(retryKey{e.agent, syncing}, after.FailedImports, now)
+		}
+		if hasKind(e.steps, exporting) {
+			s.tried(retryKey{e.agent, exporting}, after.FailedExports, now)
+		}
+	}
+	s.judge = nil
+	s.facts = facts
+	for agent, f := range facts {
+		from := s.origins[agent]
+		if f.PendingImports == 0 {
+			from.imports = origin{}
+		}
+		if f.PendingExports == 0 {
+			from.exports = origin{}
+		}
+		if f.Unconfirmed == 0 {
+			from.unconfirmed = origin{}
+		}
+		s.origins[agent] = from
+		s.expect(retryKey{agent, syncing}, f.FailedImports, now)
+		s.expect(retryKey{agent, exporting}, f.FailedExports, now)
+	}
+}
+
+// stalled reports whether a run that came to its end left all that it was to
+// do. Without this check a fault in the engine would have it repeated at once,
+// for ever.
+func stalled(steps []run.StepType, before, after Facts) bool {
+	same := func(before, after int) bool { return before > 0 && after >= before }
+	return slices.ContainsFunc(steps, func(t run.StepType) bool {
+		switch t {
+		case run.FullImport:
+			return !after.Imported || same(before.Unconfirmed, after.Unconfirmed)
+		case run.DeltaImport:
+			return same(before.Unconfirmed, after.Unconfirmed)
+		case run.FullSync:
+			return before.NeedsFullSync && after.NeedsFullSync || same(before.PendingImports, after.PendingImports)
+		case run.DeltaSync:
+			return same(before.PendingImports, after.PendingImports)
+		case run.Export:
+			return same(before.PendingExports, after.PendingExports)
+		}
+		return false
+	})
+}
+
+// trace notes which run the pending work of the agents comes from.
+func (s *Scheduler) trace(e *execution, facts map[string]Facts, now time.Time) {
+	o := origin{run: e.outcome.Run, depth: e.depth, at: now}
+	own, before, after := s.origins[e.agent], e.before[e.agent], facts[e.agent]
+	if hasKind(e.steps, importing) && after.PendingImports != before.PendingImports {
+		own.imports = o
+	}
+	if hasKind(e.steps, exporting) {
+		own.unconfirmed = o
+	}
+	s.origins[e.agent] = own
+	if !hasKind(e.steps, syncing) {
+		return
+	}
+	for agent, f := range facts {
+		if f.PendingExports > e.before[agent].PendingExports {
+			target := s.origins[agent]
+			target.exports = o
+			s.origins[agent] = target
+		}
+	}
+}
+
+// tried notes that a run has tried failed objects again.
+func (s *Scheduler) tried(k retryKey, failed int, now time.Time) {
+	r := s.retries[k].again(failed, now)
+	if s.once != nil {
+		r.next = never
+	}
+	s.retries[k] = r
+}
+
+// expect sets a time for failed objects that have none, and forgets those that
+// are gone. A call of Once tries at once what failed before it.
+func (s *Scheduler) expect(k retryKey, failed int, now time.Time) {
+	_, known := s.retries[k]
+	switch {
+	case failed == 0:
+		delete(s.retries, k)
+	case known:
+	case s.once != nil:
+		s.retries[k] = retry{failed: failed, next: now}
+	default:
+		s.retries[k] = retry{}.again(failed, now)
+	}
+}

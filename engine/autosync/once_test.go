@@ -1,0 +1,146 @@
+package autosync
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/metasync/metasync/engine/store"
+)
+
+func TestOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st, f := store.NewMemory(), newFake(Supported, "HR", "AD")
+		f.targets = func(agent string) []string { return map[string][]string{"HR": {"AD"}}[agent] }
+		settings := settingsFor(Supported, "HR", "AD")
+		settings.Agents[0].Import = Schedule{} // Once does not wait for it
+		settings.Stagger = 2 * time.Second
+		f.change("HR", 3)
+		s := newScheduler(t, st, f, settings)
+		once := func(want ...string) {
+			t.Helper()
+			f.history = nil
+			summary, err := s.Once(t.Context())
+			if err != nil || summary.Failed || summary.Errors || len(summary.Left) > 0 || len(summary.Runs) != len(want) {
+				t.Errorf("%+v, %v", summary, err)
+			}
+			if diff := cmp.Diff(want, f.runs()); diff != "" {
+				t.Error(diff)
+			}
+			if f.broken != nil || f.left() != nil {
+				t.Error(f.broken, f.left())
+			}
+		}
+		once("HR full-import", "AD full-import", "HR delta-sync", "AD export", "AD delta-import")
+		once("HR delta-import", "AD delta-import")
+
+		// What an earlier scheduler left is done too, after all imports.
+		f.agents["HR"].Facts = Facts{Agent: "HR", Imported: true, FailedImports: 1, NeedsFullSync: true}
+		if err := s.Request(request("AD", "full-import", CauseTrigger)); err != nil {
+			t.Fatal(err)
+		}
+		s = newScheduler(t, st, f, settings)
+		once("HR delta-import", "AD delta-import", "AD full-import", "HR full-sync", "AD export", "AD delta-import")
+	})
+}
+
+// What fails is tried once, and reported.
+func TestOnceFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(Overlap, "HR", "AD", "Web")
+		for _, name := range f.order {
+			f.agents[name].Imported = true
+		}
+		f.agents["AD"].FailedExports = 5 // from an earlier call
+		f.failObjects = func() int { return 1 }
+		f.change("HR", 3)
+		f.wait = func(ctx context.Context, agent, profile string) (string, error) {
+			if agent == "Web" {
+				return "no-start-connection", nil
+			}
+			if profile == "delta-sync" {
+				return "success", sleep(ctx, 2500*time.Millisecond)
+			}
+			return "success", sleep(ctx, time.Second)
+		}
+		st := store.NewMemory()
+		s := newScheduler(t, st, f, settingsFor(Overlap, "HR", "AD", "Web"))
+		if err := s.Request(request("Web", "full-import", CauseTrigger)); err != nil {
+			t.Fatal(err)
+		}
+		begin := time.Now()
+		summary, err := s.Once(t.Context())
+		if err != nil || !summary.Failed || !summary.Errors {
+			t.Errorf("%+v, %v", summary, err)
+		}
+		if took := time.Since(begin); took > 10*time.Second {
+			t.Errorf("it waited %v", took)
+		}
+		got := f.runs()
+		slices.Sort(got)
+		want := []string{
+			"AD delta-import", "AD delta-import", "AD delta-import", // one by call, two to confirm
+			"AD export", "AD export", // what failed before the call, and what HR changed
+			"HR delta-import", "HR delta-sync",
+			"Web delta-import", "Web export", "Web full-import",
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Error(diff)
+		}
+		var left []string
+		for _, w := range summary.Left {
+			left = append(left, w.Agent+" "+w.Profile)
+			if !w.NotBefore.IsZero() {
+				t.Errorf("%s %s has a time: %v", w.Agent, w.Profile, w.NotBefore)
+			}
+		}
+		if !slices.Contains(left, "Web export") || !slices.Contains(left, "Web full-import") || !slices.Contains(left, "HR delta-sync") {
+			t.Errorf("left: %v", left)
+		}
+		if diff := cmp.Diff([]string{"Web full-import"}, stored(t, st)); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+func TestOnceGoesRound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(Overlap, "A", "B")
+		f.wait = func(_ context.Context, agent, profile string) (string, error) {
+			if profile == "export" {
+				f.mu.Lock()
+				f.agents[agent].echo = 1
+				f.mu.Unlock()
+			}
+			return "success", nil
+		}
+		f.change("A", 1)
+		summary, err := newScheduler(t, store.NewMemory(), f, settingsFor(Overlap, "A", "B")).Once(t.Context())
+		if err != nil || !summary.Failed || len(summary.Left) == 0 || !strings.Contains(summary.Left[0].For, "circles") {
+			t.Errorf("%+v, %v", summary.Left, err)
+		}
+	})
+}
+
+func TestOnceGivesUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(Overlap, "HR", "AD")
+		s := newScheduler(t, store.NewMemory(), f, settingsFor(Overlap, "HR", "AD"))
+		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+		defer cancel()
+		summary, err := s.Once(ctx)
+		if !errors.Is(err, context.DeadlineExceeded) || len(summary.Runs) != 2 || !summary.Failed {
+			t.Errorf("%+v, %v", summary, err)
+		}
+		f.factErr = errors.New("disk")
+		if _, err := s.Once(t.Context()); !errors.Is(err, f.factErr) {
+			t.Error(err)
+		}
+	})
+}

@@ -1,0 +1,112 @@
+package autosync
+
+import (
+	"slices"
+	"time"
+)
+
+// A plan is what to do in a situation.
+type plan struct {
+	start   []want            // to be started now, in this order
+	waiting []Waiting         // everything else that is wanted
+	wanted  map[key]time.Time // what the facts ask for, and since when
+	next    time.Time         // when to plan again even if nothing happens; zero is never
+}
+
+// A Waiting is a run that should happen and cannot yet.
+type Waiting struct {
+	Agent     string    `json:"agent"`
+	Profile   string    `json:"profile"`
+	Cause     Cause     `json:"cause"`
+	Since     time.Time `json:"since"`
+	NotBefore time.Time `json:"notBefore,omitzero"`
+	For       string    `json:"for"` // what it waits for
+}
+
+// work is what a run locks.
+type work struct {
+	key
+	sync bool
+}
+
+// plan decides what to start. It chooses one run per agent, the first that
+// nothing keeps back, and grants them their locks from the oldest to the
+// youngest. What cannot start keeps its locks from younger ones, so that it has
+// its turn as soon as what runs now has ended.
+func (s *situation) plan() plan {
+	p := plan{wanted: map[key]time.Time{}}
+	var candidates []want
+	for _, a := range s.settings.Agents {
+		busy := slices.IndexFunc(s.running, func(w work) bool { return w.agent == a.Name })
+		chosen := ""
+		for _, w := range s.wants(a, busy >= 0) {
+			if w.fact {
+				p.wanted[w.key] = w.since
+			}
+			switch {
+			case busy >= 0:
+				p.wait(w, "the run of "+s.running[busy].profile)
+			case w.held:
+				p.wait(w, w.reason)
+			case w.notBefore.After(s.now):
+				p.wakeAt(w.notBefore)
+				p.wait(w, w.reason)
+			case chosen != "":
+				p.wait(w, "its turn after "+chosen)
+			default:
+				chosen = w.profile
+				candidates = append(candidates, w)
+			}
+		}
+	}
+	slices.SortStableFunc(candidates, func(a, b want) int { return a.since.Compare(b.since) })
+
+	locked := slices.Clone(s.running)
+	last := s.started
+	for _, w := range candidates {
+		needs := work{w.key, hasKind(s.settings.steps(w.key), syncing)}
+		i := slices.IndexFunc(locked, func(other work) bool { return s.settings.conflict(needs, other) })
+		ready := last.Add(s.settings.Stagger)
+		switch {
+		case i >= 0 && i < len(s.running):
+			p.wait(w, "the run "+locked[i].agent+" "+locked[i].profile)
+		case i >= 0:
+			p.wait(w, "its turn after "+locked[i].agent+" "+locked[i].profile)
+		case s.settings.Stagger > 0 && ready.After(s.now):
+			p.wakeAt(ready)
+			p.wait(w, "the time between two starts")
+		default:
+			p.start = append(p.start, w)
+			last = s.now
+		}
+		locked = append(locked, needs)
+	}
+	return p
+}
+
+// conflict reports whether two runs must not overlap.
+func (s *Settings) conflict(a, b work) bool {
+	switch {
+	case a.agent == b.agent, a.sync && b.sync, s.Mode == Exclusive:
+		return true
+	case s.Mode == Supported && (a.sync || b.sync):
+		return true
+	}
+	return slices.ContainsFunc(s.NeverTogether, func(group []string) bool {
+		return slices.Contains(group, a.agent) && slices.Contains(group, b.agent)
+	})
+}
+
+func (p *plan) wait(w want, reason string) {
+	waiting := Waiting{Agent: w.agent, Profile: w.profile, Cause: w.cause, Since: w.since, For: reason}
+	if w.notBefore.Before(never) {
+		waiting.NotBefore = w.notBefore
+	}
+	p.waiting = append(p.waiting, waiting)
+}
+
+func (p *plan) wakeAt(t time.Time) {
+	if t.Before(never) && (p.next.IsZero() || t.Before(p.next)) {
+		p.next = t
+	}
+}

@@ -1,0 +1,99 @@
+package autosync
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// Status is what the scheduler is doing and why.
+type Status struct {
+	Mode    Mode          `json:"mode"`
+	Running []Running     `json:"running"`
+	Queue   []Waiting     `json:"queue"`             // what should happen, and what it waits for
+	Backoff []Backoff     `json:"backoff"`           // what failed
+	Agents  []AgentStatus `json:"agents"`            // in the order of the configuration
+	Hold    string        `json:"hold,omitempty"`    // what every synchronization waits for
+	Error   string        `json:"error,omitempty"`   // why the facts cannot be read
+	Barrier bool          `json:"barrier,omitempty"` // nothing starts: the configuration is about to change
+}
+
+// A Running is a run that is going on.
+type Running struct {
+	Agent   string    `json:"agent"`
+	Profile string    `json:"profile"`
+	Cause   Cause     `json:"cause"`
+	Started time.Time `json:"started"`
+}
+
+// A Backoff is a run profile that failed, and when it may be tried again.
+type Backoff struct {
+	Agent    string    `json:"agent"`
+	Profile  string    `json:"profile"`
+	Failures int       `json:"failures"` // in a row
+	Next     time.Time `json:"next"`
+	Error    string    `json:"error"`
+}
+
+// An AgentStatus is what an agent has left to do, and the last run that ended
+// since the scheduler was made.
+type AgentStatus struct {
+	Facts
+	Last *Completed `json:"last,omitempty"`
+}
+
+// A Completed is a run that has ended.
+type Completed struct {
+	Run     uint64    `json:"run,omitempty"` // 0 if no run took place
+	Agent   string    `json:"agent"`
+	Profile string    `json:"profile"`
+	Cause   Cause     `json:"cause"`
+	Started time.Time `json:"started"`
+	Ended   time.Time `json:"ended"`
+	Result  string    `json:"result,omitempty"`
+	Error   string    `json:"error,omitempty"` // why it stopped or did not start
+}
+
+func (e *execution) completed(now time.Time) Completed {
+	c := Completed{
+		Run: e.outcome.Run, Agent: e.agent, Profile: e.profile, Cause: e.cause,
+		Started: e.started, Ended: now, Result: e.outcome.Result,
+	}
+	if e.failed() {
+		c.Error = e.reason()
+	}
+	return c
+}
+
+// Status returns what the scheduler knows now. The queue is that of its last
+// decision.
+func (s *Scheduler) Status() Status {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	status := Status{
+		Mode: cmp.Or(s.settings.Mode, Overlap), Running: []Running{}, Queue: []Waiting{}, Backoff: []Backoff{},
+		Agents: []AgentStatus{}, Error: s.factDelay.reason, Barrier: len(s.barriers) > 0,
+	}
+	for _, e := range s.running {
+		status.Running = append(status.Running, Running{e.agent, e.profile, e.cause, e.started})
+	}
+	slices.SortFunc(status.Running, func(a, b Running) int { return a.Started.Compare(b.Started) })
+	status.Queue = append(status.Queue, s.waiting...)
+	for k, d := range s.delays {
+		status.Backoff = append(status.Backoff, Backoff{k.agent, k.profile, d.failures, d.next, d.reason})
+	}
+	slices.SortFunc(status.Backoff, func(a, b Backoff) int { return a.Next.Compare(b.Next) })
+	for _, a := range s.settings.Agents {
+		agent := AgentStatus{Facts: s.facts[a.Name]}
+		agent.Agent = a.Name
+		if last, ok := s.last[a.Name]; ok {
+			agent.Last = &last
+		}
+		status.Agents = append(status.Agents, agent)
+	}
+	if s.facts != nil {
+		view := situation{settings: s.settings, facts: s.facts, delays: s.delays}
+		status.Hold, _ = view.hold()
+	}
+	return status
+}

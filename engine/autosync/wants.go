@@ -1,0 +1,217 @@
+package autosync
+
+import (
+	"slices"
+	"time"
+
+	"github.com/metasync/metasync/engine/run"
+)
+
+// A key names what is queued, coalesced and delayed: one profile of one agent.
+type key struct{ agent, profile string }
+
+// A situation is everything that the planner looks at. It is only read.
+type situation struct {
+	now      time.Time
+	settings Settings
+	facts    map[string]Facts     // by agent
+	requests []pending            // in the order in which they arrived
+	running  []work               // what runs now
+	delays   map[key]delay        // what failed, and must not start before a time
+	retries  map[retryKey]retry   // when failed objects are due again
+	origins  map[string]origins   // by agent: which run left the pending work
+	wanted   map[key]time.Time    // what the last plan wanted for its facts, and since when
+	imported map[string]time.Time // by agent: when it was last imported
+	fullOnly map[string]uint64    // by agent: the run that found that a full import is needed
+	started  time.Time            // when the last run started
+
+	once        bool // no import schedule
+	importsOnly bool // the first phase of Once: nothing but imports
+}
+
+// A pending is a request that waits.
+type pending struct {
+	Request
+	since  time.Time
+	urgent bool // somebody asked by hand
+}
+
+// An origin is the run that left something to do.
+type origin struct {
+	run   uint64
+	depth int // how many follow-ups led to it
+	at    time.Time
+}
+
+// origins are the runs that the facts of an agent come from.
+type origins struct{ imports, exports, unconfirmed origin }
+
+// A want is a run that should happen.
+type want struct {
+	key
+	cause     Cause
+	depth     int
+	since     time.Time
+	fact      bool      // it follows from the facts, not from a request or schedule
+	notBefore time.Time // zero is now
+	reason    string    // what it waits for, if it has to
+	held      bool      // it waits for something else than a time
+}
+
+// patience is how long a request gives way to the pending work of its agent.
+const patience = time.Minute
+
+// A chain of more than maxChain follow-ups goes on in growing steps: changes
+// that two systems bounce between them must not keep the engine busy.
+const maxChain = 32
+
+var chainPause = pause{first: 5 * time.Second, most: 5 * time.Minute}
+
+// wants returns what an agent wants, in the order in which it should happen. No
+// profile is in it twice. While the agent is busy its facts move, and only
+// requests count.
+func (s *situation) wants(a AgentSettings, busy bool) []want {
+	var list []want
+	switch {
+	case busy:
+		list = s.requested(a, false)
+	case s.importsOnly:
+		list = append(s.imports(a), s.requested(a, false)...)
+	default:
+		list = slices.Concat(s.imports(a), s.requested(a, true), s.followUps(a), s.requested(a, false), s.scheduled(a))
+	}
+	var distinct []want
+	for _, w := range list {
+		known := slices.ContainsFunc(distinct, func(d want) bool { return d.key == w.key })
+		if w.profile != "" && !known {
+			distinct = append(distinct, s.complete(w))
+		}
+	}
+	return distinct
+}
+
+// imports returns the full imports without which nothing else makes sense.
+func (s *situation) imports(a AgentSettings) []want {
+	var list []want
+	if !s.facts[a.Name].Imported {
+		list = append(list, want{key: key{a.Name, a.initial()}, cause: Cause{Kind: CauseInitial}, fact: true})
+	}
+	if parent, ok := s.fullOnly[a.Name]; ok {
+		cause := Cause{Kind: CauseRetry, Name: "full import required", Parent: parent}
+		list = append(list, want{key: key{a.Name, a.Operations[run.FullImport]}, cause: cause, fact: true})
+	}
+	return list
+}
+
+// requested returns the requests for an agent; with first, only those that go
+// before the work that is pending.
+func (s *situation) requested(a AgentSettings, first bool) []want {
+	var list []want
+	for _, p := range s.requests {
+		if p.Agent == a.Name && (!first || p.urgent || s.now.Sub(p.since) >= patience) {
+			list = append(list, want{key: key{p.Agent, p.Profile}, cause: p.Cause, since: p.since})
+		}
+	}
+	return list
+}
+
+// followUps returns the work that is pending.
+func (s *situation) followUps(a AgentSettings) []want {
+	facts, from := s.facts[a.Name], s.origins[a.Name]
+	var list []want
+	follow := func(operation run.StepType, name string, o origin) {
+		w := want{
+			key:   key{a.Name, a.Operations[operation]},
+			cause: Cause{Kind: CauseFollowUp, Name: name, Parent: o.run}, fact: true,
+		}
+		if o.run != 0 {
+			w.depth = o.depth + 1
+		}
+		if w.depth > maxChain {
+			w.reason = "changes go round in circles"
+			w.notBefore = o.at.Add(chainPause.after(w.depth - maxChain))
+			if s.once {
+				w.notBefore = never
+			}
+		}
+		list = append(list, w)
+	}
+	retry := func(operation run.StepType, name string) {
+		if r, ok := s.retries[retryKey{a.Name, kindOf(operation)}]; ok {
+			list = append(list, want{
+				key:   key{a.Name, a.Operations[operation]},
+				cause: Cause{Kind: CauseRetry, Name: name}, fact: true,
+				notBefore: r.next, reason: name,
+			})
+		}
+	}
+	if facts.Unconfirmed > 0 {
+		follow(run.DeltaImport, "confirming import", from.unconfirmed)
+	}
+	switch {
+	case facts.NeedsFullSync && s.settings.FullSyncOnRuleChange && a.Operations[run.FullSync] != "":
+		follow(run.FullSync, "changed rules", origin{})
+	case facts.PendingImports > 0:
+		follow(run.DeltaSync, "pending imports", from.imports)
+	}
+	if facts.FailedImports > 0 {
+		retry(run.DeltaSync, "synchronization errors")
+	}
+	if facts.PendingExports > 0 {
+		follow(run.Export, "pending exports", from.exports)
+	}
+	if facts.FailedExports > 0 {
+		retry(run.Export, "export errors")
+	}
+	return list
+}
+
+// scheduled returns the next import that is due by itself.
+func (s *situation) scheduled(a AgentSettings) []want {
+	every := a.interval()
+	if every == 0 || s.once || !s.facts[a.Name].Imported {
+		return nil
+	}
+	w := want{key: key{a.Name, a.Operations[run.DeltaImport]}, cause: Cause{Kind: CauseSchedule}}
+	if last, ok := s.imported[a.Name]; ok && !last.After(s.now) {
+		w.since = last.Add(every)
+		w.notBefore, w.reason = w.since, "the import schedule"
+	} else { // nobody knows when, or the clock was set back
+		w.fact = true
+	}
+	return []want{w}
+}
+
+// complete adds since when a run is wanted, and what keeps it back.
+func (s *situation) complete(w want) want {
+	if w.fact {
+		w.since = s.now
+		if earlier, ok := s.wanted[w.key]; ok {
+			w.since = earlier
+		}
+	}
+	if d, ok := s.delays[w.key]; ok && !d.next.Before(w.notBefore) {
+		w.notBefore, w.reason = d.next, "its back-off: "+d.reason
+	}
+	if why, _ := s.hold(); why != "" && hasKind(s.settings.steps(w.key), syncing) {
+		w.held, w.reason = true, why
+	}
+	return w
+}
+
+// hold says why nothing may be synchronized, "" if it may; failed means that an
+// administrator has to do something about it.
+func (s *situation) hold() (why string, failed bool) {
+	for _, a := range s.settings.Agents {
+		if s.facts[a.Name].Imported || a.initial() == "" {
+			continue
+		}
+		if d, ok := s.delays[key{a.Name, a.initial()}]; ok {
+			return "the first import of " + a.Name + ", which failed: " + d.reason, true
+		}
+		if why == "" {
+			why = "the first import of " + a.Name
+		}
+	}
+	return why, false
+}

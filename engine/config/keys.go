@@ -1,0 +1,223 @@
+package config
+
+import (
+	"time"
+
+	"github.com/google/jsonschema-go/jsonschema"
+
+	"github.com/metasync/metasync/engine/agent"
+	"github.com/metasync/metasync/engine/fault"
+	"github.com/metasync/metasync/engine/rules"
+)
+
+// keys is a configuration file as it is written.
+type keys struct {
+	Include   []word               `yaml:"include" doc:"Files that belong to this configuration, relative to the file that includes them; a name may hold the wildcards of a shell. Their agents, metaverse types and rules come after those of the file itself."`
+	State     agent.Path           `yaml:"state" default:".metasync" doc:"Folder of the store."`
+	Scripts   agent.Path           `yaml:"scripts" default:"scripts" doc:"Folder of the scripts, which is watched."`
+	Dialect   string               `yaml:"dialect" oneof:"fim entra" default:"fim" doc:"Dialect of the expressions, unless a rule says otherwise."`
+	Metaverse named[metaverseType] `yaml:"metaverse" doc:"The object types of the metaverse."`
+	Agents    named[agentForm]     `yaml:"agents" doc:"The management agents. Their order is the default precedence of attributes: the first is the strongest."`
+	Rules     []rule               `yaml:"rules" doc:"The synchronization rules: inbound, outbound, or both in one."`
+	Autosync  Autosync             `yaml:"autosync" doc:"The scheduler."`
+	History   History              `yaml:"history" doc:"The run history."`
+	Scripting Scripting            `yaml:"scripting" doc:"The script host."`
+}
+
+// Autosync is the configuration of the scheduler.
+type Autosync struct {
+	Mode    string        `yaml:"mode" oneof:"supported overlap exclusive" default:"supported" doc:"Which runs may go on at the same time. supported: a synchronization runs alone; overlap: imports and exports may run beside one synchronization; exclusive: one run at a time."`
+	Stagger time.Duration `yaml:"stagger" default:"0s" doc:"Least time between the starts of two runs."`
+	Retry   Retry         `yaml:"retry" doc:"Runs that are repeated by themselves."`
+}
+
+// Retry says which runs are repeated, and how often.
+type Retry struct {
+	Results []string      `yaml:"results" default:"[stopped-deadlocked, stopped-connectivity]" doc:"Results of a run after which it is repeated."`
+	Times   int           `yaml:"times" default:"5" doc:"How often a run is repeated at most; -1 is without end."`
+	Wait    time.Duration `yaml:"wait" default:"5s" doc:"Time before the first repetition; it grows with each further one."`
+}
+
+func (r *Retry) check(l *loader, n *node) {
+	if times := n.get("times"); times != nil && r.Times < -1 {
+		l.fail(times.at, "times must be -1 or more")
+	}
+}
+
+func (r *Retry) refine(s *jsonschema.Schema) { s.Properties["times"].Minimum = ptr(-1.0) }
+
+// History says what is kept of the run history.
+type History struct {
+	Keep  time.Duration `yaml:"keep" default:"30d" doc:"How long a run is kept."`
+	Count int           `yaml:"count" default:"0" doc:"How many runs are kept at most; 0 is any number."`
+}
+
+func (h *History) check(l *loader, n *node) {
+	if count := n.get("count"); count != nil && h.Count < 0 {
+		l.fail(count.at, "count must not be negative")
+	}
+}
+
+func (h *History) refine(s *jsonschema.Schema) { s.Properties["count"].Minimum = ptr(0.0) }
+
+// Scripting is the configuration of the script host.
+type Scripting struct {
+	Timeout time.Duration `yaml:"timeout" default:"1s" doc:"How long one call of a rule function may take."`
+	Workers int           `yaml:"workers" default:"0" doc:"How many calls may run at the same time; 0 is one per processor."`
+}
+
+func (s *Scripting) check(l *loader, n *node) {
+	if timeout := n.get("timeout"); timeout != nil && s.Timeout == 0 {
+		l.fail(timeout.at, "timeout must be longer than nothing")
+	}
+	if workers := n.get("workers"); workers != nil && s.Workers < 0 {
+		l.fail(workers.at, "workers must not be negative")
+	}
+}
+
+func (s *Scripting) refine(schema *jsonschema.Schema) {
+	schema.Properties["workers"].Minimum = ptr(0.0)
+}
+
+// A metaverseType is an object type of the metaverse.
+type metaverseType struct {
+	Attributes named[metaverseAttribute] `yaml:"attributes" doc:"The attributes: a type, or a mapping."`
+	Delete     deletion                  `yaml:"delete" doc:"When an object is deleted: last-connector, or a mapping."`
+}
+
+// A metaverseAttribute is written as a type alone or as a mapping.
+type metaverseAttribute struct {
+	Type       attributeType
+	Indexed    bool
+	Precedence precedence
+}
+
+type metaverseAttributeKeys struct {
+	Type       attributeType `yaml:"type" default:"string" doc:"The data type."`
+	Indexed    bool          `yaml:"indexed" default:"false" doc:"Whether searches for the attribute are fast. Attributes that joins use are indexed in any case."`
+	Precedence precedence    `yaml:"precedence" doc:"The agents, the strongest first; or equal: the last one who writes wins; or manual: a script decides."`
+}
+
+func (a *metaverseAttribute) decode(l *loader, n *node) {
+	a.Type = stringType
+	if n.kind != mappingNode {
+		a.Type.decode(l, n)
+		return
+	}
+	var k metaverseAttributeKeys
+	l.fill(n, &k)
+	*a = metaverseAttribute(k)
+}
+
+func (a *metaverseAttribute) schema(g *generator) *jsonschema.Schema {
+	return g.define("metaverse attribute", g.shortOrMapping(new(attributeType).schema(g), &metaverseAttributeKeys{}))
+}
+
+// A precedence is equal, manual or a list of agents.
+type precedence struct {
+	rules.Precedence
+	agents []word
+}
+
+var precedenceModes = []string{string(rules.Equal), string(rules.Manual)}
+
+func (p *precedence) decode(l *loader, n *node) {
+	switch n.kind {
+	case textNode:
+		if l.choice(n, precedenceModes) {
+			p.Mode = rules.PrecedenceMode(n.text)
+		}
+	case listNode:
+		p.Mode = rules.Ranked
+		l.fill(n, &p.agents)
+		l.unique(p.agents)
+		p.Agents = words(p.agents)
+	default:
+		l.fail(n.at, "want a list of agents, equal or manual, not %s", n.kind)
+	}
+}
+
+func (p *precedence) schema(g *generator) *jsonschema.Schema {
+	return &jsonschema.Schema{AnyOf: []*jsonschema.Schema{
+		g.choice(precedenceModes),
+		{Type: "array", Items: textSchema(), UniqueItems: true},
+	}}
+}
+
+// A deletion is last-connector alone or a mapping.
+type deletion struct {
+	deletionKeys
+	at fault.Position
+}
+
+type deletionKeys struct {
+	When   string `yaml:"when" oneof:"last-connector any-of" doc:"last-connector: when no connector is left; any-of: when an object loses its connector of one of the agents."`
+	Ignore []word `yaml:"ignore" doc:"With last-connector: agents whose connectors do not count."`
+	Agents []word `yaml:"agents" doc:"With any-of: the agents."`
+	Script bool   `yaml:"script" doc:"Always true: a script decides."`
+}
+
+func (d *deletion) decode(l *loader, n *node) {
+	d.at = n.at
+	if n.kind == textNode {
+		if l.choice(n, []string{string(rules.LastConnector)}) {
+			d.When = n.text
+		}
+		return
+	}
+	if l.want(n, mappingNode) {
+		l.fill(n, &d.deletionKeys)
+	}
+}
+
+func (d *deletion) schema(g *generator) *jsonschema.Schema {
+	return g.shortOrMapping(g.choice([]string{string(rules.LastConnector)}), &deletionKeys{})
+}
+
+func (d *deletionKeys) check(l *loader, n *node) {
+	l.exactlyOne(n, "when", "script")
+	if script := n.get("script"); script != nil && script.kind == booleanNode && !d.Script {
+		l.fail(script.at, "script can only be true")
+	}
+	ignore, agents := n.get("ignore"), n.get("agents")
+	if ignore != nil && d.When != string(rules.LastConnector) {
+		l.fail(ignore.at, "ignore has no meaning without when: last-connector")
+	}
+	switch {
+	case agents != nil && d.When != string(rules.AnyOf):
+		l.fail(agents.at, "agents has no meaning without when: any-of")
+	case agents == nil && d.When == string(rules.AnyOf):
+		l.fail(n.at, "any-of needs agents")
+	case agents != nil && agents.kind == listNode && len(agents.items) == 0:
+		l.fail(agents.at, "any-of needs at least one agent")
+	}
+	l.unique(d.Ignore)
+	l.unique(d.Agents)
+}
+
+func (d *deletionKeys) refine(s *jsonschema.Schema) {
+	exactlyOneOf(s, "when", "script")
+	onlyTrue(s, "script")
+	s.Properties["ignore"].UniqueItems = true
+	s.Properties["agents"].UniqueItems = true
+	s.Properties["agents"].MinItems = ptr(1)
+	when := func(value rules.DeletionCondition) *jsonschema.Schema {
+		return &jsonschema.Schema{Properties: map[string]*jsonschema.Schema{"when": {Const: ptr(any(string(value)))}}}
+	}
+	anyOf := when(rules.AnyOf)
+	anyOf.Required = []string{"when"}
+	// Without when, both conditions hold, and both keys are forbidden.
+	s.AllOf = append(s.AllOf,
+		&jsonschema.Schema{If: anyOf, Then: &jsonschema.Schema{Required: []string{"agents"}}},
+		&jsonschema.Schema{If: when(rules.LastConnector), Then: without("agents")},
+		&jsonschema.Schema{If: when(rules.AnyOf), Then: without("ignore")},
+	)
+}
+
+// rule returns the deletion as the rules have it.
+func (d *deletion) rule() rules.DeletionRule {
+	return rules.DeletionRule{
+		When: rules.DeletionCondition(d.When), Ignore: words(d.Ignore), Agents: words(d.Agents),
+		Script: d.Script, Position: d.at,
+	}
+}

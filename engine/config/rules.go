@@ -1,0 +1,203 @@
+package config
+
+import (
+	"strings"
+
+	"github.com/google/jsonschema-go/jsonschema"
+
+	"github.com/metasync/metasync/engine/fault"
+	"github.com/metasync/metasync/engine/rules"
+)
+
+// A rule is a synchronization rule (sync-engine §5.1).
+type rule struct {
+	Name       word          `yaml:"name,required" doc:"Its name, which no other rule has."`
+	Agent      word          `yaml:"agent,required" doc:"The agent."`
+	Object     word          `yaml:"object,required" doc:"The object type of the agent."`
+	Metaverse  word          `yaml:"metaverse,required" doc:"The object type of the metaverse."`
+	Precedence int           `yaml:"precedence" default:"0" doc:"Its rank among the rules of the agent; the smaller wins."`
+	DependsOn  word          `yaml:"dependsOn" doc:"A rule that must apply to an object before this one does."`
+	Dialect    string        `yaml:"dialect" oneof:"fim entra" doc:"Dialect of its expressions, if not that of the configuration."`
+	Join       []joinItem    `yaml:"join" doc:"How objects find each other, tried in order: mappings {connector attribute: metaverse attribute}, of which every pair must be equal."`
+	Inbound    *inboundKeys  `yaml:"inbound" doc:"From the agent into the metaverse."`
+	Outbound   *outboundKeys `yaml:"outbound" doc:"From the metaverse to the agent."`
+
+	at fault.Position
+}
+
+type inboundKeys struct {
+	Scope   scope              `yaml:"scope" doc:"For which objects of the agent the rule holds: a list of conditions on its attributes, all of which must hold, or {any: [lists]}."`
+	Project bool               `yaml:"project" default:"false" doc:"Whether an object that finds no partner creates one in the metaverse."`
+	Flows   named[inboundFlow] `yaml:"flows" doc:"What the metaverse attributes get their values from: an attribute of the agent, an =expression, or a mapping."`
+}
+
+type outboundKeys struct {
+	Apply       string              `yaml:"apply" oneof:"scope policy" default:"scope" doc:"scope: to every object in the scope; policy: only where an expected rule entry says so."`
+	Scope       scope               `yaml:"scope" doc:"For which metaverse objects the rule holds: a list of conditions on their attributes, all of which must hold, or {any: [lists]}."`
+	Provision   bool                `yaml:"provision" default:"false" doc:"Whether an object without a partner creates one in the system."`
+	Deprovision bool                `yaml:"deprovision" default:"false" doc:"Whether an object that the rule holds for no longer is disconnected."`
+	Parameters  []word              `yaml:"parameters" doc:"Parameters that a workflow fills; an expression reads them as $name."`
+	Flows       named[outboundFlow] `yaml:"flows" doc:"What the attributes of the agent get their values from: a metaverse attribute, an =expression, or a mapping."`
+}
+
+func (r *rule) check(l *loader, n *node) {
+	r.at = n.at
+	if len(n.given("inbound", "outbound")) == 0 {
+		l.fail(n.at, "a rule needs inbound, outbound or both")
+	}
+}
+
+func (r *rule) refine(s *jsonschema.Schema) {
+	for _, key := range []string{"inbound", "outbound"} {
+		s.AnyOf = append(s.AnyOf, &jsonschema.Schema{Required: []string{key}})
+	}
+}
+
+func (o *outboundKeys) check(l *loader, _ *node) { l.unique(o.Parameters) }
+
+func (o *outboundKeys) refine(s *jsonschema.Schema) { s.Properties["parameters"].UniqueItems = true }
+
+// definition returns the rule as the rules have it.
+func (r *rule) definition() rules.Rule {
+	out := rules.Rule{
+		Name: r.Name.text, Agent: r.Agent.text, Object: r.Object.text, Metaverse: r.Metaverse.text,
+		Precedence: r.Precedence, DependsOn: r.DependsOn.text, Dialect: r.Dialect, Position: r.at,
+	}
+	for _, item := range r.Join {
+		var criterion rules.JoinCriterion
+		for _, e := range item.pairs {
+			criterion = append(criterion, rules.JoinPair{Connector: e.name, Metaverse: e.value.text, Position: e.at})
+		}
+		out.Join = append(out.Join, criterion)
+	}
+	if in := r.Inbound; in != nil {
+		out.Inbound = &rules.Inbound{Scope: in.Scope.rule(), Project: in.Project}
+		for _, e := range in.Flows {
+			out.Inbound.Flows = append(out.Inbound.Flows, rules.Flow{Target: e.name, Source: e.value.from, Position: e.at})
+		}
+	}
+	if o := r.Outbound; o != nil {
+		out.Outbound = &rules.Outbound{
+			ByPolicy: o.Apply == "policy", Scope: o.Scope.rule(),
+			Provision: o.Provision, Deprovision: o.Deprovision, Parameters: words(o.Parameters),
+		}
+		for _, e := range o.Flows {
+			out.Outbound.Flows = append(out.Outbound.Flows, rules.Flow{
+				Target: e.name, Source: e.value.from, Initial: e.value.Initial,
+				AllowNull: e.value.AllowNull, ExistenceTest: e.value.ExistenceTest, Position: e.at,
+			})
+		}
+	}
+	return out
+}
+
+// A joinItem is one alternative of a join: at least one pair of attributes.
+type joinItem struct{ pairs named[word] }
+
+func (j *joinItem) decode(l *loader, n *node) {
+	if !l.want(n, mappingNode) {
+		return
+	}
+	if len(n.pairs) == 0 {
+		l.fail(n.at, "a join needs at least one pair of attributes")
+	}
+	j.pairs.decode(l, n)
+}
+
+func (j *joinItem) schema(g *generator) *jsonschema.Schema {
+	s := j.pairs.schema(g)
+	s.Type, s.Types, s.MinProperties = "object", nil, ptr(1)
+	return s
+}
+
+// A source is a text that is an attribute or, after =, an expression.
+type source struct{ rules.Source }
+
+func (s *source) decode(l *loader, n *node) {
+	if !l.nonEmpty(n) {
+		return
+	}
+	s.Position = n.at
+	expression, ok := strings.CutPrefix(n.text, "=")
+	if !ok {
+		s.Attribute = n.text
+		return
+	}
+	if strings.TrimSpace(expression) == "" {
+		l.fail(n.at, "an expression is missing after =")
+	}
+	s.Expression, s.Position = expression, n.start
+	s.Position.Column++
+}
+
+func (s *source) schema(g *generator) *jsonschema.Schema {
+	return g.define("source", &jsonschema.Schema{
+		Type: "string", Pattern: `^([^=]|=\s*\S)`,
+		Description: "The name of an attribute or, after =, an expression.",
+	})
+}
+
+// sourceKeys are the three kinds of sources in a mapping.
+type sourceKeys struct {
+	From   source   `yaml:"from" doc:"An attribute, or an =expression."`
+	Value  constant `yaml:"value" doc:"A constant."`
+	Script word     `yaml:"script" doc:"The name of a flow function of a script."`
+}
+
+func (k *sourceKeys) check(l *loader, n *node) { l.exactlyOne(n, "from", "value", "script") }
+
+func (k *sourceKeys) refine(s *jsonschema.Schema) { exactlyOneOf(s, "from", "value", "script") }
+
+// source returns the source as the rules have it.
+func (k *sourceKeys) source() rules.Source {
+	switch {
+	case k.Value.set:
+		return rules.Source{Constant: true, Value: k.Value.text, Position: k.Value.at}
+	case k.Script.text != "":
+		return rules.Source{Script: k.Script.text, Position: k.Script.at}
+	}
+	return k.From.Source
+}
+
+// An inboundFlow is a source alone or in a mapping.
+type inboundFlow struct{ from rules.Source }
+
+func (f *inboundFlow) decode(l *loader, n *node) {
+	var k sourceKeys
+	if n.kind == mappingNode {
+		l.fill(n, &k)
+	} else {
+		k.From.decode(l, n)
+	}
+	f.from = k.source()
+}
+
+func (f *inboundFlow) schema(g *generator) *jsonschema.Schema {
+	return g.define("inbound flow", g.shortOrMapping(new(source).schema(g), &sourceKeys{}))
+}
+
+// An outboundFlow is a source alone, or in a mapping that may say more.
+type outboundFlow struct {
+	outboundFlowKeys
+	from rules.Source
+}
+
+type outboundFlowKeys struct {
+	sourceKeys
+	Initial       bool `yaml:"initial" default:"false" doc:"Only while the object is being created."`
+	AllowNull     bool `yaml:"allowNull" default:"false" doc:"Whether no value removes the attribute."`
+	ExistenceTest bool `yaml:"existenceTest" default:"false" doc:"Whether an object that has this value counts as one to which the rule was applied."`
+}
+
+func (f *outboundFlow) decode(l *loader, n *node) {
+	if n.kind == mappingNode {
+		l.fill(n, &f.outboundFlowKeys)
+	} else {
+		f.From.decode(l, n)
+	}
+	f.from = f.source()
+}
+
+func (f *outboundFlow) schema(g *generator) *jsonschema.Schema {
+	return g.define("outbound flow", g.shortOrMapping(new(source).schema(g), &outboundFlowKeys{}))
+}

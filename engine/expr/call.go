@@ -1,0 +1,214 @@
+package expr
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/metasync/metasync/engine/fault"
+	"github.com/metasync/metasync/engine/identity"
+)
+
+// A builder turns a call of a built-in function into code. Most functions are
+// eager and use fixed0 to fixed3; those that evaluate arguments by need, or look
+// at them while they are compiled, have their own.
+type builder func(c *compiler, s *site) (operand, error)
+
+// A site is one call in an expression.
+type site struct {
+	function *Function
+	args     []argument
+	secret   bool // an argument is
+	position fault.Position
+}
+
+// call compiles the call of a function.
+func (c *compiler) call(n *callNode, position fault.Position) (operand, error) {
+	f := c.grammar.find(n.name, c.opts.Functions)
+	if f == nil {
+		return operand{}, c.unknownFunction(n.name, position)
+	}
+	if len(n.args) < f.MinArgs || f.MaxArgs >= 0 && len(n.args) > f.MaxArgs {
+		err := newError(position, "%s takes %s, not %d", f.Name, arity(f.MinArgs, f.MaxArgs), len(n.args))
+		if f.Signature != "" {
+			err.Hint = f.Signature
+		}
+		return operand{}, err
+	}
+	s := &site{function: f, args: make([]argument, len(n.args)), position: position}
+	for i, argNode := range n.args {
+		compiled, err := c.compile(argNode)
+		if err != nil {
+			return operand{}, err
+		}
+		s.secret = s.secret || compiled.secret
+		s.args[i] = argument{operand: compiled, index: i + 1, of: f.Name}
+		if i < len(f.Params) {
+			s.args[i].Param = f.Params[i]
+		}
+		if err := s.args[i].check(); err != nil {
+			return operand{}, err
+		}
+	}
+	build := f.build
+	if build == nil {
+		build = script
+	}
+	result, err := build(c, s)
+	result.position, result.secret = position, s.secret
+	if result.typ == 0 {
+		result.typ = f.Result
+	}
+	return result, err
+}
+
+func (c *compiler) unknownFunction(name string, position fault.Position) error {
+	candidates := slices.Collect(maps.Keys(c.grammar.functions.byName))
+	candidates = slices.AppendSeq(candidates, maps.Keys(c.opts.Functions))
+	slices.Sort(candidates)
+	err := newError(position, "unknown function %q", name)
+	err.Hint = didYouMean(name, candidates)
+	return err
+}
+
+// arity puts the number of arguments that a function takes into words.
+func arity(least, most int) string {
+	switch {
+	case most == 0:
+		return "no arguments"
+	case most < 0 && least == 1:
+		return "at least 1 argument"
+	case most < 0:
+		return fmt.Sprintf("at least %d arguments", least)
+	case least < most:
+		return fmt.Sprintf("%d to %d arguments", least, most)
+	case least == 1:
+		return "1 argument"
+	}
+	return fmt.Sprintf("%d arguments", least)
+}
+
+// fail gives the error of a function its place, unless it has one already. The
+// text of a built-in function's error may show an argument; not so if that is
+// secret.
+func (s *site) fail(err error) error {
+	if s.secret && s.function.Call == nil && !errors.Is(err, errTooLong) {
+		err = errors.New("the value of a parameter does not fit")
+	}
+	placed := &fault.Error{Name: errorName, Text: s.function.Name, Position: s.position, Err: err}
+	var named *fault.Error
+	switch {
+	case !errors.As(err, &named):
+	case !named.Position.IsZero():
+		return err
+	case error(named) == err:
+		*placed = *named
+		placed.Position = s.position
+		placed.Text = strings.TrimSuffix(s.function.Name+": "+named.Text, ": ")
+	default:
+		placed.Name = named.Name
+	}
+	return placed
+}
+
+// fixed0 builds calls of a function without arguments.
+func fixed0(f func(*Context) (Value, error)) builder {
+	return func(*compiler, *site) (operand, error) { return operand{code: f}, nil }
+}
+
+// fixed1 builds calls of a function of one argument. Like its siblings it needs
+// no list of arguments, and so no allocation.
+func fixed1(f func(ctx *Context, x identity.Value) (Value, error)) builder {
+	return func(_ *compiler, s *site) (operand, error) {
+		x := &s.args[0]
+		return operand{code: func(ctx *Context) (Value, error) {
+			xv, done, err := x.eval(ctx)
+			if done {
+				return xv, err
+			}
+			v, err := f(ctx, xv.single)
+			if err != nil {
+				return Value{}, s.fail(err)
+			}
+			return v, nil
+		}}, nil
+	}
+}
+
+// fixed2 builds calls of a function of two arguments.
+func fixed2(f func(ctx *Context, x, y identity.Value) (Value, error)) builder {
+	return func(_ *compiler, s *site) (operand, error) {
+		x, y := &s.args[0], &s.args[1]
+		return operand{code: func(ctx *Context) (Value, error) {
+			xv, done, err := x.eval(ctx)
+			if done {
+				return xv, err
+			}
+			yv, done, err := y.eval(ctx)
+			if done {
+				return yv, err
+			}
+			v, err := f(ctx, xv.single, yv.single)
+			if err != nil {
+				return Value{}, s.fail(err)
+			}
+			return v, nil
+		}}, nil
+	}
+}
+
+// fixed3 builds calls of a function of three arguments.
+func fixed3(f func(ctx *Context, x, y, z identity.Value) (Value, error)) builder {
+	return func(_ *compiler, s *site) (operand, error) {
+		x, y, z := &s.args[0], &s.args[1], &s.args[2]
+		return operand{code: func(ctx *Context) (Value, error) {
+			xv, done, err := x.eval(ctx)
+			if done {
+				return xv, err
+			}
+			yv, done, err := y.eval(ctx)
+			if done {
+				return yv, err
+			}
+			zv, done, err := z.eval(ctx)
+			if done {
+				return zv, err
+			}
+			v, err := f(ctx, xv.single, yv.single, zv.single)
+			if err != nil {
+				return Value{}, s.fail(err)
+			}
+			return v, nil
+		}}, nil
+	}
+}
+
+// script builds calls of a function of a script.
+func script(_ *compiler, s *site) (operand, error) {
+	return operand{code: func(ctx *Context) (Value, error) {
+		args := make([]Value, len(s.args))
+		for i := range s.args {
+			v, done, err := s.args[i].eval(ctx)
+			if done {
+				return v, err
+			}
+			args[i] = v
+		}
+		v, err := s.callScript(ctx, args)
+		if err != nil {
+			return Value{}, s.fail(err)
+		}
+		return v, nil
+	}}, nil
+}
+
+func (s *site) callScript(ctx *Context, args []Value) (v Value, err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = fault.New("extension-dll-crash", "panic: %v", cause)
+		}
+	}()
+	return s.function.Call(ctx, args)
+}

@@ -1,0 +1,128 @@
+package expr
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/metasync/metasync/engine/identity"
+)
+
+// A corpusCase is a documented example. Want is a value in the form of FromJSON,
+// {"$match": regexp}, {"$range": [low, high]} or {"$error": true}.
+type corpusCase struct {
+	ID         string         `json:"id"`
+	Expr       string         `json:"expr"`
+	Attributes map[string]any `json:"attributes"`
+	Names      string         `json:"names"`
+	Want       any            `json:"want"`
+}
+
+func TestDocumentedExamples(t *testing.T) {
+	data, err := os.ReadFile("testdata/fim.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var cases []corpusCase
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.UseNumber()
+	if err := decoder.Decode(&cases); err != nil {
+		t.Fatal(err)
+	}
+	if len(cases) < 50 {
+		t.Fatalf("only %d cases", len(cases))
+	}
+	for _, c := range cases {
+		t.Run(c.ID, func(t *testing.T) {
+			opts := Options{Dialect: FIM}
+			if c.Names == "plain" {
+				opts.Names = PlainNames
+			}
+			got, err := evaluate(c.Expr, opts, attributesOf(t, c.Attributes))
+			want, _ := c.Want.(map[string]any)
+			if want["$error"] != nil {
+				if err == nil {
+					t.Fatalf("%s = %v, want an error", c.Expr, got.JSON())
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			compareCase(t, c, got)
+		})
+	}
+}
+
+func compareCase(t *testing.T, c corpusCase, got Value) {
+	t.Helper()
+	single, _ := got.Single()
+	special, _ := c.Want.(map[string]any)
+	if pattern, ok := special["$match"].(string); ok {
+		if !regexp.MustCompile(pattern).MatchString(single.Text()) {
+			t.Errorf("%s = %v, want a match of %s", c.Expr, got.JSON(), pattern)
+		}
+		return
+	}
+	if bounds, ok := special["$range"].([]any); ok {
+		low, err1 := bounds[0].(json.Number).Int64()
+		high, err2 := bounds[1].(json.Number).Int64()
+		if err1 != nil || err2 != nil {
+			t.Fatal(err1, err2)
+		}
+		if n := single.Int(); single.Type() != identity.TypeInteger || n < low || n > high {
+			t.Errorf("%s = %v, want %d to %d", c.Expr, got.JSON(), low, high)
+		}
+		return
+	}
+	want, err := FromJSON(c.Want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want.JSON(), got.JSON()); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", c.Expr, diff)
+	}
+}
+
+// TestEveryFunctionHasAnExample keeps the corpora in step with the table.
+func TestEveryFunctionHasAnExample(t *testing.T) {
+	data, err := os.ReadFile("testdata/fim.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	corpus := string(data)
+	for _, c := range behaviour {
+		corpus += c.source + "\n"
+	}
+	for _, f := range Library(FIM) {
+		if !strings.Contains(corpus, f.Name) {
+			t.Errorf("no example of %s", f.Name)
+		}
+	}
+}
+
+func attributesOf(t testing.TB, object map[string]any) identity.Attributes {
+	t.Helper()
+	var attributes identity.Attributes
+	for name, document := range object {
+		v, err := FromJSON(document)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		attributes = attributes.Set(name, v.Values()...)
+	}
+	return attributes
+}
+
+func evaluate(source string, opts Options, object identity.Attributes) (Value, error) {
+	program, err := Compile(source, opts)
+	if err != nil {
+		return Value{}, err
+	}
+	return program.Eval(&Context{Object: object})
+}

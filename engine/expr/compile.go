@@ -1,0 +1,240 @@
+package expr
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/metasync/metasync/engine/fault"
+	"github.com/metasync/metasync/engine/identity"
+)
+
+// errorName is the public name of everything that is wrong with an expression
+// (sync-engine §3.11), unless a more precise one applies.
+const errorName = "sync-rule-invalid-expression"
+
+// Options say what an expression may refer to. The zero Options accept any
+// attribute and parameter, and the built-in functions of the FIM dialect.
+type Options struct {
+	// Dialect is FIM if empty.
+	Dialect Dialect
+	// Position is the place of the first character of the source. Without it,
+	// errors count lines and columns within the source.
+	Position fault.Position
+	// Attribute looks an attribute up in the schema. Nil accepts any name, as an
+	// attribute of unknown type.
+	Attribute func(name string) (identity.AttributeType, bool)
+	// AttributeNames lists what Attribute knows, for suggestions; it may be nil.
+	AttributeNames func() []string
+	// Functions are those of scripts, by name; built-in ones of the same name win.
+	Functions map[string]Function
+	// Parameters are the names allowed after $; nil accepts any.
+	Parameters []string
+	// Names is the form of distinguished names in the system that the
+	// expression writes to.
+	Names NameStyle
+}
+
+// Compile reads an expression, given without the = in front. An error is a
+// *fault.Error named sync-rule-invalid-expression, with the place of the
+// mistake, and a hint where one is known. It never returns a program and an error.
+func Compile(source string, opts Options) (*Program, error) {
+	if opts.Dialect == "" {
+		opts.Dialect = FIM
+	}
+	c := &compiler{opts: opts, source: source, grammar: grammars[opts.Dialect]}
+	if c.grammar == nil {
+		err := fault.New(errorName, "unknown dialect %q", opts.Dialect)
+		err.Position = opts.Position
+		return nil, err
+	}
+	tree, err := parse(source, c.grammar)
+	if err != nil {
+		return nil, c.syntaxFault(err)
+	}
+	result, err := c.compile(tree)
+	if err != nil {
+		return nil, err
+	}
+	return &Program{
+		code:       result.code,
+		attributes: slices.Sorted(maps.Keys(c.attributes)),
+		typ:        result.typ,
+	}, nil
+}
+
+type compiler struct {
+	opts       Options
+	source     string
+	grammar    *grammar
+	attributes map[string]bool
+}
+
+// An operand is a compiled part of an expression.
+type operand struct {
+	code      code
+	typ       identity.Type // 0: unknown
+	null      bool          // always null
+	constant  bool          // value is what code returns
+	value     Value
+	attribute string // the attribute that it is, "" if it is something else
+	secret    bool   // depends on a parameter, which may be a password: errors do not show it
+	position  fault.Position
+}
+
+func constant(v Value, position fault.Position) operand {
+	return operand{
+		code:     func(*Context) (Value, error) { return v, nil },
+		typ:      v.single.Type(),
+		null:     v.IsNull(),
+		constant: true,
+		value:    v,
+		position: position,
+	}
+}
+
+func (c *compiler) compile(n node) (operand, error) {
+	position := c.position(n.offset())
+	switch n := n.(type) {
+	case *constantNode:
+		return constant(n.value, position), nil
+	case *attributeNode:
+		return c.attribute(n.name, position)
+	case *nameNode:
+		return c.name(n, position)
+	case *parameterNode:
+		return c.parameter(n.name, position)
+	case *callNode:
+		return c.call(n, position)
+	case *chainNode:
+		return c.chain(n, position)
+	}
+	panic(fmt.Sprintf("no code for %T", n))
+}
+
+// name compiles a bare name: a word of the language, or else an attribute.
+func (c *compiler) name(n *nameNode, position fault.Position) (operand, error) {
+	switch word := identity.Fold(n.name); word {
+	case "true", "false":
+		return constant(Bool(word == "true"), position), nil
+	case "null", "crlf":
+		return c.call(&callNode{at: n.at, name: n.name}, position)
+	}
+	return c.attribute(n.name, position)
+}
+
+func (c *compiler) attribute(name string, position fault.Position) (operand, error) {
+	var attribute identity.AttributeType
+	if c.opts.Attribute != nil {
+		var found bool
+		if attribute, found = c.opts.Attribute(name); !found {
+			return operand{}, c.unknownAttribute(name, position)
+		}
+	}
+	if c.attributes == nil {
+		c.attributes = make(map[string]bool)
+	}
+	c.attributes[name] = true
+	return operand{
+		code: func(ctx *Context) (Value, error) {
+			if ctx.Object == nil {
+				return Value{}, nil
+			}
+			return OfValues(ctx.Object.Get(name)), nil
+		},
+		typ:       attribute.Type,
+		attribute: name,
+		position:  position,
+	}, nil
+}
+
+func (c *compiler) unknownAttribute(name string, position fault.Position) error {
+	err := newError(position, "unknown attribute %q", name)
+	err.Attribute = name
+	if f := c.grammar.find(name, c.opts.Functions); f != nil {
+		err.Hint = fmt.Sprintf("%s is a function: write %s(...)", f.Name, f.Name)
+	} else if c.opts.AttributeNames != nil {
+		err.Hint = didYouMean(name, c.opts.AttributeNames())
+	}
+	return err
+}
+
+func (c *compiler) parameter(name string, position fault.Position) (operand, error) {
+	if c.opts.Parameters != nil && !slices.Contains(c.opts.Parameters, name) {
+		err := newError(position, "unknown parameter $%s", name)
+		err.Hint = didYouMean(name, c.opts.Parameters)
+		return operand{}, err
+	}
+	return operand{
+		code: func(ctx *Context) (Value, error) {
+			if ctx.Parameters == nil {
+				return Value{}, nil
+			}
+			return ctx.Parameters(name), nil
+		},
+		secret:   true,
+		position: position,
+	}, nil
+}
+
+func (c *compiler) chain(n *chainNode, position fault.Position) (operand, error) {
+	operands := make([]operand, len(n.operands))
+	for i, operandNode := range n.operands {
+		var err error
+		if operands[i], err = c.compile(operandNode); err != nil {
+			return operand{}, err
+		}
+	}
+	return c.concatenation(operands, position)
+}
+
+// position returns the place of a byte of the source.
+func (c *compiler) position(offset int) fault.Position {
+	place := c.opts.Position
+	local := place.Line == 0 && place.File == "" // nothing to add to: count within the source
+	if local {
+		place.Line, place.Column = 1, 1
+	}
+	before := c.source[:offset]
+	if i := strings.LastIndexByte(before, '\n'); i >= 0 {
+		if place.Line > 0 {
+			place.Line += strings.Count(before, "\n")
+		}
+		// How far a continued line is indented in the file is not known here.
+		place.Column = 0
+		if local {
+			place.Column = 1 + utf8.RuneCountInString(before[i+1:])
+		}
+		return place
+	}
+	if place.Column > 0 {
+		place.Column += utf8.RuneCountInString(before)
+	}
+	return place
+}
+
+func (c *compiler) syntaxFault(err error) error {
+	var mistake *syntaxError
+	if !errors.As(err, &mistake) {
+		return fault.Wrap(errorName, err)
+	}
+	named := newError(c.position(mistake.offset), "%s", mistake.text)
+	named.Hint = mistake.hint
+	return named
+}
+
+func newError(position fault.Position, format string, args ...any) *fault.Error {
+	err := fault.New(errorName, format, args...)
+	err.Position = position
+	return err
+}
+
+func didYouMean(name string, candidates []string) string {
+	if suggestion := fault.Suggest(name, candidates); suggestion != "" {
+		return fmt.Sprintf("did you mean %s?", suggestion)
+	}
+	return ""
+}

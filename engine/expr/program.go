@@ -1,0 +1,68 @@
+package expr
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+
+	"github.com/metasync/metasync/engine/identity"
+)
+
+// A Program is a compiled expression. It is immutable and may be evaluated by
+// several goroutines at once.
+type Program struct {
+	code       code
+	attributes []string
+	typ        identity.Type
+}
+
+// code computes a value for one object.
+type code func(ctx *Context) (Value, error)
+
+// A Getter gives the values of an attribute, nil if it is absent.
+// identity.Attributes is one.
+type Getter interface {
+	Get(name string) []identity.Value
+}
+
+// A Context is what an expression can see while it is evaluated. It is only
+// read; keep one per object, or one per worker and change Object.
+type Context struct {
+	// Context is passed on to functions of scripts; it may be nil.
+	Context context.Context
+	// Object holds the attributes; nil has none.
+	Object Getter
+	// Parameters gives the values behind $; nil gives null.
+	Parameters func(name string) Value
+	// Now is the time that functions of scripts see, pinned per run.
+	Now time.Time
+	// Random returns a number from 0 to n-1; nil uses math/rand/v2. Inject one
+	// that depends on the run and the object to get the same result again.
+	Random func(n int64) int64
+}
+
+func (ctx *Context) random(n int64) int64 {
+	if ctx.Random != nil {
+		return ctx.Random(n)
+	}
+	return rand.Int64N(n)
+}
+
+// Eval computes the value for an object; a nil context has no attributes and no
+// parameters. An error is, or wraps, a *fault.Error with the place of the
+// failing part in the source; one that a script function returned keeps its
+// name. Nothing is computed with side effects, unless a script function has any.
+func (p *Program) Eval(ctx *Context) (Value, error) {
+	if ctx == nil {
+		ctx = new(Context)
+	}
+	return p.code(ctx)
+}
+
+// Attributes returns the names of the attributes that the expression may read,
+// sorted, each once. Treat the list as read-only.
+func (p *Program) Attributes() []string { return p.attributes }
+
+// Type returns the type that every value of the expression has, 0 if that is
+// not known before it is evaluated. A result may always be null, too.
+func (p *Program) Type() identity.Type { return p.typ }

@@ -1,0 +1,219 @@
+package rules
+
+import (
+	"github.com/metasync/metasync/engine/expr"
+	"github.com/metasync/metasync/engine/fault"
+	"github.com/metasync/metasync/engine/identity"
+)
+
+// A Set is a compiled [Model].
+type Set struct {
+	// Fingerprint is equal for two sets that decide alike. It changes with the
+	// model and with the functions of scripts that the model uses.
+	Fingerprint string
+
+	// Indexed names, by metaverse type, the attributes by which objects must be
+	// found; IndexedConnectors, by agent and object type, those by which
+	// disconnectors must be.
+	Indexed           map[string][]string
+	IndexedConnectors map[string]map[string][]string
+
+	types  map[string]*Type
+	agents map[string]*AgentRules
+	order  []string
+}
+
+// Type returns a metaverse type, nil if there is none.
+func (s *Set) Type(name string) *Type { return s.types[name] }
+
+// Agent returns the rules of an agent, nil if the model does not have it.
+func (s *Set) Agent(name string) *AgentRules { return s.agents[name] }
+
+// Agents returns the names of the agents in the order of the model.
+func (s *Set) Agents() []string { return s.order }
+
+// A Type is a metaverse type.
+type Type struct {
+	Name       string
+	Attributes map[string]*Attribute
+	Delete     DeletionRule
+
+	// Outbound holds the outbound rules in the order in which they apply:
+	// behind the rules that they depend on, then by precedence.
+	Outbound []*OutboundRule
+}
+
+// An Attribute is a metaverse attribute.
+type Attribute struct {
+	Name  string
+	Type  identity.Type
+	Multi bool
+
+	// Flows holds the inbound flows into the attribute, the strongest first.
+	Flows []*InboundFlow
+
+	agentRank map[string]int
+}
+
+// Rank returns how strong a contribution of a rule is, 0 being the strongest. A
+// rule that no longer flows into the attribute ranks where its agent's would.
+func (a *Attribute) Rank(agent, rule string) int {
+	last := -1
+	for _, f := range a.Flows {
+		if f.Rule.Agent == agent {
+			last = f.Rank
+			if f.Rule.Name == rule {
+				return f.Rank
+			}
+		}
+	}
+	if last >= 0 {
+		return last
+	}
+	rank := 0
+	for _, f := range a.Flows {
+		if a.agentRank[f.Rule.Agent] < a.agentRank[agent] {
+			rank = f.Rank + 1
+		}
+	}
+	return rank
+}
+
+// AgentRules is what the rules say of one agent.
+type AgentRules struct {
+	Name        string
+	Schema      identity.Schema
+	AnchorIsDN  bool
+	Deprovision Deprovision
+	Recall      bool
+	Objects     map[string]*ObjectRules
+}
+
+// ObjectRules is what the rules say of one object type of an agent.
+type ObjectRules struct {
+	Type    *identity.ObjectType
+	Filter  *Matcher       // connector filter; nil matches nothing
+	Inbound []*InboundRule // by precedence
+	Joins   []*Join        // of all rules, inbound and outbound, in the order in which they are tried
+
+	// Managed holds the attributes that outbound rules give a value.
+	Managed map[string]bool
+}
+
+// An InboundRule is the inbound half of a rule.
+type InboundRule struct {
+	Name    string
+	Agent   string
+	Object  string
+	Type    *Type
+	Scope   *Matcher // nil matches everything
+	Project bool
+	Flows   []*InboundFlow
+}
+
+// An InboundFlow gives a metaverse attribute a value.
+type InboundFlow struct {
+	Rule   *InboundRule
+	Target *Attribute
+	Rank   int // among the flows into Target
+	Source Evaluator
+}
+
+// An OutboundRule is the outbound half of a rule.
+type OutboundRule struct {
+	Name        string
+	Agent       string
+	Object      *identity.ObjectType
+	Scope       *Matcher // nil matches everything
+	Provision   bool
+	Deprovision bool
+	DependsOn   *OutboundRule // nil, or the rule must have been applied first
+	Joins       []*Join
+	Flows       []*OutboundFlow
+	DN          *OutboundFlow // the flow into the DN, nil if there is none
+}
+
+// An OutboundFlow gives an attribute of a connected system a value.
+type OutboundFlow struct {
+	Rule      *OutboundRule
+	Target    string
+	Type      identity.Type
+	Multi     bool
+	Source    Evaluator
+	Initial   bool
+	AllowNull bool
+}
+
+// A Join is one join criterion of a rule (sync-engine §3.5, §5.3).
+type Join struct {
+	Rule  string
+	Type  *Type
+	Pairs []JoinPair
+
+	// Scope is that of a rule which is outbound only: it must hold the metaverse
+	// object that is joined. nil holds every object.
+	Scope *Matcher
+}
+
+// An Evaluator computes the value of a flow.
+type Evaluator struct {
+	// Direct is the attribute that flows as it is, "" for other sources.
+	Direct string
+
+	reads    []string
+	constant expr.Value
+	program  *expr.Program
+}
+
+// Reads returns the attributes that the source reads, ordered. A source that
+// reads none is evaluated in every synchronization.
+func (s *Evaluator) Reads() []string { return s.reads }
+
+// Eval returns the value for the object in ctx.
+func (s *Evaluator) Eval(ctx *expr.Context) (expr.Value, error) {
+	switch {
+	case s.Direct != "":
+		return expr.OfValues(ctx.Object.Get(s.Direct)), nil
+	case s.program != nil:
+		return s.program.Eval(ctx)
+	}
+	return s.constant, nil
+}
+
+// Convert brings the values of a flow into the type of their target. Text and
+// other types convert into each other where the text is unambiguous. Errors bear
+// the names of sync-engine §3.11.
+func Convert(values []identity.Value, to identity.Type, multi bool) ([]identity.Value, error) {
+	if len(values) > 1 && !multi {
+		return nil, fault.New("flow-multi-values-to-single-value", "%d values for a single-valued attribute", len(values))
+	}
+	for i, v := range values {
+		if v.Type() == to {
+			continue
+		}
+		converted := make([]identity.Value, len(values))
+		copy(converted, values[:i])
+		for j := i; j < len(values); j++ {
+			var err error
+			if converted[j], err = convert(values[j], to); err != nil {
+				return nil, err
+			}
+		}
+		return identity.Normalize(converted), nil
+	}
+	return values, nil
+}
+
+func convert(v identity.Value, to identity.Type) (identity.Value, error) {
+	if v.Type() == to {
+		return v, nil
+	}
+	if v.Type() == identity.TypeReference || to == identity.TypeReference || to == identity.TypeBinary || v.Type() == identity.TypeBinary {
+		return identity.Value{}, fault.New("cs-attribute-type-mismatch", "a %s cannot become a %s", v.Type(), to)
+	}
+	converted, err := identity.ParseValue(to, v.Text())
+	if err != nil {
+		return identity.Value{}, &fault.Error{Name: "cs-attribute-type-mismatch", Err: err}
+	}
+	return converted, nil
+}

@@ -1,0 +1,306 @@
+package run
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/metasync/metasync/engine/agent"
+	"github.com/metasync/metasync/engine/fault"
+	"github.com/metasync/metasync/engine/identity"
+	"github.com/metasync/metasync/engine/space"
+)
+
+const (
+	importPage  = 2000 // entries in a page, and in a store transaction
+	importPages = 3    // pages between the agent and the connector space
+)
+
+// importStep reads from the system and stages what it says (sync-engine §2.3).
+func (s *step) importStep(delta bool) error {
+	importer, ok := s.agent.Agent.(agent.Importer)
+	if !ok {
+		return fault.New("stopped-entry-point-not-implemented", "agent %q cannot import", s.agent.Name)
+	}
+	var state space.AgentState
+	var unconfirmed bool
+	var first uint64
+	err := s.space.View(func(tx *space.Tx) (err error) {
+		counters := tx.Counters(s.agent.Name)
+		unconfirmed = counters[space.CountUnconfirmed] > 0
+		first = tx.LastSequence(s.agent.Name)
+		state, err = tx.AgentState(s.agent.Name)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if delta && !state.Imported {
+		err := fault.New(string(NoStartFullImport), "agent %q has never been imported completely", s.agent.Name)
+		err.Hint = "run a full import first"
+		return err
+	}
+	capabilities := s.agent.Agent.Capabilities()
+	req := agent.ImportRequest{
+		Schema: s.agent.Schema, Required: s.agent.Required, Delta: delta, Watermark: state.Watermark, PageSize: importPage,
+	}
+	if unconfirmed && !capabilities.DeltaImport {
+		req.Watermark = nil // read it all: what was exported must be looked at
+	}
+	stream, err := importer.OpenImport(s.ctx, req)
+	if err != nil {
+		return err
+	}
+	x := &staging{step: s, complete: stream.Complete(), newest: first}
+	if stream.Unchanged() {
+		if _, err := stream.Close(s.ctx, agent.Completed); err != nil {
+			return err
+		}
+		s.report.Result = CompletedNoObjects
+		return s.imported(func(state *space.AgentState) {})
+	}
+	if err := x.read(stream); err != nil {
+		_, closeErr := stream.Close(context.WithoutCancel(s.ctx), agent.Aborted)
+		return errors.Join(err, closeErr)
+	}
+	if x.stopped {
+		s.report.Result = StoppedErrorLimit
+		_, err := stream.Close(s.ctx, agent.Aborted)
+		return err
+	}
+	watermark, err := stream.Close(s.ctx, agent.Completed)
+	if err != nil {
+		return err
+	}
+	if s.report.errors > 0 {
+		// What could not be read may be anything: nothing is concluded from what
+		// was not seen, and the next import begins where this one did.
+		s.finish(x.entries, CompletedDiscoveryErrors)
+		return nil
+	}
+	if x.complete {
+		if err := x.obsolete(); err != nil {
+			return err
+		}
+	}
+	s.finish(x.entries+s.report.Staging[stageDelete], CompletedDiscoveryErrors)
+	return s.imported(func(state *space.AgentState) {
+		state.Imported = state.Imported || x.complete || !delta
+		state.Watermark = watermark
+	})
+}
+
+// imported remembers that an import came to its end.
+func (s *step) imported(change func(*space.AgentState)) error {
+	return s.space.Update(func(tx *space.Tx) error {
+		state, err := tx.AgentState(s.agent.Name)
+		if err != nil {
+			return err
+		}
+		state.LastImport = s.now()
+		change(&state)
+		return tx.SetAgentState(s.agent.Name, state)
+	})
+}
+
+// staging is an import while it runs.
+type staging struct {
+	*step
+	complete bool
+	newest   uint64 // the newest object before the import
+	seen     bitmap // by sequence number
+	entries  int
+	stopped  bool
+	digests  []space.Digest
+	changed  []int // entries of the page that have to be staged
+	buffer   []byte
+}
+
+// read stages all pages of the stream. The agent reads the next page while the
+// last one is staged.
+func (x *staging) read(stream agent.Import) error {
+	ctx, cancel := context.WithCancel(x.ctx)
+	free, full := make(chan *agent.Page, importPages), make(chan *agent.Page)
+	for range importPages {
+		free <- &agent.Page{}
+	}
+	done := make(chan error, 1)
+	go func() {
+		defer close(full)
+		done <- x.fetch(ctx, stream, free, full)
+	}()
+	var stageErr error
+	for page := range full {
+		if stageErr == nil && !x.stopped {
+			if stageErr = x.page(page); stageErr != nil || x.stopped {
+				cancel()
+			}
+		}
+		free <- page
+	}
+	cancel()
+	readErr := <-done
+	switch {
+	case stageErr != nil:
+		return stageErr
+	case x.stopped:
+		return nil
+	}
+	return readErr
+}
+
+// fetch fills pages until the stream ends.
+func (x *staging) fetch(ctx context.Context, stream agent.Import, free <-chan *agent.Page, full chan<- *agent.Page) error {
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		page := <-free
+		page.Reset()
+		err := stream.Next(ctx, page)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		select {
+		case full <- page:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// page stages the entries of a page. Entries that are as they were when they
+// were last staged need no more than a look at the anchor index.
+func (x *staging) page(page *agent.Page) error {
+	x.digests = x.digests[:0]
+	for i := range page.Entries {
+		x.digests = append(x.digests, x.digest(&page.Entries[i]))
+	}
+	x.changed = x.changed[:0]
+	err := x.space.View(func(tx *space.Tx) error {
+		for i := range page.Entries {
+			unchanged, err := x.unchanged(tx, &page.Entries[i], x.digests[i])
+			if err != nil {
+				return err
+			}
+			if !unchanged {
+				x.changed = append(x.changed, i)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if len(x.changed) > 0 {
+		err = x.space.Update(func(tx *space.Tx) error {
+			for _, i := range x.changed {
+				if err := x.entry(tx, &page.Entries[i], x.digests[i]); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	x.entries += len(page.Entries)
+	x.progress(x.agent.Name, x.report.Type, x.entries, 0)
+	x.stopped = x.stopped || x.report.tooManyErrors()
+	return err
+}
+
+// unchanged reports whether an entry is what was staged last for its object,
+// and marks the object as seen if so.
+func (x *staging) unchanged(tx *space.Tx, e *agent.Entry, digest space.Digest) (bool, error) {
+	if e.Err != nil || digest == (space.Digest{}) {
+		return false, nil
+	}
+	id, stored, found, err := tx.ByAnchor(x.agent.Name, e.Anchor)
+	if err != nil || !found || stored != digest || x.complete && x.seen.has(id.Sequence()) {
+		return false, err
+	}
+	x.seen.set(id.Sequence())
+	x.report.Staging[stageNoChange]++
+	return true, nil
+}
+
+// entry stages one entry and counts it.
+func (x *staging) entry(tx *space.Tx, e *agent.Entry, digest space.Digest) error {
+	counter := ""
+	err := fault.As(nil, "")
+	if e.Err != nil {
+		err = e.Err
+		if id, _, found, lookupErr := tx.ByAnchor(x.agent.Name, e.Anchor); lookupErr == nil && found && e.Anchor != "" {
+			x.seen.set(id.Sequence())
+		}
+	} else {
+		unitErr := tx.Unit(func() (err error) {
+			counter, err = x.stage(tx, e, digest)
+			return err
+		})
+		if unitErr != nil && !errors.As(unitErr, &err) {
+			return fmt.Errorf("stage %q: %w", e.Anchor, unitErr)
+		}
+	}
+	if err != nil {
+		x.report.Staging[stageFailure]++
+		record := errorRecord(err, x.now())
+		record.DN, record.Anchor = e.DN, e.Anchor
+		if record.Line == 0 {
+			record.Line = e.Line
+		}
+		x.report.add(&x.report.DiscoveryErrors, record)
+		return nil
+	}
+	if counter == filteredDeletions {
+		if x.report.Discovery == nil {
+			x.report.Discovery = map[string]int{}
+		}
+		x.report.Discovery[counter]++
+		return nil
+	}
+	x.report.Staging[counter]++
+	return nil
+}
+
+// digest returns a fingerprint of a complete entry, the zero Digest for others.
+func (x *staging) digest(e *agent.Entry) space.Digest {
+	if e.Err != nil || e.Op != identity.Add && e.Op != identity.None {
+		return space.Digest{}
+	}
+	b := append(x.buffer[:0], e.ObjectType...)
+	b = append(append(b, 0), e.DN...)
+	for i := range e.Attributes {
+		a := &e.Attributes[i]
+		b = append(append(b, 0), a.Name...)
+		b = append(b, 0)
+		for _, v := range a.Values {
+			b = append(b, byte(v.Type()))
+			b = binary.AppendVarint(b, v.Int())
+			b = binary.AppendUvarint(b, uint64(len(v.Str())))
+			b = append(b, v.Str()...)
+		}
+	}
+	x.buffer = b
+	sum := sha256.Sum256(b)
+	return space.Digest(sum[:16])
+}
+
+// A bitmap is a set of sequence numbers.
+type bitmap []uint64
+
+func (b bitmap) has(n uint64) bool {
+	return n/64 < uint64(len(b)) && b[n/64]&(1<<(n%64)) != 0
+}
+
+func (b *bitmap) set(n uint64) {
+	for n/64 >= uint64(len(*b)) {
+		*b = append(*b, 0)
+	}
+	(*b)[n/64] |= 1 << (n % 64)
+}

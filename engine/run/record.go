@@ -1,0 +1,215 @@
+package run
+
+import (
+	"time"
+
+	"github.com/metasync/metasync/engine/fault"
+	"github.com/metasync/metasync/engine/identity"
+	"github.com/metasync/metasync/engine/space"
+	"github.com/metasync/metasync/engine/sync"
+)
+
+// A Result is how a run or a step ended (sync-engine §2.6).
+type Result string
+
+// The results that the engine itself gives. Agents give others, by the names of
+// their errors.
+const (
+	Success                  Result = "success"
+	InProgress               Result = "in-progress"
+	CompletedNoObjects       Result = "completed-no-objects"
+	CompletedWarnings        Result = "completed-warnings"
+	CompletedDiscoveryErrors Result = "completed-discovery-errors"
+	CompletedSyncErrors      Result = "completed-sync-errors"
+	CompletedExportErrors    Result = "completed-export-errors"
+	StoppedErrorLimit        Result = "stopped-error-limit"
+	StoppedDeletionLimit     Result = "stopped-deletion-limit"
+	StoppedExportDisabled    Result = "stopped-export-disabled"
+	StoppedServiceShutdown   Result = "stopped-service-shutdown"
+	StoppedServer            Result = "stopped-server"
+	NoStartFullImport        Result = "no-start-full-import-required"
+	NoStartNoSteps           Result = "no-start-no-steps-in-profile"
+)
+
+// Severity orders results: 0 for those that did what was asked, 1 for warnings,
+// 2 for errors on single objects, 3 for a step that was held by a limit, 4 for one
+// that failed.
+func (r Result) Severity() int {
+	switch r {
+	case Success, CompletedNoObjects, InProgress:
+		return 0
+	case CompletedWarnings:
+		return 1
+	case CompletedDiscoveryErrors, CompletedSyncErrors, CompletedExportErrors:
+		return 2
+	case StoppedDeletionLimit:
+		return 3
+	}
+	return 4
+}
+
+// A Cause says why a run happened, and after which other run.
+type Cause struct {
+	Kind   string `json:"kind"`             // trigger, schedule, follow-up, manual, initial, retry
+	Name   string `json:"name,omitempty"`   // of the trigger, or what the follow-up is for
+	Parent uint64 `json:"parent,omitempty"` // the run that led to this one
+	User   string `json:"user,omitempty"`   // who asked, for manual requests
+}
+
+// A Record tells what a run did. Its JSON form is the public one.
+type Record struct {
+	Run     uint64    `json:"run"`
+	Agent   string    `json:"agent"`
+	Profile string    `json:"profile"`
+	Result  Result    `json:"result"`
+	Cause   Cause     `json:"cause"`
+	Started time.Time `json:"started"`
+	Ended   time.Time `json:"ended,omitzero"`
+	Steps   []*Report `json:"steps"`
+}
+
+// A Report tells what one step did.
+type Report struct {
+	Type    StepType  `json:"type"`
+	Result  Result    `json:"result"`
+	Error   string    `json:"error,omitempty"` // why the step stopped, or did not start
+	Hint    string    `json:"hint,omitempty"`
+	Started time.Time `json:"started"`
+	Ended   time.Time `json:"ended,omitzero"`
+
+	Staging   map[string]int                  `json:"staging-counters"`
+	Inbound   map[sync.Counter]int            `json:"inbound-flow-counters"`
+	Outbound  map[string]map[sync.Counter]int `json:"outbound-flow-counters"`
+	Exports   map[string]int                  `json:"export-counters"`
+	Discovery map[string]int                  `json:"ma-discovery-counters,omitempty"`
+
+	DiscoveryErrors []ErrorRecord `json:"discovery-errors"`
+	SyncErrors      []ErrorRecord `json:"synchronization-errors"`
+	ExportErrors    []ErrorRecord `json:"export-errors"`
+
+	// Counts of all errors; the lists hold the first maxListed.
+	errors, warnings int
+}
+
+// The staging and export counters (sync-engine §2.5).
+const (
+	stageNoChange  = "stage-no-change"
+	stageAdd       = "stage-add"
+	stageUpdate    = "stage-update"
+	stageRename    = "stage-rename"
+	stageDelete    = "stage-delete"
+	stageDeleteAdd = "stage-delete-add"
+	stageFailure   = "stage-failure"
+
+	exportAdd       = "export-add"
+	exportUpdate    = "export-update"
+	exportRename    = "export-rename"
+	exportDelete    = "export-delete"
+	exportDeleteAdd = "export-delete-add"
+	exportFailure   = "export-failure"
+
+	filteredDeletions = "filtered-deletions"
+)
+
+const (
+	maxErrors = 5000 // errors on objects that stop a step (sync-engine §2.6)
+	maxListed = 1000 // errors that a record lists
+)
+
+func newReport(t StepType, started time.Time) *Report {
+	r := &Report{
+		Type: t, Result: InProgress, Started: started,
+		Staging: map[string]int{}, Inbound: map[sync.Counter]int{},
+		Outbound: map[string]map[sync.Counter]int{}, Exports: map[string]int{},
+		DiscoveryErrors: []ErrorRecord{}, SyncErrors: []ErrorRecord{}, ExportErrors: []ErrorRecord{},
+	}
+	if t == FullImport || t == DeltaImport {
+		for _, name := range []string{stageNoChange, stageAdd, stageUpdate, stageRename, stageDelete, stageDeleteAdd, stageFailure} {
+			r.Staging[name] = 0
+		}
+	}
+	return r
+}
+
+// An ErrorRecord is an error on one object, in a run record.
+type ErrorRecord struct {
+	Type      string      `json:"error-type"`
+	Warning   bool        `json:"warning,omitempty"`
+	ID        identity.ID `json:"cs-guid,omitzero"`
+	DN        string      `json:"dn,omitempty"`
+	Anchor    string      `json:"anchor,omitempty"`
+	Attribute string      `json:"attribute-name,omitempty"`
+	Rule      string      `json:"rule,omitempty"`
+	Step      string      `json:"algorithm-step,omitempty"`
+	File      string      `json:"file,omitempty"`
+	Line      int         `json:"line-number,omitempty"`
+	Column    int         `json:"column-number,omitempty"`
+	Detail    string      `json:"detail,omitempty"`
+	First     time.Time   `json:"first-occurred,omitzero"`
+	Last      time.Time   `json:"date-occurred,omitzero"`
+	Retries   int         `json:"retry-count,omitempty"`
+}
+
+func errorRecord(err *fault.Error, at time.Time) ErrorRecord {
+	return ErrorRecord{
+		Type: err.Name, DN: err.Object, Attribute: err.Attribute, Rule: err.Rule, Step: err.Step,
+		File: err.Position.File, Line: err.Position.Line, Column: err.Position.Column,
+		Detail: err.Detail(), First: at, Last: at,
+	}
+}
+
+func (e ErrorRecord) of(c *space.Connector, stored *space.ObjectError) ErrorRecord {
+	e.ID, e.DN, e.Anchor = c.ID, c.DN, c.Anchor
+	if stored != nil {
+		e.First, e.Last, e.Retries = stored.First, stored.Last, stored.Retries
+	}
+	return e
+}
+
+func (r *Report) add(list *[]ErrorRecord, e ErrorRecord) {
+	if e.Warning {
+		r.warnings++
+	} else {
+		r.errors++
+	}
+	if len(*list) < maxListed {
+		*list = append(*list, e)
+	}
+}
+
+// tooManyErrors reports whether the step has to stop.
+func (r *Report) tooManyErrors() bool { return r.errors > maxErrors }
+
+func (r *Report) countOutbound(counts []sync.Outbound) {
+	for _, c := range counts {
+		counters := r.Outbound[c.Agent]
+		if counters == nil {
+			counters = map[sync.Counter]int{}
+			r.Outbound[c.Agent] = counters
+		}
+		counters[c.Counter]++
+	}
+}
+
+// stop ends the step because of an error that is not one of a single object.
+func (r *Report) stop(err error) {
+	named := fault.As(err, string(StoppedServer))
+	r.Result, r.Error, r.Hint = Result(named.Name), err.Error(), named.Hint
+}
+
+// Severest returns the most severe result: that of the run.
+func (r *Record) severest() Result {
+	result := CompletedNoObjects
+	if len(r.Steps) == 0 {
+		return NoStartNoSteps
+	}
+	for _, s := range r.Steps {
+		switch {
+		case s.Result.Severity() > result.Severity():
+			result = s.Result
+		case result == CompletedNoObjects && s.Result == Success:
+			result = Success
+		}
+	}
+	return result
+}

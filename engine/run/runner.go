@@ -1,0 +1,228 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	gosync "sync"
+	"time"
+
+	"github.com/metasync/metasync/engine/agent"
+	"github.com/metasync/metasync/engine/fault"
+	"github.com/metasync/metasync/engine/identity"
+	"github.com/metasync/metasync/engine/rules"
+	"github.com/metasync/metasync/engine/space"
+)
+
+// A Runner carries out run profiles over one store. It is safe for concurrent
+// use: runs of different agents may overlap, but never two on one agent, and never
+// two synchronizations.
+type Runner struct {
+	space   *space.Space
+	history *History
+	log     *slog.Logger
+	now     func() time.Time
+
+	mu      gosync.Mutex
+	busy    map[string]bool // agents that run, "" for the synchronization
+	current map[uint64]*Record
+}
+
+// Options are the parts of a runner.
+type Options struct {
+	Space   *space.Space
+	History *History
+	Log     *slog.Logger
+	Now     func() time.Time // nil is time.Now
+}
+
+// NewRunner returns a runner.
+func NewRunner(o Options) *Runner {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Runner{
+		space: o.Space, history: o.History, log: o.Log, now: func() time.Time { return o.Now().UTC() },
+		busy: map[string]bool{}, current: map[uint64]*Record{},
+	}
+}
+
+// An Environment is one configuration, ready to run. It never changes.
+type Environment struct {
+	Rules  *rules.Set
+	Agents map[string]*Agent
+}
+
+// An Agent is a management agent with what the configuration says about running it.
+type Agent struct {
+	Name       string
+	Agent      agent.Agent
+	Schema     identity.Schema
+	Required   []agent.Required
+	Profiles   []Profile
+	Thresholds Thresholds
+	NoExport   bool
+}
+
+// Profile returns the profile with the given name, nil if there is none.
+func (a *Agent) Profile(name string) *Profile {
+	for i := range a.Profiles {
+		if a.Profiles[i].Name == name {
+			return &a.Profiles[i]
+		}
+	}
+	return nil
+}
+
+// ErrBusy is wrapped by the error of a run that was refused because another run
+// is in its way (sync-engine §2.2).
+var ErrBusy = errors.New("another run is active")
+
+// A Progress is told how far a step is. total is 0 if nobody knows. It is called
+// often and must be quick.
+type Progress func(agent string, step StepType, done, total int)
+
+// Run carries out a profile and returns its record, which is in the history
+// already. The error is for what has no record: an unknown profile, a busy agent,
+// a store that fails. A cancelled context ends the run soon; its record says so.
+func (r *Runner) Run(ctx context.Context, env *Environment, agentName, profile string, cause Cause, progress Progress) (*Record, error) {
+	a := env.Agents[agentName]
+	if a == nil {
+		err := fault.New("unknown-agent", "there is no agent %q", agentName)
+		err.Hint = hintFor(agentName, slices.Sorted(maps.Keys(env.Agents)))
+		return nil, err
+	}
+	p := a.Profile(profile)
+	if p == nil {
+		names := make([]string, len(a.Profiles))
+		for i, known := range a.Profiles {
+			names[i] = known.Name
+		}
+		err := fault.New("unknown-run-profile", "agent %q has no run profile %q", agentName, profile)
+		err.Hint = hintFor(profile, names)
+		return nil, err
+	}
+	release, err := r.acquire(agentName, p)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+
+	record := &Record{Agent: agentName, Profile: profile, Cause: cause, Result: InProgress, Started: r.now(), Steps: []*Report{}}
+	if record.Run, err = r.history.begin(record); err != nil {
+		return nil, err
+	}
+	log := r.log.With("agent", agentName, "run", record.Run)
+	log.Info("run started", "profile", profile, "cause", cause.Kind, "name", cause.Name)
+	if progress == nil {
+		progress = func(string, StepType, int, int) {}
+	}
+	for _, definition := range p.Steps {
+		s := &step{
+			Runner: r, ctx: ctx, env: env, agent: a, log: log.With("step", definition.Type),
+			report: newReport(definition.Type, r.now()), progress: progress,
+		}
+		record.Steps = append(record.Steps, s.report)
+		s.run(definition)
+		s.report.Ended = r.now()
+		if s.report.Result.Severity() >= 3 {
+			break
+		}
+	}
+	record.Result, record.Ended = record.severest(), r.now()
+	if err := r.history.end(record); err != nil {
+		return nil, err
+	}
+	log.Info("run ended", "profile", profile, "result", record.Result, "took", record.Ended.Sub(record.Started))
+	return record, nil
+}
+
+func hintFor(text string, known []string) string {
+	if near := fault.Suggest(text, known); near != "" {
+		return fmt.Sprintf("did you mean %q?", near)
+	}
+	return fmt.Sprintf("there are %q", known)
+}
+
+func (r *Runner) acquire(agentName string, p *Profile) (release func(), err error) {
+	needs := []string{agentName}
+	for _, s := range p.Steps {
+		if s.Type == FullSync || s.Type == DeltaSync {
+			needs = append(needs, "")
+			break
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, name := range needs {
+		if r.busy[name] && name == "" {
+			return nil, fmt.Errorf("%w: a synchronization", ErrBusy)
+		}
+		if r.busy[name] {
+			return nil, fmt.Errorf("%w: of agent %q", ErrBusy, name)
+		}
+	}
+	for _, name := range needs {
+		r.busy[name] = true
+	}
+	return func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		for _, name := range needs {
+			delete(r.busy, name)
+		}
+	}, nil
+}
+
+// A step is one step while it runs.
+type step struct {
+	*Runner
+	ctx      context.Context
+	env      *Environment
+	agent    *Agent
+	log      *slog.Logger
+	report   *Report
+	progress Progress
+}
+
+// run carries out the step and sets its result.
+func (s *step) run(definition Step) {
+	var err error
+	switch definition.Type {
+	case FullImport, DeltaImport:
+		err = s.importStep(definition.Type == DeltaImport)
+	case FullSync, DeltaSync:
+		err = s.syncStep(definition.Type == FullSync)
+	case Export:
+		err = s.exportStep()
+	}
+	switch {
+	case err == nil:
+	case s.ctx.Err() != nil:
+		s.report.Result, s.report.Error = StoppedServiceShutdown, context.Cause(s.ctx).Error()
+	default:
+		s.report.stop(err)
+		s.log.Error("step stopped", "result", s.report.Result, "err", err)
+	}
+}
+
+// finish sets the result of a step that came to its end. processed is the
+// number of objects that it looked at.
+func (s *step) finish(processed int, withErrors Result) {
+	switch {
+	case s.report.errors > 0:
+		s.report.Result = withErrors
+	case s.report.warnings > 0:
+		s.report.Result = CompletedWarnings
+	case processed == 0:
+		s.report.Result = CompletedNoObjects
+	default:
+		s.report.Result = Success
+	}
+}

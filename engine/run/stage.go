@@ -1,0 +1,314 @@
+package run
+
+import (
+	"slices"
+
+	"github.com/metasync/metasync/engine/agent"
+	"github.com/metasync/metasync/engine/fault"
+	"github.com/metasync/metasync/engine/identity"
+	"github.com/metasync/metasync/engine/space"
+)
+
+// stage brings one entry into the connector space: it finds its object, confirms
+// what was exported to it, and leaves what is new as its pending import. It
+// returns the counter that the entry counts in.
+func (x *staging) stage(tx *space.Tx, e *agent.Entry, digest space.Digest) (counter string, err error) {
+	c, err := x.find(tx, e)
+	if err != nil {
+		return "", err
+	}
+	if c != nil && x.complete && x.seen.has(c.ID.Sequence()) {
+		return "", fault.New("duplicate-object", "the system delivered an object with the anchor %q before", e.Anchor)
+	}
+	switch e.Op {
+	case identity.Delete:
+		if c == nil {
+			return filteredDeletions, nil
+		}
+		x.seen.set(c.ID.Sequence())
+		return stageDelete, x.stageDelete(tx, c)
+	case identity.Update:
+		if c == nil || c.State == space.Placeholder {
+			return "", fault.New("need-full-object", "the system delivered a change to an object that was never imported")
+		}
+		changes, err := x.resolveChanges(tx, e.Changes)
+		if err != nil {
+			return "", err
+		}
+		change := identity.Delta{Op: identity.Update, Changes: changes}
+		return x.stageImage(tx, c, e, change.Apply(c.ImportImage()), nil)
+	}
+	attributes, err := x.resolve(tx, e.Attributes)
+	if err != nil {
+		return "", err
+	}
+	if c == nil {
+		c = tx.NewConnector(x.agent.Name)
+		return x.stageNew(tx, c, e, attributes, digest)
+	}
+	if c.State == space.Placeholder {
+		return x.stageNew(tx, c, e, attributes, digest)
+	}
+	return x.stageImage(tx, c, e, attributes, &digest)
+}
+
+// find returns the object of an entry: the one with its anchor, else the one
+// with its DN if that has no anchor yet, nil if there is none.
+func (x *staging) find(tx *space.Tx, e *agent.Entry) (*space.Connector, error) {
+	if e.Anchor == "" {
+		return nil, fault.New("missing-anchor-component", "the entry has no anchor")
+	}
+	id, _, found, err := tx.ByAnchor(x.agent.Name, e.Anchor)
+	if err != nil {
+		return nil, err
+	}
+	if found {
+		return tx.Connector(id)
+	}
+	if id, err = tx.ByDN(x.agent.Name, e.DN); err != nil || id == 0 {
+		return nil, err
+	}
+	c, err := tx.Connector(id)
+	if err != nil || c == nil || c.Anchor == "" {
+		return c, err
+	}
+	// Another object has the name: it must have been renamed or deleted, and
+	// this import will say which. Until then it gives the name away
+	// (sync-engine §1.4).
+	c.DN = "transient:" + c.ID.String()
+	tx.PutConnector(c)
+	return nil, nil
+}
+
+// stageNew stages an object that was not there before.
+func (x *staging) stageNew(tx *space.Tx, c *space.Connector, e *agent.Entry, attributes identity.Attributes, digest space.Digest) (string, error) {
+	c.ObjectType, c.DN, c.Anchor, c.State = e.ObjectType, e.DN, e.Anchor, space.Disconnector
+	c.Import = &identity.Delta{Op: identity.Add, ObjectType: e.ObjectType, DN: e.DN, Changes: identity.Diff(nil, attributes)}
+	c.SetDigest(&digest)
+	x.seen.set(c.ID.Sequence())
+	tx.PutConnector(c)
+	return stageAdd, nil
+}
+
+// stageImage stages what a known object looks like now.
+func (x *staging) stageImage(tx *space.Tx, c *space.Connector, e *agent.Entry, image identity.Attributes, digest *space.Digest) (counter string, err error) {
+	x.seen.set(c.ID.Sequence())
+	before := c.Import
+	if e.ObjectType != "" && c.ObjectType != e.ObjectType {
+		c.Import = &identity.Delta{Op: identity.DeleteAdd, ObjectType: e.ObjectType, DN: e.DN, Changes: identity.Diff(nil, image)}
+		x.put(tx, c, e, digest)
+		return stageDeleteAdd, nil
+	}
+	unsynchronized := c.Import != nil && c.Import.Op == identity.Add
+	waiting := c.Exported != nil || c.Provisioned
+	x.confirm(c, image, nameOf(c, e))
+	if c.NotReimported {
+		digest = nil
+	}
+	renamed := nameOf(c, e) != c.DN
+	if renamed {
+		c.DN = nameOf(c, e)
+	}
+	pending := &identity.Delta{Op: identity.Update, Changes: identity.Diff(c.Synchronized, image)}
+	switch {
+	case unsynchronized:
+		pending = &identity.Delta{Op: identity.Add, ObjectType: c.ObjectType, DN: c.DN, Changes: identity.Diff(nil, image)}
+	case renamed || before.IsRename():
+		pending.DN = c.DN
+	case len(pending.Changes) == 0:
+		pending = nil
+	}
+	c.Import = pending
+	x.put(tx, c, e, digest)
+	switch {
+	case renamed && !waiting:
+		return stageRename, nil
+	case !pending.Equal(before):
+		return stageUpdate, nil
+	}
+	return stageNoChange, nil
+}
+
+// nameOf returns the DN that an entry gives its object.
+func nameOf(c *space.Connector, e *agent.Entry) string {
+	switch {
+	case e.NewDN != "":
+		return e.NewDN
+	case e.DN != "":
+		return e.DN
+	}
+	return c.DN
+}
+
+func (x *staging) put(tx *space.Tx, c *space.Connector, e *agent.Entry, digest *space.Digest) {
+	c.Anchor = e.Anchor
+	c.SetDigest(digest)
+	tx.PutConnector(c)
+}
+
+// stageDelete stages that the system no longer has an object.
+func (x *staging) stageDelete(tx *space.Tx, c *space.Connector) error {
+	if c.Exported != nil && c.Exported.Op == identity.Delete && !c.State.IsConnector() {
+		return tx.RemoveConnector(c) // as we asked for
+	}
+	c.Import = &identity.Delta{Op: identity.Delete}
+	c.SetDigest(nil)
+	tx.PutConnector(c)
+	return nil
+}
+
+// confirm compares what was exported to an object with what the import shows
+// (sync-engine §1.3). What arrived is part of the synchronized image from now on,
+// so that it is no news to synchronization; what did not is marked.
+func (x *staging) confirm(c *space.Connector, image identity.Attributes, dn string) {
+	exported := c.Exported
+	if exported == nil {
+		if c.Provisioned {
+			// Somebody else created the object that we were about to create.
+			c.Provisioned = false
+			c.Unapplied = onto(c.Unapplied, image)
+		}
+		return
+	}
+	if exported.Op == identity.Delete {
+		c.Exported, c.Batch = nil, 0
+		c.Attempts++
+		c.Unapplied = &identity.Delta{Op: identity.Delete}
+		return
+	}
+	base := c.ImportImage()
+	if c.Provisioned {
+		base = nil
+	}
+	c.Provisioned = false
+	remaining := &identity.Delta{Op: identity.Update}
+	confirmed := c.Synchronized.Clone()
+	for _, change := range exported.Changes {
+		want, got := change.Apply(base.Get(change.Name)), image.Get(change.Name)
+		if x.exportOnly(c.ObjectType, change.Name) {
+			continue
+		}
+		if slices.Equal(want, got) || change.Op == identity.Update && arrived(change, got) {
+			confirmed = confirmed.Set(change.Name, slices.Clone(got)...)
+			continue
+		}
+		remaining.Changes = append(remaining.Changes, change)
+	}
+	if exported.IsRename() && exported.DN != dn && c.DN != exported.DN {
+		remaining.DN = exported.DN
+	}
+	c.Synchronized = confirmed
+	if remaining.IsZero() || len(remaining.Changes) == 0 && remaining.DN == "" {
+		c.Exported, c.Batch, c.NotReimported, c.Attempts = nil, 0, false, 0
+		return
+	}
+	c.Exported, c.NotReimported = remaining, true
+}
+
+// arrived reports whether single values came and went as exported, whatever
+// else happened to the attribute.
+func arrived(change identity.Change, got []identity.Value) bool {
+	for _, v := range change.Values {
+		if !identity.Contains(got, v) {
+			return false
+		}
+	}
+	for _, v := range change.Removed {
+		if identity.Contains(got, v) {
+			return false
+		}
+	}
+	return true
+}
+
+// onto turns the delta of an object that was to be created into one that brings
+// the object found in its place to the same image.
+func onto(add *identity.Delta, image identity.Attributes) *identity.Delta {
+	out := &identity.Delta{Op: identity.Update}
+	if add == nil {
+		return nil
+	}
+	for _, c := range add.Changes {
+		if change, differs := identity.DiffValues(c.Name, image.Get(c.Name), c.Values); differs {
+			out.Changes = append(out.Changes, change)
+		}
+	}
+	if len(out.Changes) == 0 {
+		return nil
+	}
+	return out
+}
+
+func (x *staging) exportOnly(objectType, attribute string) bool {
+	t := x.agent.Schema.Type(objectType)
+	if t == nil {
+		return false
+	}
+	a := t.Attribute(attribute)
+	return a != nil && a.ExportOnly
+}
+
+// resolve returns the attributes with references to connector-space objects in
+// place of DNs. An object that is not there yet gets a placeholder.
+func (x *staging) resolve(tx *space.Tx, attributes identity.Attributes) (identity.Attributes, error) {
+	copied := false
+	for i := range attributes {
+		if attributes[i].Values[0].Type() != identity.TypeReference {
+			continue
+		}
+		if !copied {
+			attributes, copied = attributes.Clone(), true
+		}
+		values, err := x.resolveValues(tx, attributes[i].Values)
+		if err != nil {
+			return nil, err
+		}
+		attributes[i].Values = values
+	}
+	return attributes, nil
+}
+
+func (x *staging) resolveValues(tx *space.Tx, values []identity.Value) ([]identity.Value, error) {
+	out := make([]identity.Value, len(values))
+	for i, v := range values {
+		if v.Type() != identity.TypeReference || v.Ref() != 0 {
+			out[i] = v
+			continue
+		}
+		id, err := x.target(tx, v.Str())
+		if err != nil {
+			return nil, err
+		}
+		out[i] = identity.ReferenceTo(id)
+	}
+	return identity.Normalize(out), nil
+}
+
+func (x *staging) resolveChanges(tx *space.Tx, changes []identity.Change) ([]identity.Change, error) {
+	out := slices.Clone(changes)
+	for i := range out {
+		var err error
+		if out[i].Values, err = x.resolveValues(tx, out[i].Values); err != nil {
+			return nil, err
+		}
+		if out[i].Removed, err = x.resolveValues(tx, out[i].Removed); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// target returns the object with a DN, creating a placeholder if need be.
+func (x *staging) target(tx *space.Tx, dn string) (identity.ID, error) {
+	if dn == "" {
+		return 0, fault.New("invalid-reference-value", "a reference is empty")
+	}
+	id, err := tx.ByDN(x.agent.Name, dn)
+	if err != nil || id != 0 {
+		return id, err
+	}
+	c := tx.NewConnector(x.agent.Name)
+	c.DN, c.State = dn, space.Placeholder
+	tx.PutConnector(c)
+	return c.ID, nil
+}

@@ -1,0 +1,217 @@
+package run
+
+import (
+	"slices"
+
+	"github.com/metasync/metasync/engine/fault"
+	"github.com/metasync/metasync/engine/identity"
+	"github.com/metasync/metasync/engine/space"
+	"github.com/metasync/metasync/engine/sync"
+)
+
+// Units are gathered into one store transaction until one of these is reached.
+const (
+	syncBatchObjects = 2000  // objects
+	syncBatchWrites  = 10000 // store operations
+)
+
+// maxRetryRounds bounds how often references wake each other in one step. What
+// is left then is done by the next step.
+const maxRetryRounds = 10
+
+// syncStep synchronizes the agent's objects in the order of sync-engine §3.1:
+// ordinary objects, deleted ones, then those that waited for a reference, then
+// metaverse objects that did.
+func (s *step) syncStep(full bool) error {
+	x := &synchronization{step: s, sync: sync.New(s.ctx, s.env.Rules, s.space, s.now()), mode: sync.Delta}
+	next := func(tx *space.Tx, after identity.ID, limit int) ([]identity.ID, error) {
+		return tx.List(space.ToSync, s.agent.Name, after, limit)
+	}
+	err := s.space.View(func(tx *space.Tx) error {
+		counters := tx.Counters(s.agent.Name)
+		x.total = int(counters[space.CountToSync] + counters[space.CountSyncFailed] + counters[space.CountDisconnector])
+		if full {
+			x.total = int(tx.LastSequence(s.agent.Name))
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if full {
+		x.mode = sync.Full
+		next = func(tx *space.Tx, after identity.ID, limit int) ([]identity.ID, error) {
+			return tx.IDs(s.agent.Name, after, limit)
+		}
+	}
+	if err := x.walk(next, x.ordinary); err != nil {
+		return err
+	}
+	if err := x.walk(func(_ *space.Tx, after identity.ID, limit int) ([]identity.ID, error) {
+		i, _ := slices.BinarySearch(x.deleted, after+1)
+		return x.deleted[i:min(i+limit, len(x.deleted))], nil
+	}, x.object); err != nil {
+		return err
+	}
+	if err := x.retries(); err != nil {
+		return err
+	}
+	if x.stopped {
+		s.report.Result = StoppedErrorLimit
+		return nil
+	}
+	if full && s.report.errors == 0 {
+		if err := s.rememberRules(); err != nil {
+			return err
+		}
+	}
+	s.finish(x.processed, CompletedSyncErrors)
+	return nil
+}
+
+// rememberRules notes that all objects of the agent have seen these rules.
+func (s *step) rememberRules() error {
+	return s.space.Update(func(tx *space.Tx) error {
+		state, err := tx.AgentState(s.agent.Name)
+		if err != nil {
+			return err
+		}
+		state.Rules = s.env.Rules.Fingerprint
+		return tx.SetAgentState(s.agent.Name, state)
+	})
+}
+
+// A synchronization is a step of synchronization while it runs.
+type synchronization struct {
+	*step
+	sync      *sync.Synchronizer
+	mode      sync.Mode
+	deleted   []identity.ID // for later: objects that are gone, ordered
+	processed int
+	total     int
+	stopped   bool
+}
+
+// walk calls visit for the objects that next lists, many to a transaction.
+func (x *synchronization) walk(next func(tx *space.Tx, after identity.ID, limit int) ([]identity.ID, error), visit func(*space.Tx, identity.ID) error) error {
+	after, more := identity.ID(0), true
+	for more && !x.stopped {
+		if err := x.ctx.Err(); err != nil {
+			return err
+		}
+		err := x.space.Update(func(tx *space.Tx) error {
+			ids, err := next(tx, after, syncBatchObjects)
+			more = len(ids) == syncBatchObjects
+			for _, id := range ids {
+				if err != nil || x.stopped {
+					break
+				}
+				after = id
+				err = visit(tx, id)
+				if tx.Len() > syncBatchWrites {
+					more = true
+					break
+				}
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		x.progress(x.agent.Name, x.report.Type, x.processed, x.total)
+	}
+	return nil
+}
+
+// ordinary synchronizes an object unless it is gone: those come last.
+func (x *synchronization) ordinary(tx *space.Tx, id identity.ID) error {
+	c, err := tx.Connector(id)
+	if err != nil {
+		return err
+	}
+	if c != nil && c.Import != nil && c.Import.Op.Removes() {
+		x.deleted = append(x.deleted, id)
+		return nil
+	}
+	return x.object(tx, id)
+}
+
+// object synchronizes an object and counts what happened.
+func (x *synchronization) object(tx *space.Tx, id identity.ID) error {
+	result, err := x.sync.Connector(tx, id, x.mode)
+	if err != nil {
+		return err
+	}
+	x.processed++
+	if result.Inbound != "" {
+		x.report.Inbound[result.Inbound]++
+	}
+	return x.record(tx, id, result)
+}
+
+func (x *synchronization) record(tx *space.Tx, id identity.ID, result sync.Result) error {
+	x.report.countOutbound(result.Outbound)
+	if result.Err == nil && len(result.Warnings) == 0 {
+		return nil
+	}
+	c, err := tx.Connector(id)
+	if err != nil {
+		return err
+	}
+	add := func(err *fault.Error, warning bool) {
+		e := errorRecord(err, x.now())
+		e.Warning = warning
+		if c != nil {
+			e = e.of(c, c.ImportError)
+		}
+		e.ID = id
+		x.report.add(&x.report.SyncErrors, e)
+	}
+	for _, w := range result.Warnings {
+		add(w, true)
+	}
+	if result.Err != nil {
+		add(result.Err, false)
+	}
+	x.stopped = x.report.tooManyErrors()
+	return nil
+}
+
+// retries synchronizes again what waited for a reference, until nothing waits
+// for anything that happened in this step.
+func (x *synchronization) retries() error {
+	mode := x.mode
+	x.mode = sync.Delta
+	defer func() { x.mode = mode }()
+	for range maxRetryRounds {
+		before := x.processed
+		retryObjects := 0
+		err := x.walk(func(tx *space.Tx, after identity.ID, limit int) ([]identity.ID, error) {
+			return tx.List(space.Retry, x.agent.Name, after, limit)
+		}, func(tx *space.Tx, id identity.ID) error {
+			x.processed++
+			result, err := x.sync.Connector(tx, id, sync.Delta)
+			if err != nil {
+				return err
+			}
+			return x.record(tx, id, result)
+		})
+		if err != nil {
+			return err
+		}
+		err = x.walk(func(tx *space.Tx, after identity.ID, limit int) ([]identity.ID, error) {
+			return tx.ObjectRetries(after, limit), nil
+		}, func(tx *space.Tx, id identity.ID) error {
+			retryObjects++
+			result, err := x.sync.Object(tx, id)
+			if err != nil {
+				return err
+			}
+			return x.record(tx, id, result)
+		})
+		if err != nil || x.processed == before && retryObjects == 0 {
+			return err
+		}
+	}
+	return nil
+}

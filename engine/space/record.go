@@ -1,0 +1,213 @@
+package space
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/metasync/metasync/engine/identity"
+)
+
+// Both kinds of records begin with their version. A reader that meets a newer
+// one fails rather than guesses.
+const (
+	connectorVersion = 1
+	objectVersion    = 1
+)
+
+// The parts that a connector record has only if it needs them.
+const (
+	hasAnchor = 1 << iota // an anchor that is not the DN
+	anchorIsDN
+	hasLink
+	hasImport
+	hasExported
+	hasUnapplied
+	hasImportError
+	hasExportError
+	isProvisioned
+	isNotReimported
+	isRetryReferences
+	hasAttempts
+	hasApplied
+)
+
+func encodeConnector(e *identity.Encoder, c *Connector) {
+	flags := uint64(0)
+	set := func(flag uint64, on bool) {
+		if on {
+			flags |= flag
+		}
+	}
+	set(anchorIsDN, c.Anchor != "" && c.Anchor == c.DN)
+	set(hasAnchor, c.Anchor != "" && c.Anchor != c.DN)
+	set(hasLink, c.Link != 0)
+	set(hasImport, !c.Import.IsZero())
+	set(hasExported, c.Exported != nil)
+	set(hasUnapplied, !c.Unapplied.IsZero())
+	set(hasImportError, c.ImportError != nil)
+	set(hasExportError, c.ExportError != nil)
+	set(isProvisioned, c.Provisioned)
+	set(isNotReimported, c.NotReimported)
+	set(isRetryReferences, c.RetryReferences)
+	set(hasAttempts, c.Attempts != 0)
+	set(hasApplied, len(c.Applied) > 0)
+
+	e.Byte(connectorVersion)
+	e.Uint(flags)
+	e.Byte(byte(c.State))
+	e.Name(c.ObjectType)
+	e.Text(c.DN)
+	if flags&hasAnchor != 0 {
+		e.Text(c.Anchor)
+	}
+	if flags&hasLink != 0 {
+		e.ID(c.Link)
+		e.Name(c.LinkRule)
+		e.Byte(byte(c.LinkBy))
+		e.Int(c.LinkedAt.UnixMicro())
+	}
+	e.Attributes(c.Synchronized)
+	if flags&hasImport != 0 {
+		e.Delta(c.Import)
+	}
+	if flags&hasExported != 0 {
+		e.Uint(c.Batch)
+		e.Delta(c.Exported)
+	}
+	if flags&hasUnapplied != 0 {
+		e.Delta(c.Unapplied)
+	}
+	if flags&hasImportError != 0 {
+		encodeError(e, c.ImportError)
+	}
+	if flags&hasExportError != 0 {
+		encodeError(e, c.ExportError)
+	}
+	if flags&hasAttempts != 0 {
+		e.Uint(uint64(c.Attempts))
+	}
+	if flags&hasApplied != 0 {
+		e.Uint(uint64(len(c.Applied)))
+		for _, rule := range c.Applied {
+			e.Name(rule)
+		}
+	}
+}
+
+func decodeConnector(data []byte, names identity.Names, c *Connector) error {
+	d := identity.NewDecoder(data, names)
+	if version := d.Byte(); version != connectorVersion && d.Err() == nil {
+		return fmt.Errorf("connector record %s has version %d, newer than this program", c.ID, version)
+	}
+	flags := d.Uint()
+	c.State = State(d.Byte())
+	c.ObjectType = d.Name()
+	c.DN = d.Text()
+	switch {
+	case flags&anchorIsDN != 0:
+		c.Anchor = c.DN
+	case flags&hasAnchor != 0:
+		c.Anchor = d.Text()
+	}
+	if flags&hasLink != 0 {
+		c.Link = d.ID()
+		c.LinkRule = d.Name()
+		c.LinkBy = Lineage(d.Byte())
+		c.LinkedAt = time.UnixMicro(d.Int()).UTC()
+	}
+	c.Synchronized = d.Attributes()
+	if flags&hasImport != 0 {
+		c.Import = d.Delta()
+	}
+	if flags&hasExported != 0 {
+		c.Batch = d.Uint()
+		c.Exported = d.Delta()
+		if c.Exported == nil {
+			c.Exported = &identity.Delta{}
+		}
+	}
+	if flags&hasUnapplied != 0 {
+		c.Unapplied = d.Delta()
+	}
+	if flags&hasImportError != 0 {
+		c.ImportError = decodeError(&d)
+	}
+	if flags&hasExportError != 0 {
+		c.ExportError = decodeError(&d)
+	}
+	if flags&hasAttempts != 0 {
+		c.Attempts = int(d.Uint())
+	}
+	if flags&hasApplied != 0 {
+		c.Applied = make([]string, d.Count())
+		for i := range c.Applied {
+			c.Applied[i] = d.Name()
+		}
+	}
+	c.Provisioned = flags&isProvisioned != 0
+	c.NotReimported = flags&isNotReimported != 0
+	c.RetryReferences = flags&isRetryReferences != 0
+	if c.State >= states && d.Err() == nil {
+		return fmt.Errorf("connector record %s: %w: unknown state %d", c.ID, identity.ErrCorrupt, c.State)
+	}
+	if err := d.Close(); err != nil {
+		return fmt.Errorf("connector record %s: %w", c.ID, err)
+	}
+	return nil
+}
+
+func encodeError(e *identity.Encoder, err *ObjectError) {
+	e.Text(err.Name)
+	e.Text(err.Step)
+	e.Text(err.Rule)
+	e.Text(err.Attribute)
+	e.Text(err.Detail)
+	e.Int(err.First.UnixMicro())
+	e.Int(err.Last.UnixMicro())
+	e.Uint(uint64(err.Retries))
+}
+
+func decodeError(d *identity.Decoder) *ObjectError {
+	return &ObjectError{
+		Name: d.Text(), Step: d.Text(), Rule: d.Text(), Attribute: d.Text(), Detail: d.Text(),
+		First: time.UnixMicro(d.Int()).UTC(), Last: time.UnixMicro(d.Int()).UTC(), Retries: int(d.Uint()),
+	}
+}
+
+func encodeObject(e *identity.Encoder, o *Object) {
+	e.Byte(objectVersion)
+	e.Name(o.Type)
+	e.Attributes(o.Attributes)
+	for _, c := range o.contributions {
+		e.ID(c.Connector)
+		e.Name(c.Rule)
+		e.Int(c.Time.UnixMicro())
+	}
+	e.Uint(uint64(len(o.Connectors)))
+	for _, id := range o.Connectors {
+		e.ID(id)
+	}
+}
+
+func decodeObject(data []byte, names identity.Names, o *Object) error {
+	d := identity.NewDecoder(data, names)
+	if version := d.Byte(); version != objectVersion && d.Err() == nil {
+		return fmt.Errorf("metaverse record %s has version %d, newer than this program", o.ID, version)
+	}
+	o.Type = d.Name()
+	o.Attributes = d.Attributes()
+	o.contributions = make([]Contribution, len(o.Attributes))
+	for i := range o.contributions {
+		o.contributions[i] = Contribution{d.ID(), d.Name(), time.UnixMicro(d.Int()).UTC()}
+	}
+	if n := d.Count(); n > 0 {
+		o.Connectors = make([]identity.ID, n)
+		for i := range o.Connectors {
+			o.Connectors[i] = d.ID()
+		}
+	}
+	if err := d.Close(); err != nil {
+		return fmt.Errorf("metaverse record %s: %w", o.ID, err)
+	}
+	return nil
+}

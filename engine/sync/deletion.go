@@ -1,0 +1,184 @@
+package sync
+
+import (
+	"slices"
+
+	"github.com/metasync/metasync/engine/fault"
+	"github.com/metasync/metasync/engine/identity"
+	"github.com/metasync/metasync/engine/rules"
+	"github.com/metasync/metasync/engine/space"
+)
+
+// importDelete handles an object that is gone from its system.
+func (u *unit) importDelete(c *space.Connector) error {
+	if c.State.IsConnector() {
+		removed, err := u.disconnectInbound(c, space.Disconnector)
+		if err != nil {
+			return err
+		}
+		u.result.Inbound = ConnectorDeleteLeaveMV
+		if removed {
+			u.result.Inbound = ConnectorDeleteRemoveMV
+		}
+	}
+	return u.tx.RemoveConnector(c)
+}
+
+// deleteAdd handles an object that was deleted and came again between two
+// imports: the old one is disconnected, the new one is a new disconnector.
+func (u *unit) deleteAdd(c *space.Connector) error {
+	if c.State.IsConnector() {
+		if _, err := u.disconnectInbound(c, space.Disconnector); err != nil {
+			return err
+		}
+	}
+	c.ObjectType = c.Import.ObjectType
+	c.Synchronized = nil
+	c.Exported, c.Unapplied, c.Provisioned = nil, nil, false
+	c.Import = &identity.Delta{Op: identity.Add, ObjectType: c.ObjectType, DN: c.Import.DN, Changes: c.Import.Changes}
+	u.tx.PutConnector(c)
+	return nil
+}
+
+// unlink cuts the link between an object and its metaverse object.
+func (u *unit) unlink(c *space.Connector, mv *space.Object, state space.State) error {
+	if err := u.releaseReferrers(c, mv); err != nil {
+		return err
+	}
+	mv.RemoveConnector(c.ID)
+	c.State, c.Link, c.LinkRule, c.LinkBy = state, 0, "", 0
+	c.RetryReferences, c.Applied = false, nil
+	u.tx.PutConnector(c)
+	u.tx.PutObject(mv)
+	return nil
+}
+
+// disconnectInbound cuts a link because of what was imported (sync-engine
+// §3.3). It reports whether the metaverse object was deleted.
+func (u *unit) disconnectInbound(c *space.Connector, state space.State) (removed bool, err error) {
+	mv, err := u.tx.Object(c.Link)
+	if err != nil {
+		return false, err
+	}
+	if mv == nil {
+		return false, fault.New("unexpected-error", "the link leads to %s, which does not exist", c.Link)
+	}
+	agent := u.space.AgentOf(c.ID)
+	if err := u.unlink(c, mv, state); err != nil {
+		return false, err
+	}
+	if a := u.rules.Agent(agent); a == nil || a.Recall {
+		if err := u.recall(c, mv); err != nil {
+			return false, err
+		}
+	}
+	c.Unapplied, c.Exported, c.ExportError = nil, nil, nil
+	if u.shouldDelete(mv, agent) {
+		return true, within(u.deleteObject(mv), stepDeletion, "", "")
+	}
+	if err := u.outbound(mv); err != nil {
+		return false, err
+	}
+	return len(mv.Connectors) == 0, nil
+}
+
+// shouldDelete is the object deletion rule, asked after a connector of the
+// agent was cut inbound (sync-engine §8.2).
+func (u *unit) shouldDelete(mv *space.Object, agent string) bool {
+	if len(mv.Connectors) == 0 {
+		return true
+	}
+	t := u.rules.Type(mv.Type)
+	if t == nil {
+		return false
+	}
+	switch t.Delete.When {
+	case rules.AnyOf:
+		return slices.Contains(t.Delete.Agents, agent) && u.connectorOf(mv, agent, "") == 0
+	case rules.LastConnector:
+		for _, id := range mv.Connectors {
+			if !slices.Contains(t.Delete.Ignore, u.space.AgentOf(id)) {
+				return false
+			}
+		}
+		return true
+	}
+	return false
+}
+
+// deleteObject deletes a metaverse object: its connectors are deprovisioned,
+// each by the rule of its own agent, and references to it are removed.
+func (u *unit) deleteObject(mv *space.Object) error {
+	for _, id := range slices.Clone(mv.Connectors) {
+		c, err := u.tx.Connector(id)
+		if err != nil {
+			return err
+		}
+		if c == nil {
+			mv.RemoveConnector(id)
+			continue
+		}
+		if err := u.deprovision(c, mv, false); err != nil {
+			return err
+		}
+	}
+	owners, err := u.tx.Referrers(mv.ID)
+	if err != nil {
+		return err
+	}
+	for _, id := range owners {
+		if id == mv.ID {
+			continue
+		}
+		owner, err := u.tx.Object(id)
+		if err != nil {
+			return err
+		}
+		if owner == nil {
+			continue
+		}
+		for _, attribute := range slices.Clone(owner.Attributes) {
+			kept := slices.DeleteFunc(slices.Clone(attribute.Values), func(v identity.Value) bool { return v.Ref() == mv.ID })
+			if len(kept) != len(attribute.Values) {
+				by, _ := owner.Contribution(attribute.Name)
+				owner.Set(attribute.Name, kept, by)
+			}
+		}
+		u.tx.PutObject(owner)
+		if err := u.tx.RetryObject(owner.ID); err != nil {
+			return err
+		}
+	}
+	return u.tx.RemoveObject(mv)
+}
+
+// deprovision cuts a link by decision of the engine and does to the object what
+// its agent's deprovisioning rule says (sync-engine §8.1).
+func (u *unit) deprovision(c *space.Connector, mv *space.Object, recall bool) error {
+	name := u.space.AgentOf(c.ID)
+	agent := u.rules.Agent(name)
+	if err := u.unlink(c, mv, space.Disconnector); err != nil {
+		return within(err, stepDeprovisioning, "", "")
+	}
+	if recall && agent != nil && agent.Recall {
+		if err := u.recall(c, mv); err != nil {
+			return within(err, stepDeprovisioning, "", "")
+		}
+	}
+	u.count(name, ProvisionedDisconnect)
+	c.Unapplied, c.ExportError = nil, nil
+	if c.Provisioned && c.Exported == nil {
+		return u.tx.RemoveConnector(c) // the system never heard of it
+	}
+	if agent == nil {
+		return nil
+	}
+	switch agent.Deprovision {
+	case rules.ExplicitDisconnect:
+		c.State = space.ExplicitDisconnector
+	case rules.DeleteObject:
+		c.State = space.ExplicitDisconnector
+		c.Unapplied = &identity.Delta{Op: identity.Delete}
+	}
+	return nil
+}

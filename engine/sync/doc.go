@@ -1,0 +1,20 @@
+// Package sync is the synchronization of one object: the heart of the engine
+// (sync-engine §3).
+//
+// [Synchronizer.Connector] takes a connector-space object through the inbound
+// phase (deletion, connector filter, join, projection, import attribute flow)
+// and, if that changed anything that others may see, takes the metaverse object
+// through the outbound phase (provisioning, deprovisioning, export attribute
+// flow). [Synchronizer.Object] does the outbound phase alone, for metaverse
+// objects whose references could not flow before.
+//
+// Everything that one call changes is one unit of the transaction: it lands
+// together or, if anything goes wrong, not at all; then only the error is stored
+// with the object, which stays pending. Nothing here talks to a connected system
+// or knows about runs. The same code over a transaction that is thrown away is a
+// preview.
+//
+// The files follow the phases: inbound.go, importflow.go, outbound.go,
+// exportflow.go, deletion.go; references.go keeps the books of references that
+// wait for their target.
+package sync

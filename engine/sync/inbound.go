@@ -1,0 +1,264 @@
+package sync
+
+import (
+	"slices"
+
+	"github.com/metasync/metasync/engine/fault"
+	"github.com/metasync/metasync/engine/identity"
+	"github.com/metasync/metasync/engine/rules"
+	"github.com/metasync/metasync/engine/space"
+)
+
+// connector is the main routine (sync-engine §3.2).
+func (u *unit) connector(id identity.ID, mode Mode) error {
+	c, err := u.tx.Connector(id)
+	if err != nil || c == nil || c.State == space.Placeholder {
+		return err
+	}
+	agent := u.rules.Agent(u.space.AgentOf(id))
+	if agent == nil {
+		return nil // the agent is no longer configured: nobody decides about its objects
+	}
+	if c.Import != nil && c.Import.Op.Removes() {
+		return u.importDelete(c)
+	}
+	reAdded := c.Import != nil && c.Import.Op == identity.DeleteAdd
+	if reAdded {
+		if err := u.deleteAdd(c); err != nil {
+			return err
+		}
+		mode = Full
+	}
+	objectType := c.ObjectType
+	object := agent.Objects[objectType]
+	if object == nil {
+		u.result.Inbound = DisconnectorRemains
+		u.commit(c)
+		return nil
+	}
+	view := &connectorView{c, c.ImportImage()}
+	if c.State != space.ExplicitConnector && c.State != space.ExplicitDisconnector && object.Filter != nil && object.Filter.Match(view) {
+		return u.filtered(c)
+	}
+	if c.State == space.FilteredDisconnector {
+		c.State = space.Disconnector
+		u.tx.PutConnector(c)
+	}
+	link := linked
+	if !c.State.IsConnector() {
+		if c.State == space.ExplicitDisconnector {
+			u.result.Inbound = DisconnectorRemains
+			u.commit(c)
+			return nil
+		}
+		if link, err = u.link(c, view, object); err != nil {
+			return err
+		}
+		if link == unlinked {
+			u.result.Inbound = DisconnectorRemains
+			u.commit(c)
+			return nil
+		}
+		mode = Full
+	}
+	mv, err := u.tx.Object(c.Link)
+	if err != nil {
+		return err
+	}
+	if mv == nil {
+		return fault.New("unexpected-error", "the link leads to %s, which does not exist", c.Link)
+	}
+	changed, err := u.importFlow(c, mv, view, object, mode)
+	if err != nil {
+		return err
+	}
+	imported := !c.Import.IsZero()
+	u.notReimported(c)
+	u.commit(c)
+	if changed || mode == Full || imported {
+		if err := u.outbound(mv); err != nil {
+			return err
+		}
+	}
+	u.result.Inbound = inboundCounter(link, changed, len(mv.Connectors) == 0)
+	if reAdded {
+		u.result.Inbound = ConnectorDeleteAddProcessed
+	}
+	return nil
+}
+
+// commit closes the synchronization of an object: what was pending is now what
+// is synchronized.
+func (u *unit) commit(c *space.Connector) {
+	if c.Import == nil && c.ImportError == nil && !c.RetryReferences {
+		return
+	}
+	if c.Import != nil {
+		c.Synchronized, c.Import = c.ImportImage(), nil
+	}
+	c.ImportError, c.RetryReferences = nil, false
+	u.tx.PutConnector(c)
+}
+
+type linkResult int
+
+const (
+	linked linkResult = iota // it was a connector before
+	unlinked
+	joined
+	projected
+)
+
+func inboundCounter(link linkResult, flowed, removed bool) Counter {
+	counters := [...][3]Counter{
+		linked:    {ConnectorNoFlow, ConnectorFlow, ConnectorFlowRemoveMV},
+		joined:    {DisconnectorJoinedNoFlow, DisconnectorJoinedFlow, DisconnectorJoinedRemoveMV},
+		projected: {DisconnectorProjectedNoFlow, DisconnectorProjectedFlow, DisconnectorProjectedRemove},
+	}[link]
+	switch {
+	case removed:
+		return counters[2]
+	case flowed:
+		return counters[1]
+	}
+	return counters[0]
+}
+
+// filtered handles an object that the connector filter catches.
+func (u *unit) filtered(c *space.Connector) error {
+	u.result.Inbound = DisconnectorFiltered
+	if c.State.IsConnector() {
+		removed, err := u.disconnectInbound(c, space.FilteredDisconnector)
+		if err != nil {
+			return within(err, stepFilter, "", "")
+		}
+		u.result.Inbound = ConnectorFilteredLeaveMV
+		if removed {
+			u.result.Inbound = ConnectorFilteredRemoveMV
+		}
+	}
+	if c.State != space.FilteredDisconnector {
+		c.State = space.FilteredDisconnector
+		u.tx.PutConnector(c)
+	}
+	u.commit(c)
+	return nil
+}
+
+// link joins or projects a disconnector.
+func (u *unit) link(c *space.Connector, view *connectorView, object *rules.ObjectRules) (linkResult, error) {
+	mv, join, ambiguous, err := u.join(c, view, object)
+	if err != nil {
+		return unlinked, within(err, stepJoin, "", "")
+	}
+	if mv != nil {
+		return joined, u.connect(c, mv, join.Rule, space.ByJoin)
+	}
+	if ambiguous {
+		u.warn(c, fault.New("join-ambiguous", "several metaverse objects match the join criteria; none was joined and none projected"))
+		return unlinked, nil
+	}
+	for _, rule := range object.Inbound {
+		if rule.Project && rule.Scope.Match(view) {
+			mv := u.tx.NewObject(rule.Type.Name)
+			u.tx.PutObject(mv)
+			return projected, within(u.connect(c, mv, rule.Name, space.ByProjection), stepProjection, rule.Name, "")
+		}
+	}
+	return unlinked, nil
+}
+
+// join looks for the metaverse object that the object belongs to: the criteria
+// are tried in their order, and the first with exactly one match decides
+// (sync-engine §3.5, C3).
+func (u *unit) join(c *space.Connector, view *connectorView, object *rules.ObjectRules) (mv *space.Object, by *rules.Join, ambiguous bool, err error) {
+	for _, join := range object.Joins {
+		matches, err := u.matches(view, join)
+		if err != nil {
+			return nil, nil, false, err
+		}
+		switch {
+		case len(matches) > 1:
+			ambiguous = true
+		case len(matches) == 1:
+			if other := u.connectorOf(matches[0], u.space.AgentOf(c.ID), ""); other != 0 {
+				taken := fault.New("ambiguous-import-flow-from-multiple-connectors",
+					"the metaverse object %s that the object matches has a connector of this agent already: %s", matches[0].ID, other)
+				taken.Rule = join.Rule
+				return nil, nil, false, taken
+			}
+			return matches[0], join, false, nil
+		}
+	}
+	return nil, nil, ambiguous, nil
+}
+
+// matches returns the metaverse objects that satisfy a join criterion. A
+// criterion with a missing value is unusable and matches none.
+func (u *unit) matches(view *connectorView, join *rules.Join) ([]*space.Object, error) {
+	var candidates []identity.ID
+	for i, pair := range join.Pairs {
+		values := view.Get(pair.Connector)
+		if len(values) == 0 {
+			return nil, nil
+		}
+		var found []identity.ID
+		for _, v := range values {
+			converted, err := rules.Convert([]identity.Value{v}, join.Type.Attributes[pair.Metaverse].Type, true)
+			if err != nil {
+				continue // a value of another kind equals nothing
+			}
+			ids, err := u.tx.FindObjects(join.Type.Name, pair.Metaverse, converted[0])
+			if err != nil {
+				return nil, err
+			}
+			found = append(found, ids...)
+		}
+		if i > 0 {
+			found = slices.DeleteFunc(found, func(id identity.ID) bool { return !slices.Contains(candidates, id) })
+		}
+		slices.Sort(found)
+		candidates = slices.Compact(found)
+	}
+	var objects []*space.Object
+	for _, id := range candidates {
+		mv, err := u.tx.Object(id)
+		if err != nil {
+			return nil, err
+		}
+		if mv != nil && join.Scope.Match(objectView{mv}) {
+			objects = append(objects, mv)
+		}
+	}
+	return objects, nil
+}
+
+// connectorOf returns the connector of a metaverse object in an agent's
+// connector space, of the given object type unless that is "", 0 if it has none.
+func (u *unit) connectorOf(mv *space.Object, agent, objectType string) identity.ID {
+	number := u.space.Number(agent)
+	for _, id := range mv.Connectors {
+		if id.Space() != number {
+			continue
+		}
+		if objectType == "" {
+			return id
+		}
+		if c, err := u.tx.Connector(id); err == nil && c != nil && c.ObjectType == objectType {
+			return id
+		}
+	}
+	return 0
+}
+
+// connect links an object to a metaverse object and wakes who waited for that.
+func (u *unit) connect(c *space.Connector, mv *space.Object, rule string, by space.Lineage) error {
+	c.State, c.Link, c.LinkRule, c.LinkBy, c.LinkedAt = space.Joined, mv.ID, rule, by, u.now
+	mv.AddConnector(c.ID)
+	u.tx.PutConnector(c)
+	u.tx.PutObject(mv)
+	if err := u.wakeReferrers(c.ID); err != nil {
+		return err
+	}
+	return u.wakeObjects(mv.ID)
+}

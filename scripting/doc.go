@@ -1,0 +1,23 @@
+// Package scripting is what administrators' scripts can do: the JavaScript and
+// TypeScript files of a watched folder register flow functions and triggers.
+//
+//	flowFunction("initials", (given, sn) => given[0] + sn[0]);
+//	trigger("HR file", { agent: "HR", watch: "data/*.csv", settle: "2s", run: "full-import" });
+//
+// A [Loader] loads the folder as a whole and gives a [Generation], or an error
+// that names everything that is wrong with it. The caller swaps generations
+// between two runs; a run keeps to the one that it started with by holding it.
+// While the folder is broken the last good generation stays, and
+// [Generation.Snapshot] outlives the program.
+//
+// Everything that a script sees is a row of the table in api.go. A new kind of
+// registration is a file of its own and a row there; how files are compiled,
+// isolated and bounded is the business of package host, which knows nothing of
+// identities.
+//
+//	generation.go  Loader, Generation
+//	api.go         the table; the text of metasync.d.ts
+//	function.go    flowFunction -> expr.Function
+//	trigger.go     trigger      -> autosync.TriggerSpec
+//	value.go       values of identity to JavaScript and back
+package scripting

@@ -1,0 +1,146 @@
+package scripting
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"github.com/metasync/metasync/engine/autosync"
+	"github.com/metasync/metasync/engine/expr"
+	"github.com/metasync/metasync/scripting/host"
+)
+
+// Options say where the scripts are and how they are run. Folder and Base are
+// needed.
+type Options struct {
+	Folder   string // the folder of the scripts
+	Base     string // that of the configuration: places and watched files are relative to it
+	Optional bool   // a folder that does not exist is like an empty one
+
+	Workers int           // calls at a time; 0 is GOMAXPROCS
+	Timeout time.Duration // of a flow function; 0 is 1 s
+	Grace   time.Duration // for running calls when a generation is closed; 0 is 10 s
+	Log     *slog.Logger  // for what scripts log; nil discards it
+}
+
+// A Loader loads generations of scripts and numbers them.
+type Loader struct {
+	options Options
+	number  atomic.Uint64
+}
+
+// NewLoader returns a loader for a folder.
+func NewLoader(o Options) *Loader { return &Loader{options: o} }
+
+// Match reports whether a path in the scripts folder counts, for
+// filewatch.Options.
+func Match(path string, folder bool) bool { return host.Match(path, folder) }
+
+// Load reads and loads the folder. It takes all files or none: the error names
+// everything that is wrong, as a list of *fault.Error (errors.As finds the first,
+// Unwrap() []error gives all).
+func (l *Loader) Load(ctx context.Context) (*Generation, error) {
+	files, err := host.Read(l.options.Folder, l.prefix())
+	if errors.Is(err, fs.ErrNotExist) && l.options.Optional {
+		files, err = nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return l.load(ctx, files)
+}
+
+// LoadSnapshot loads what [Generation.Snapshot] returned earlier, instead of the
+// folder.
+func (l *Loader) LoadSnapshot(ctx context.Context, data []byte) (*Generation, error) {
+	files, err := host.UnmarshalFiles(data)
+	if err != nil {
+		return nil, err
+	}
+	return l.load(ctx, files)
+}
+
+func (l *Loader) load(ctx context.Context, files host.Files) (*Generation, error) {
+	loaded, err := host.Load(ctx, files, table, host.Options{
+		Prefix: l.prefix(), Workers: l.options.Workers, Timeout: l.options.Timeout,
+		Grace: l.options.Grace, Log: l.options.Log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	g := &Generation{host: loaded, base: l.options.Base, number: l.number.Add(1), functions: map[string]expr.Function{}}
+	for _, r := range loaded.Registrations(flowFunctionKind.Name) {
+		g.functions[r.Name] = g.flowFunction(r)
+	}
+	for _, r := range loaded.Registrations(triggerKind.Name) {
+		g.triggers = append(g.triggers, g.triggerSpec(r))
+	}
+	return g, nil
+}
+
+// prefix is how an administrator calls the folder.
+func (l *Loader) prefix() string {
+	name, err := filepath.Rel(l.options.Base, l.options.Folder)
+	if err != nil || !filepath.IsLocal(name) {
+		name = l.options.Folder
+	}
+	return filepath.ToSlash(name)
+}
+
+// A Generation is what a folder of scripts offered when it was loaded. It never
+// changes and may be used by many goroutines: a run keeps to one by holding it.
+type Generation struct {
+	host      *host.Generation
+	base      string
+	number    uint64
+	functions map[string]expr.Function
+	triggers  []autosync.TriggerSpec
+}
+
+// ID returns a short name for exactly these sources.
+func (g *Generation) ID() string { return g.host.ID() }
+
+// Number counts the generations of the loader, from 1.
+func (g *Generation) Number() uint64 { return g.number }
+
+// Loaded returns when the generation was loaded.
+func (g *Generation) Loaded() time.Time { return g.host.Loaded() }
+
+// Files returns the names of the scripts, relative to their folder and sorted.
+func (g *Generation) Files() []string {
+	files := g.host.Files()
+	names := make([]string, len(files))
+	for i, f := range files {
+		names[i] = f.Name
+	}
+	return names
+}
+
+// Functions returns the flow functions by name, for expr.Options. Their calls
+// may be made from many goroutines, and fail once the generation is closed.
+// Treat the map as read-only.
+func (g *Generation) Functions() map[string]expr.Function { return g.functions }
+
+// Triggers returns the triggers, in the order of the files and of the
+// registrations in them. Treat the list as read-only.
+func (g *Generation) Triggers() []autosync.TriggerSpec { return g.triggers }
+
+// Snapshot returns the sources in a form to keep; [Loader.LoadSnapshot] loads
+// it.
+func (g *Generation) Snapshot() ([]byte, error) {
+	data, err := g.host.Files().Marshal()
+	if err != nil {
+		return nil, fmt.Errorf("keep scripts: %w", err)
+	}
+	return data, nil
+}
+
+// Close ends the use of the generation, once no run holds it any more. Calls
+// that are still going on get a grace and are then interrupted; later ones fail
+// with an error that wraps host.ErrClosed.
+func (g *Generation) Close() { g.host.Close() }

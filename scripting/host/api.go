@@ -1,0 +1,113 @@
+package host
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/dop251/goja"
+)
+
+// An API is the table of everything that scripts see. Its rows bind the names
+// and describe them; nothing else does either.
+type API struct {
+	Kinds   []Kind
+	Objects []Object
+	Types   []Type
+}
+
+// A Kind is a kind of registration: a global function that scripts call while
+// they are loaded.
+type Kind struct {
+	Name      string // of the function
+	Signature string // its parameters and result in TypeScript
+	Doc       string
+
+	// Declare reads the arguments of one registration. It runs in every worker.
+	// An error is reported at the place of the registration, and the others
+	// are still read.
+	Declare func(args []goja.Value) (Declaration, error)
+}
+
+// A Declaration is what a registration declares.
+type Declaration struct {
+	Name  string                // unique in its kind
+	Spec  any                   // for whoever asks for the registration; plain data
+	Hooks map[string]goja.Value // the functions that may be called later, by name
+}
+
+// An Object is a type of objects that scripts use, and perhaps global ones.
+type Object struct {
+	Name    string   // the type, in TypeScript
+	Globals []string // the global names of an object of this type
+	Doc     string
+	Members []Member
+}
+
+// A Member is a property of an object: a function, a text or another object.
+type Member struct {
+	Name      string
+	Signature string // of a function: its parameters and result in TypeScript
+	Doc       string
+
+	// Call is what the function does. The call that goes on is a. A value nil
+	// is undefined; an error is thrown.
+	Call func(a *Active, args []goja.Value) (goja.Value, error)
+
+	Text   func(a *Active) string // the value of a text
+	Object *Object                // the type of an object
+}
+
+// A Type is a type that exists only in TypeScript.
+type Type struct {
+	Doc  string
+	Text string // the declaration
+}
+
+// DTS returns the table as TypeScript declarations.
+func (api *API) DTS() string {
+	var b strings.Builder
+	for _, kind := range api.Kinds {
+		comment(&b, "", kind.Doc)
+		fmt.Fprintf(&b, "declare function %s%s;\n\n", kind.Name, kind.Signature)
+	}
+	for _, object := range api.Objects {
+		for _, global := range object.Globals {
+			fmt.Fprintf(&b, "declare const %s: %s;\n", global, object.Name)
+		}
+		comment(&b, "", object.Doc)
+		fmt.Fprintf(&b, "interface %s {\n", object.Name)
+		for _, member := range object.Members {
+			comment(&b, "\t", member.Doc)
+			switch {
+			case member.Call != nil:
+				fmt.Fprintf(&b, "\t%s%s;\n", member.Name, member.Signature)
+			case member.Object != nil:
+				fmt.Fprintf(&b, "\treadonly %s: %s;\n", member.Name, member.Object.Name)
+			default:
+				fmt.Fprintf(&b, "\treadonly %s: string;\n", member.Name)
+			}
+		}
+		b.WriteString("}\n\n")
+	}
+	for _, t := range api.Types {
+		comment(&b, "", t.Doc)
+		b.WriteString(t.Text + "\n\n")
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
+func comment(b *strings.Builder, indent, doc string) {
+	if doc == "" {
+		return
+	}
+	lines := strings.Split(strings.TrimSpace(doc), "\n")
+	if len(lines) == 1 {
+		fmt.Fprintf(b, "%s/** %s */\n", indent, lines[0])
+		return
+	}
+	b.WriteString(indent + "/**\n")
+	for _, line := range lines {
+		b.WriteString(strings.TrimRight(indent+" * "+line, " ") + "\n")
+	}
+	b.WriteString(indent + " */\n")
+}

@@ -1,0 +1,210 @@
+package host
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"reflect"
+	"runtime/debug"
+	"time"
+
+	"github.com/dop251/goja"
+
+	"github.com/metasync/metasync/engine/fault"
+)
+
+// A Call says what is called, and under which conditions.
+type Call struct {
+	Of      *Registration
+	Timeout time.Duration  // at most [MaxTimeout]; 0 is that of the generation
+	Now     time.Time      // what Date sees; zero for the real time
+	Random  func() float64 // what Math.random gives, from [0, 1); nil for real randomness
+	Data    any            // for the members of objects: see [Active.Data]
+	Log     []slog.Attr    // what log lines of the call carry
+}
+
+// An Active is a call that is going on in a worker. It is used by the goroutine
+// that makes the call, and not after the body given to [Generation.Do] returned.
+type Active struct {
+	w      *worker
+	call   *Call
+	parent context.Context
+	ctx    context.Context // made when first asked for
+	cancel context.CancelFunc
+	until  time.Time // of ctx
+}
+
+// Runtime returns the runtime. Nothing of it may be kept.
+func (a *Active) Runtime() *goja.Runtime { return a.w.rt }
+
+// Data returns the Data of the call.
+func (a *Active) Data() any { return a.call.Data }
+
+// Context returns the caller's context with the deadline of the call. Every
+// host function that waits for something gives up with it.
+func (a *Active) Context() context.Context {
+	if a.ctx == nil {
+		g := a.w.generation
+		g.mu.Lock() // for abort
+		defer g.mu.Unlock()
+		a.ctx, a.cancel = context.WithDeadline(a.parent, a.until)
+		if g.aborted.Load() {
+			a.cancel()
+		}
+	}
+	return a.ctx
+}
+
+// Object makes a frozen object of a type of the table, for this call.
+func (a *Active) Object(o *Object) goja.Value { return a.w.object(o, a) }
+
+// ParseJSON returns the value that a JSON text stands for.
+func (a *Active) ParseJSON(text string) (goja.Value, error) {
+	v, err := a.w.readJSON(goja.Undefined(), a.w.rt.ToValue(text))
+	if err != nil {
+		return nil, a.w.fault(err)
+	}
+	return v, nil
+}
+
+// Array returns a frozen array.
+func (a *Active) Array(items []any) goja.Value {
+	array := a.w.rt.NewArray(items...)
+	_, _ = a.w.freeze(goja.Undefined(), array)
+	return array
+}
+
+// Date returns a Date; what is finer than a millisecond is lost.
+func (a *Active) Date(t time.Time) (goja.Value, error) {
+	return a.w.date(nil, a.w.rt.ToValue(t.UnixMilli()))
+}
+
+// Bytes returns a Uint8Array that holds a copy.
+func (a *Active) Bytes(b []byte) (goja.Value, error) {
+	buffer := a.w.rt.NewArrayBuffer(append([]byte(nil), b...))
+	return a.w.bytes(nil, a.w.rt.ToValue(buffer))
+}
+
+// Invoke calls a function of the registration and returns its result. If that
+// is a promise, all of what was begun has been done, so it is settled: the
+// result is its value. Every error is a *fault.Error.
+func (a *Active) Invoke(hook string, args ...goja.Value) (goja.Value, error) {
+	fn := a.w.hooks[a.call.Of.index][hook]
+	if fn == nil {
+		return nil, fault.New(nameException, "%s %q has no %s", a.call.Of.Kind, a.call.Of.Name, hook)
+	}
+	result, err := fn(goja.Undefined(), args...)
+	if err != nil {
+		return nil, a.w.fault(err)
+	}
+	obj, ok := result.(*goja.Object)
+	if !ok {
+		return result, nil
+	}
+	promise, ok := exportType(obj).(*goja.Promise)
+	if !ok {
+		return result, nil
+	}
+	switch promise.State() {
+	case goja.PromiseStateFulfilled:
+		return promise.Result(), nil
+	case goja.PromiseStateRejected:
+		return nil, a.w.thrown(promise.Result())
+	}
+	return nil, fault.New(NameUnexpectedValue, "the promise can never be settled: nothing that it waits for is going on")
+}
+
+// Guard runs f, which may read objects of the script and so run it. What the
+// script throws is returned as a *fault.Error; otherwise the error is that of f.
+func (a *Active) Guard(f func() error) error {
+	var inner error
+	if err := a.w.guard(func() { inner = f() }); err != nil {
+		return a.w.fault(err)
+	}
+	return inner
+}
+
+// Describe returns a value as a short text for people.
+func (a *Active) Describe(v goja.Value) string {
+	text := "something that cannot be shown"
+	_ = a.w.guard(func() { text = describe(v) })
+	return text
+}
+
+var (
+	typePromise = reflect.TypeFor[*goja.Promise]()
+	typeTime    = reflect.TypeFor[time.Time]()
+	typeBytes   = reflect.TypeFor[[]byte]()
+)
+
+// run makes a call in the worker, on the caller's goroutine: body calls the
+// script and reads its results. Whatever body made of it, the error says so if
+// the deadline passed or ctx ended, and after a panic, which leaves the worker
+// unusable; broken tells.
+func (w *worker) run(ctx context.Context, c Call, body func(*Active) error) error {
+	timeout := c.Timeout
+	if timeout <= 0 {
+		timeout = w.generation.options.Timeout
+	}
+	timeout = min(timeout, MaxTimeout)
+	a := &Active{w: w, call: &c, parent: ctx, until: time.Now().Add(timeout)}
+	w.active = a
+	w.generation.begin(a)
+
+	var cancelled chan struct{}
+	stop := func() bool { return true }
+	if ctx.Done() != nil {
+		cancelled = make(chan struct{})
+		stop = context.AfterFunc(ctx, func() {
+			w.rt.Interrupt(ctx.Err())
+			close(cancelled)
+		})
+	}
+	w.timer.Reset(timeout)
+	err := w.protect(a, body)
+
+	// From here on no interrupt may be under way: it would hit the next call.
+	late := !w.timer.Stop()
+	if late {
+		<-w.fired
+	}
+	gone := !stop()
+	if gone {
+		<-cancelled
+	}
+	if late || gone {
+		w.rt.ClearInterrupt()
+	}
+	w.active = nil
+	w.generation.end(a)
+
+	var position fault.Position
+	if named := fault.As(err, nameException); named != nil {
+		position = named.Position
+	}
+	switch {
+	case fault.Name(err) == nameCrash:
+		return err
+	case gone:
+		return &fault.Error{Name: nameTimeout, Position: position, Text: "cancelled", Err: ctx.Err()}
+	case late:
+		return &fault.Error{
+			Name: nameTimeout, Position: position,
+			Text: fmt.Sprintf("no answer within %s", timeout), Err: context.DeadlineExceeded,
+		}
+	case w.generation.aborted.Load():
+		return &fault.Error{Name: nameTimeout, Position: position, Err: ErrClosed}
+	}
+	return err
+}
+
+// protect runs body and turns a panic of a host function into an error.
+func (w *worker) protect(a *Active, body func(*Active) error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			w.generation.options.Log.Error("a function of the script host panicked", "panic", v, "stack", string(debug.Stack()))
+			err = fault.New(nameCrash, "a function that the script used failed: %v", v)
+		}
+	}()
+	return body(a)
+}

@@ -1,0 +1,211 @@
+package host
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"path"
+	"reflect"
+	"strings"
+
+	"github.com/dop251/goja"
+	"github.com/dop251/goja/ast"
+	"github.com/dop251/goja/file"
+	"github.com/dop251/goja/parser"
+	"github.com/evanw/esbuild/pkg/api"
+	"github.com/go-sourcemap/sourcemap"
+
+	"github.com/metasync/metasync/engine/fault"
+)
+
+const syntaxError = "script-syntax-error"
+
+// A program is one compiled file: an expression whose value is the function
+// that runs it. All workers share it.
+type program struct {
+	name  string // in the folder
+	label string // in positions
+	code  *goja.Program
+}
+
+// What stands around the text of a file.
+const (
+	opening = `(function (exports, require, module) { "use strict";`
+	closing = `})`
+)
+
+// unsupported lists what goja does not understand. esbuild expresses it
+// otherwise or, for regular expressions, reports it.
+var unsupported = map[string]bool{
+	"async-generator": false, "for-await": false, "using": false, "decorators": false,
+	"top-level-await": false, "dynamic-import": false, "import-meta": false, "hashbang": false,
+	"regexp-match-indices": false, "regexp-set-notation": false,
+}
+
+// compile compiles a file. Warnings are given apart: the file runs in spite of
+// them.
+func compile(f File, prefix string) (p *program, warnings, wrong problems) {
+	p = &program{name: f.Name, label: path.Join(prefix, f.Name)}
+	loader := api.LoaderJS
+	if path.Ext(f.Name) == ".ts" {
+		loader = api.LoaderTS
+	}
+	result := api.Transform(f.Text, api.TransformOptions{
+		Loader:         loader,
+		Format:         api.FormatCommonJS,
+		Target:         api.ESNext,
+		Supported:      unsupported,
+		TreeShaking:    api.TreeShakingFalse,
+		Banner:         opening,
+		Footer:         closing,
+		Sourcefile:     url.PathEscape(path.Base(f.Name)),
+		Sourcemap:      api.SourceMapExternal,
+		SourcesContent: api.SourcesContentExclude,
+		LogOverride:    map[string]api.LogLevel{"unsupported-regexp": api.LogLevelError},
+		TsconfigRaw:    "{}",
+	})
+	for _, message := range result.Warnings {
+		warnings = append(warnings, p.message(message))
+	}
+	for _, message := range result.Errors {
+		wrong = append(wrong, p.message(message))
+	}
+	if len(wrong) > 0 {
+		return p, warnings, wrong
+	}
+	return p, warnings, p.parse(string(result.Code), result.Map)
+}
+
+// message turns a message of esbuild into an error.
+func (p *program) message(m api.Message) *fault.Error {
+	e := fault.New(syntaxError, "%s", m.Text)
+	e.Position.File = p.label
+	if m.Location != nil {
+		e.Position.Line, e.Position.Column = m.Location.Line, m.Location.Column+1
+	}
+	if m.ID == "unsupported-regexp" {
+		e.Text, _, _ = strings.Cut(m.Text, " in the configured target environment")
+		e.Text = strings.TrimSuffix(e.Text, " in esnext")
+	}
+	return e
+}
+
+// parse hands the text that esbuild made over to goja.
+func (p *program) parse(text string, sourceMap []byte) problems {
+	sourceMap, err := fixSourceMap(sourceMap)
+	if err != nil {
+		return problems{{Name: syntaxError, Position: fault.Position{File: p.label}, Err: err}}
+	}
+	text += "\n//# sourceMappingURL=map"
+	load := parser.WithSourceMapLoader(func(string) ([]byte, error) { return sourceMap, nil })
+	tree, err := parser.ParseFile(nil, p.label, text, 0, load)
+	if err != nil {
+		return p.parseErrors(err, sourceMap)
+	}
+	if wrong := p.checkRegExps(tree); len(wrong) > 0 {
+		return wrong
+	}
+	p.code, err = goja.CompileAST(tree, true)
+	var failed *goja.CompilerSyntaxError
+	if errors.As(err, &failed) && failed.File != nil {
+		e := fault.New(syntaxError, "%s", failed.Message)
+		e.Position = p.position(failed.File.Position(failed.Offset))
+		return problems{e}
+	}
+	if err != nil {
+		return problems{{Name: syntaxError, Position: fault.Position{File: p.label}, Err: err}}
+	}
+	return nil
+}
+
+// parseErrors maps the errors of goja's parser, which has not read the source
+// map when it fails.
+func (p *program) parseErrors(err error, sourceMap []byte) problems {
+	var list parser.ErrorList
+	if !errors.As(err, &list) {
+		return problems{{Name: syntaxError, Position: fault.Position{File: p.label}, Err: err}}
+	}
+	consumer, mapErr := sourcemap.Parse("", sourceMap)
+	var wrong problems
+	for _, item := range list {
+		e := fault.New(syntaxError, "%s", item.Message)
+		e.Position.File = p.label
+		if mapErr == nil {
+			_, _, e.Position.Line, e.Position.Column, _ = consumer.Source(item.Position.Line, item.Position.Column)
+		}
+		wrong = append(wrong, e)
+	}
+	return wrong
+}
+
+func (p *program) position(at file.Position) fault.Position {
+	return fault.Position{File: p.label, Line: at.Line, Column: at.Column}
+}
+
+func fixSourceMap(sourceMap []byte) ([]byte, error) {
+	var fields map[string]any
+	if err := json.Unmarshal(sourceMap, &fields); err != nil {
+		return nil, fmt.Errorf("source map: %w", err)
+	}
+	mappings, _ := fields["mappings"].(string)
+	mappings, err := countFromOne(mappings)
+	if err != nil {
+		return nil, err
+	}
+	fields["mappings"] = mappings
+	return json.Marshal(fields)
+}
+
+// checkRegExps refuses \p{...} in regular expression literals, which goja
+// accepts and which then never matches (measured; it would filter out everybody
+// instead of nobody).
+func (p *program) checkRegExps(tree *ast.Program) problems {
+	var wrong problems
+	seen := map[uintptr]bool{}
+	var walk func(v reflect.Value)
+	walk = func(v reflect.Value) {
+		switch v.Kind() {
+		case reflect.Interface:
+			walk(v.Elem())
+		case reflect.Slice:
+			for i := range v.Len() {
+				walk(v.Index(i))
+			}
+		case reflect.Struct:
+			for i := range v.NumField() {
+				walk(v.Field(i))
+			}
+		case reflect.Pointer:
+			if v.IsNil() || seen[v.Pointer()] || v.Type() == reflect.TypeFor[*file.File]() {
+				return
+			}
+			seen[v.Pointer()] = true
+			if v.CanInterface() {
+				if literal, ok := v.Interface().(*ast.RegExpLiteral); ok && hasPropertyEscape(literal.Pattern) {
+					wrong = append(wrong, &fault.Error{
+						Name: syntaxError, Position: p.position(tree.File.Position(int(literal.Idx) - 1)),
+						Text: `\p{...} in a regular expression would never match`,
+						Hint: `list the characters, such as [A-Za-zÀ-ɏ], or compare toLowerCase() with toUpperCase() to find letters`,
+					})
+				}
+			}
+			walk(v.Elem())
+		}
+	}
+	walk(reflect.ValueOf(tree))
+	return wrong
+}
+
+func hasPropertyEscape(pattern string) bool {
+	for i := 0; i+2 < len(pattern); i++ {
+		if pattern[i] != '\\' {
+			continue
+		}
+		if (pattern[i+1] == 'p' || pattern[i+1] == 'P') && pattern[i+2] == '{' {
+			return true
+		}
+		i++
+	}
+	return false
+}

@@ -1,0 +1,237 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"time"
+
+	"github.com/dop251/goja"
+
+	"github.com/metasync/metasync/engine/fault"
+)
+
+// maxCallStack is how deep functions may call each other: room for every
+// honest recursion, and little enough for memory.
+const maxCallStack = 1024
+
+var (
+	errDeadline = fmt.Errorf("no answer in time: %w", context.DeadlineExceeded)
+	errOver     = errors.New("the call is over")
+)
+
+// A worker is one runtime in which every file of a generation ran. One call at
+// a time uses it.
+type worker struct {
+	generation *Generation
+	rt         *goja.Runtime
+	active     *Active                    // the call that is going on
+	hooks      []map[string]goja.Callable // by index of the registration
+
+	// The deadline: a stopped timer. See begin and end.
+	timer *time.Timer
+	fired chan struct{}
+
+	// trampoline is a native function that runs guarded. See guard.
+	trampoline goja.Callable
+	guarded    func()
+
+	// Built-ins as they were before any script ran.
+	date, bytes      goja.Constructor
+	errorType        *goja.Object
+	freeze, readJSON goja.Callable
+
+	// While the files are run:
+	loading       bool
+	modules       map[string]*module
+	registrations []*Registration
+	problems      problems
+}
+
+// newWorker runs every file in a new runtime. The problems are those of the
+// files; the caller compares the registrations.
+func newWorker(ctx context.Context, g *Generation) *worker {
+	w := &worker{generation: g, rt: goja.New(), fired: make(chan struct{}, 1), loading: true}
+	w.timer = time.AfterFunc(math.MaxInt64, func() {
+		w.rt.Interrupt(errDeadline)
+		w.fired <- struct{}{}
+	})
+	w.timer.Stop()
+	w.rt.SetMaxCallStackSize(maxCallStack)
+	w.trampoline, _ = goja.AssertFunction(w.rt.ToValue(func(goja.FunctionCall) goja.Value {
+		w.guarded()
+		return nil
+	}))
+	w.date, _ = goja.AssertConstructor(w.rt.Get("Date"))
+	w.bytes, _ = goja.AssertConstructor(w.rt.Get("Uint8Array"))
+	w.errorType = w.rt.Get("Error").(*goja.Object)
+	w.freeze, _ = goja.AssertFunction(w.rt.Get("Object").(*goja.Object).Get("freeze"))
+	w.readJSON, _ = goja.AssertFunction(w.rt.Get("JSON").(*goja.Object).Get("parse"))
+
+	for i := range g.api.Kinds {
+		kind := &g.api.Kinds[i]
+		w.global(kind.Name, w.rt.ToValue(func(call goja.FunctionCall) goja.Value {
+			w.register(kind, call.Arguments)
+			return nil
+		}))
+	}
+	for i := range g.api.Objects {
+		for _, name := range g.api.Objects[i].Globals {
+			w.global(name, w.object(&g.api.Objects[i], nil))
+		}
+	}
+
+	// Files see the same time and the same random numbers in all workers, so
+	// that the answers of a generation do not depend on who is asked.
+	random := rand.New(rand.NewPCG(1, 2))
+	w.rt.SetTimeSource(func() time.Time {
+		switch {
+		case w.loading:
+			return g.loaded
+		case w.active != nil && !w.active.call.Now.IsZero():
+			return w.active.call.Now
+		}
+		return g.options.Now()
+	})
+	w.rt.SetRandSource(func() float64 {
+		switch {
+		case w.loading:
+			return random.Float64()
+		case w.active != nil && w.active.call.Random != nil:
+			return w.active.call.Random()
+		}
+		return rand.Float64()
+	})
+
+	w.modules = make(map[string]*module, len(g.programs))
+	for _, p := range g.programs {
+		w.modules[p.name] = &module{program: p}
+	}
+	for _, p := range g.programs {
+		if err := ctx.Err(); err != nil {
+			w.problems = append(w.problems, fault.Wrap("extension-dll-timeout", err))
+			break
+		}
+		noted := len(w.problems)
+		err := w.run(ctx, Call{Timeout: loadTimeout}, func(*Active) error {
+			_ = w.load(w.modules[p.name]) // it was noted
+			return nil
+		})
+		if e := fault.As(err, nameException); e != nil && len(w.problems) == noted {
+			e.Position.File = p.label
+			w.problems = append(w.problems, e)
+		}
+	}
+	w.loading = false
+	return w
+}
+
+// global sets a global name for good.
+func (w *worker) global(name string, v goja.Value) {
+	err := w.rt.GlobalObject().DefineDataProperty(name, v, goja.FLAG_FALSE, goja.FLAG_FALSE, goja.FLAG_TRUE)
+	if err != nil {
+		panic(fmt.Errorf("the API binds %s twice", name)) // a mistake in the table
+	}
+}
+
+// object makes an object of the table. Its functions act in the call a, and
+// refuse to once it is over; nil stands for whatever call is going on.
+func (w *worker) object(o *Object, a *Active) *goja.Object {
+	obj := w.rt.NewObject()
+	for i := range o.Members {
+		member := &o.Members[i]
+		var v goja.Value
+		switch {
+		case member.Object != nil:
+			v = w.object(member.Object, a)
+		case member.Text != nil:
+			v = w.rt.ToValue(member.Text(a))
+		default:
+			v = w.rt.ToValue(func(call goja.FunctionCall) goja.Value {
+				active := a
+				if active == nil {
+					active = w.active
+				}
+				if active == nil || active != w.active {
+					panic(w.throwable(errOver))
+				}
+				result, err := member.Call(active, call.Arguments)
+				if err != nil {
+					panic(w.throwable(err))
+				}
+				return result
+			})
+		}
+		_ = obj.Set(member.Name, v) // a new object takes every property
+	}
+	_, _ = w.freeze(goja.Undefined(), obj)
+	return obj
+}
+
+// throwable makes an error of the host something that a script can catch.
+func (w *worker) throwable(err error) *goja.Object {
+	obj := w.rt.NewGoError(err)
+	_ = obj.Set("name", "Error")
+	return obj
+}
+
+// register is what the function of a kind does.
+func (w *worker) register(kind *Kind, args []goja.Value) {
+	if !w.loading {
+		panic(w.throwable(fmt.Errorf("%s registers while the scripts are loaded, not later", kind.Name)))
+	}
+	position := w.callSite()
+	invalid := func(format string, args ...any) {
+		e := fault.New(NameInvalid, kind.Name+": "+format, args...)
+		e.Position = position
+		w.problems = append(w.problems, e)
+	}
+	d, err := kind.Declare(args)
+	if err != nil {
+		e := fault.As(err, NameInvalid)
+		invalid("%s", e.Detail())
+		w.problems[len(w.problems)-1].Hint = e.Hint
+		return
+	}
+	for _, other := range w.registrations {
+		if other.Kind == kind.Name && other.Name == d.Name {
+			invalid("%q is already registered at %s", d.Name, other.Position)
+			return
+		}
+	}
+	hooks := make(map[string]goja.Callable, len(d.Hooks))
+	for name, v := range d.Hooks {
+		fn, ok := goja.AssertFunction(v)
+		if !ok {
+			invalid("%q: %s is not a function", d.Name, name)
+			return
+		}
+		hooks[name] = fn
+	}
+	w.registrations = append(w.registrations, &Registration{
+		Kind: kind.Name, Name: d.Name, Position: position, Spec: d.Spec, index: len(w.registrations),
+	})
+	w.hooks = append(w.hooks, hooks)
+}
+
+// callSite returns where in a script the running host function was called.
+func (w *worker) callSite() fault.Position {
+	for _, frame := range w.rt.CaptureCallStack(8, nil) {
+		if at := frame.Position(); at.Line > 0 {
+			return fault.Position{File: frame.SrcName(), Line: at.Line, Column: at.Column}
+		}
+	}
+	return fault.Position{}
+}
+
+// guard runs f the way the runtime runs its own functions: what scripts do in it,
+// by getters for example, ends at the deadline, and what they throw is returned.
+func (w *worker) guard(f func()) error {
+	outer := w.guarded
+	w.guarded = f
+	_, err := w.trampoline(goja.Undefined())
+	w.guarded = outer
+	return err
+}
