@@ -13,7 +13,6 @@ import (
 	"github.com/dop251/goja"
 
 	"github.com/metasync/metasync/engine/autosync"
-	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/scripting/host"
 )
 

@@ -137,22 +137,9 @@ func primitiveFromScript(v goja.Value) (identity.Value, error) {
 	case bool:
 		return identity.Boolean(x), nil
 	case int64:
-		return identity.Integer(x), nil
+		return numberFromScript(float64(x), v)
 	case float64:
-		// -0 and integers that goja keeps as floats are integers too.
-		if x == math.Trunc(x) && math.Abs(x) <= maxSafe {
-			return identity.Integer(int64(x)), nil
-		}
-		if x == math.Trunc(x) && !math.IsInf(x, 0) {
-			e := unexpected("the number %s, which is not exact", v)
-			e.Hint = "use a BigInt for integers beyond 2^53"
-			return identity.Value{}, e
-		}
-		e := unexpected("the number %s", v)
-		if x == x && !math.IsInf(x, 0) {
-			e.Hint = "there are only integers: round it, or return it as a string"
-		}
-		return identity.Value{}, e
+		return numberFromScript(x, v)
 	case *big.Int:
 		if x.IsInt64() {
 			return identity.Integer(x.Int64()), nil
@@ -160,6 +147,22 @@ func primitiveFromScript(v goja.Value) (identity.Value, error) {
 		return identity.Value{}, unexpected("the integer %s, which has more than 64 bits", v)
 	}
 	return identity.Value{}, unexpected("a symbol")
+}
+
+func numberFromScript(x float64, v goja.Value) (identity.Value, error) {
+	whole := x == math.Trunc(x) && !math.IsInf(x, 0)
+	if whole && math.Abs(x) <= maxSafe {
+		return identity.Integer(int64(x)), nil
+	}
+	e := unexpected("the number %s", v)
+	switch {
+	case whole:
+		e.Text += ", which is not exact"
+		e.Hint = "use a BigInt for integers beyond 2^53"
+	case !math.IsNaN(x) && !math.IsInf(x, 0):
+		e.Hint = "there are only integers: round it, or return it as a string"
+	}
+	return identity.Value{}, e
 }
 
 // objectFromScript converts the objects that stand for one value. The class is

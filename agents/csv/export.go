@@ -109,8 +109,7 @@ func (x *fileExport) readIndex(ctx context.Context, f *os.File) error {
 			x.index[key] = typ
 		}
 	}
-	x.source.bom = s.bom
-	s.digest.Sum(x.source.digest[:0])
+	x.source.bom, x.source.digest = s.bom, s.digest
 	return nil
 }
 

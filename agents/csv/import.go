@@ -125,9 +125,7 @@ func (m *fileImport) end() error {
 	if err != nil {
 		return m.agent.fileFault("stopped-import-read", err)
 	}
-	w := watermark{size: m.scan.size, settings: m.agent.settingsDigest()}
-	m.scan.digest.Sum(w.content[:0])
-	m.watermark = w.bytes()
+	m.watermark = watermark{m.scan.size, m.scan.digest, m.agent.settingsDigest()}.bytes()
 	return io.EOF
 }
 
@@ -203,40 +201,47 @@ func (m *fileImport) attributes(page *agent.Page, e *agent.Entry, t *typeLayout)
 		if text == "" {
 			continue
 		}
-		first := len(values)
-		var err error
-		switch {
-		case c.multi:
-			room := page.Values(strings.Count(text, c.separator) + 1)
-			if room, err = c.parseList(text, room); len(room) > 0 {
-				attributes = append(attributes, identity.Attribute{Name: c.name, Values: room})
+		if c.multi {
+			list, err := c.parseList(text, page.Values(strings.Count(text, c.separator)+1))
+			if err != nil {
+				e.Err = m.valueFault(e, c, err)
+				return
 			}
-		case c.typ == identity.TypeString:
-			values = append(values, identity.String(text))
-			attributes = append(attributes, identity.Attribute{Name: c.name, Values: values[first : first+1 : first+1]})
-		default:
-			var v identity.Value
-			if v, err = identity.ParseValue(c.typ, text); err == nil {
-				values = append(values, v)
-				attributes = append(attributes, identity.Attribute{Name: c.name, Values: values[first : first+1 : first+1]})
+			if len(list) > 0 {
+				attributes = append(attributes, identity.Attribute{Name: c.name, Values: list})
 			}
+			continue
 		}
+		v, err := c.parse(text)
 		if err != nil {
 			e.Err = m.valueFault(e, c, err)
 			return
 		}
+		n := len(values)
+		values = append(values, v)
+		attributes = append(attributes, identity.Attribute{Name: c.name, Values: values[n : n+1 : n+1]})
 	}
 	e.Attributes = attributes
+}
+
+// parse returns the value that text stands for.
+func (c *column) parse(text string) (identity.Value, error) {
+	if c.typ == identity.TypeString {
+		return identity.String(text), nil
+	}
+	return identity.ParseValue(c.typ, text)
 }
 
 // parseList appends the values of a multi-valued cell to values and normalizes
 // them. Empty parts are no values.
 func (c *column) parseList(text string, values []identity.Value) ([]identity.Value, error) {
-	for part := range strings.SplitSeq(text, c.separator) {
+	for more := true; more; {
+		var part string
+		part, text, more = strings.Cut(text, c.separator)
 		if part == "" {
 			continue
 		}
-		v, err := identity.ParseValue(c.typ, part)
+		v, err := c.parse(part)
 		if err != nil {
 			return nil, err
 		}

@@ -2,9 +2,7 @@ package csv
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"errors"
-	"hash"
 	"io"
 	"strings"
 	"unicode/utf8"
@@ -26,7 +24,7 @@ type scanner struct {
 	file      string
 	source    io.Reader
 	delimiter byte
-	digest    hash.Hash
+	digest    digest
 	size      int64 // bytes read
 	bom       bool  // the file starts with a byte order mark
 
@@ -56,7 +54,7 @@ type cell struct {
 func newScanner(file string, source io.Reader, delimiter byte) *scanner {
 	return &scanner{
 		file: file, source: source, delimiter: delimiter,
-		digest: sha256.New(), buf: make([]byte, bufferSize), line: 1, null: -1,
+		buf: make([]byte, bufferSize), line: 1, null: -1,
 	}
 }
 
@@ -91,11 +89,11 @@ func (s *scanner) next(r *row) (bool, error) {
 	if length == 0 {
 		return false, nil
 	}
-	return true, s.cut(r, length)
+	return true, s.cut(r, length, quotes)
 }
 
-// cut takes the next length bytes as a row.
-func (s *scanner) cut(r *row, length int) error {
+// cut takes the next length bytes, in which there are so many quotes, as a row.
+func (s *scanner) cut(r *row, length, quotes int) error {
 	r.line, r.raw = s.line, s.buf[s.pos:s.pos+length]
 	content := r.raw[:length-len(lineEnd(r.raw))]
 	r.text = string(content)
@@ -107,7 +105,7 @@ func (s *scanner) cut(r *row, length int) error {
 		return err
 	}
 	if r.text != "" {
-		if at, problem := r.split(s.delimiter); problem != "" {
+		if at, problem := r.split(s.delimiter, quotes); problem != "" {
 			return s.malformed(r, at, problem)
 		}
 	}
@@ -171,7 +169,7 @@ func (s *scanner) fill() error {
 	}
 	n, err := s.source.Read(s.buf[s.end:])
 	chunk := s.buf[s.end : s.end+n]
-	s.digest.Write(chunk)
+	s.digest.add(chunk)
 	if s.null < 0 {
 		if i := bytes.IndexByte(chunk, 0); i >= 0 {
 			s.null = s.size + int64(i)
@@ -203,65 +201,59 @@ func lineEnd(raw []byte) []byte {
 	return raw[n:]
 }
 
-// split finds the cells of a row. If it cannot, it returns where it failed and why.
-func (r *row) split(delimiter byte) (at int, problem string) {
-	if strings.IndexByte(r.text, '"') >= 0 {
-		return r.splitQuoted(delimiter)
-	}
-	for start := 0; ; {
-		i := strings.IndexByte(r.text[start:], delimiter)
-		if i < 0 {
-			r.cells = append(r.cells, cell{start: start, end: len(r.text)})
-			return 0, ""
-		}
-		r.cells = append(r.cells, cell{start: start, end: start + i})
-		start += i + 1
-	}
-}
-
-func (r *row) splitQuoted(delimiter byte) (at int, problem string) {
+// split finds the cells of a row that holds so many quotes. If it cannot, it
+// returns where it failed and why.
+func (r *row) split(delimiter byte, quotes int) (at int, problem string) {
 	text := r.text
 	for start := 0; ; {
 		c := cell{start: start}
-		if start < len(text) && text[start] == '"' {
+		if quotes > 0 && start < len(text) && text[start] == '"' {
 			c.quoted = true
-			c.end, c.doubled = closingQuote(text, start)
+			var inner int
+			c.end, inner = closingQuote(text, start)
 			if c.end < 0 {
 				return start, "the quote is never closed"
 			}
 			if c.end < len(text) && text[c.end] != delimiter {
 				return c.end, "text behind the closing quote"
 			}
+			c.doubled = inner > 0
+			quotes -= 2 + inner
+		} else if i := strings.IndexByte(text[start:], delimiter); i >= 0 {
+			c.end = start + i
 		} else {
 			c.end = len(text)
-			if i := strings.IndexByte(text[start:], delimiter); i >= 0 {
-				c.end = start + i
-			}
-			if i := strings.IndexByte(text[start:c.end], '"'); i >= 0 {
-				return start + i, "a quote within a cell that is not quoted"
-			}
 		}
 		r.cells = append(r.cells, c)
 		if c.end == len(text) {
-			return 0, ""
+			break
 		}
 		start = c.end + 1
 	}
+	if quotes == 0 {
+		return 0, ""
+	}
+	for _, c := range r.cells {
+		if i := strings.IndexByte(text[c.start:c.end], '"'); i >= 0 && !c.quoted {
+			return c.start + i, "a quote within a cell that is not quoted"
+		}
+	}
+	return 0, ""
 }
 
 // closingQuote returns where the quoted cell that begins at start ends, -1 if it
-// does not, and whether it holds doubled quotes.
-func closingQuote(text string, start int) (end int, doubled bool) {
+// does not, and how many quotes there are within.
+func closingQuote(text string, start int) (end, inner int) {
 	for end = start + 1; ; {
 		i := strings.IndexByte(text[end:], '"')
 		if i < 0 {
-			return -1, doubled
+			return -1, inner
 		}
 		end += i + 1
 		if end == len(text) || text[end] != '"' {
-			return end, doubled
+			return end, inner
 		}
-		doubled = true
+		inner += 2
 		end++
 	}
 }
@@ -271,10 +263,14 @@ func (r *row) blank() bool { return r.text == "" }
 
 // value returns the content of a cell; it shares the memory of the row's text.
 func (r *row) value(i int) string {
-	c := &r.cells[i]
-	if !c.quoted {
+	if c := &r.cells[i]; !c.quoted {
 		return r.text[c.start:c.end]
 	}
+	return r.unquote(i)
+}
+
+func (r *row) unquote(i int) string {
+	c := &r.cells[i]
 	inner := r.text[c.start+1 : c.end-1]
 	if c.doubled {
 		return strings.ReplaceAll(inner, `""`, `"`)

@@ -1,7 +1,6 @@
 package csv
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"fmt"
@@ -9,41 +8,34 @@ import (
 	"os"
 )
 
-// A watermark says what the last complete import read: the size and the SHA-256
-// of the file's content, and a digest of the settings that turn content into
-// entries. Times and inode numbers are not part of it, because they can stay the
-// same while the content changes (two writes within a tick of the clock, a copy
-// that keeps times).
+// A watermark says what the last complete import read: size and digest of the
+// file, and a digest of the settings that turn its content into entries. Times
+// and inode numbers are not part of it, because they can stay the same while the
+// content changes (two writes within a tick of the clock, a copy that keeps
+// times).
 //
-// So a delta import of an unchanged file reads it once, without parsing it: a
-// second per gigabyte or so. A file of another size is not even read for that.
+// So a delta import of an unchanged file reads it once, without parsing it; a
+// file of another size is not even read for that.
 type watermark struct {
 	size     int64
-	content  [sha256.Size]byte
-	settings [sha256.Size]byte
+	content  digest
+	settings string
 }
 
-const watermarkFormat = "csv1 %d %x %x"
+const watermarkFormat = "csv1 %d %d %d %s"
 
 func (w watermark) bytes() []byte {
-	return fmt.Appendf(nil, watermarkFormat, w.size, w.content, w.settings)
+	return fmt.Appendf(nil, watermarkFormat, w.size, w.content.ieee, w.content.castagnoli, w.settings)
 }
 
 // parseWatermark returns false for anything that [watermark.bytes] did not make.
-func parseWatermark(text []byte) (watermark, bool) {
-	var w watermark
-	var content, settings []byte
-	n, err := fmt.Sscanf(string(text), watermarkFormat, &w.size, &content, &settings)
-	ok := err == nil && n == 3 && len(content) == sha256.Size && len(settings) == sha256.Size
-	if ok {
-		copy(w.content[:], content)
-		copy(w.settings[:], settings)
-	}
-	return w, ok
+func parseWatermark(text []byte) (w watermark, ok bool) {
+	_, err := fmt.Sscanf(string(text), watermarkFormat, &w.size, &w.content.ieee, &w.content.castagnoli, &w.settings)
+	return w, err == nil
 }
 
 // settingsDigest covers everything in the settings that an import depends on.
-func (a *csvAgent) settingsDigest() (sum [sha256.Size]byte) {
+func (a *csvAgent) settingsDigest() string {
 	h := sha256.New()
 	fmt.Fprintf(h, "%q %q\n", a.delimiter, a.typed)
 	for i := range a.objects {
@@ -53,8 +45,7 @@ func (a *csvAgent) settingsDigest() (sum [sha256.Size]byte) {
 			fmt.Fprintf(h, "%q %d %t %q\n", c.Name, c.Type, c.Multi, c.Separator)
 		}
 	}
-	h.Sum(sum[:0])
-	return sum
+	return fmt.Sprintf("%x", h.Sum(nil))
 }
 
 // isUnchanged reports whether the watermark describes the file. It leaves the
@@ -64,14 +55,14 @@ func (a *csvAgent) isUnchanged(ctx context.Context, f *os.File, size int64, text
 	if !ok || w.size != size || w.settings != a.settingsDigest() {
 		return false, nil
 	}
-	h := sha256.New()
+	var content digest
 	buf := make([]byte, bufferSize)
 	for {
 		if err := ctx.Err(); err != nil {
 			return false, err
 		}
 		n, err := f.Read(buf)
-		h.Write(buf[:n])
+		content.add(buf[:n])
 		if err == io.EOF {
 			break
 		}
@@ -82,5 +73,5 @@ func (a *csvAgent) isUnchanged(ctx context.Context, f *os.File, size int64, text
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return false, a.fileFault("stopped-import-read", err)
 	}
-	return bytes.Equal(h.Sum(nil), w.content[:]), nil
+	return content == w.content, nil
 }

@@ -3,7 +3,6 @@ package csv
 import (
 	"bufio"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"io"
 	"io/fs"
@@ -18,7 +17,7 @@ import (
 // does not exist yet.
 type source struct {
 	info    fs.FileInfo
-	digest  [sha256.Size]byte
+	digest  digest
 	lineEnd string
 	bom     bool
 }
@@ -196,7 +195,7 @@ func (x *fileExport) copyRows(ctx context.Context, w *rowWriter) error {
 		}
 		inHeader = inHeader && r.blank()
 	}
-	if [sha256.Size]byte(s.digest.Sum(nil)) != x.source.digest {
+	if s.digest != x.source.digest {
 		return errors.New("the file was changed during the export; nothing is written")
 	}
 	return unmoved(f, x.agent.file, x.source.info)

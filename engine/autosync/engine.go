@@ -2,7 +2,6 @@ package autosync
 
 import (
 	"context"
-	"strings"
 
 	"github.com/metasync/metasync/engine/run"
 )
@@ -22,26 +21,21 @@ type Facts struct {
 // An Outcome is how a run ended.
 type Outcome struct {
 	Run    uint64         // its number in the run history; 0 if there is no record
-	Result string         // a step result (sync-engine §2.6)
+	Result run.Result     // how it ended
 	Steps  []run.StepType // those that ran
 	Err    error          // why it stopped; nil if it completed
 }
 
-// failed reports whether the run did not come to its end. Errors on single
-// objects are no failure.
+// failed reports whether the run did not come to its end, or was held. Errors on
+// single objects are no failure.
 func (o Outcome) failed() bool {
-	return o.Err != nil || strings.HasPrefix(o.Result, "stopped-") ||
-		strings.HasPrefix(o.Result, "no-start-") || o.Result == "missing-partition-for-run-step"
+	return o.Err != nil || o.Result.Severity() > run.CompletedExportErrors.Severity()
 }
 
 // withErrors reports whether the run finished with errors on some objects.
 func (o Outcome) withErrors() bool {
-	return strings.HasPrefix(o.Result, "completed-") && strings.HasSuffix(o.Result, "-errors")
+	return o.Result.Severity() == run.CompletedExportErrors.Severity()
 }
-
-// fullImportRequired is the result of a delta import that has nothing to start
-// from.
-const fullImportRequired = "no-start-full-import-required"
 
 // An Engine executes runs. It is called from several goroutines, but never for
 // two runs of one agent at a time.

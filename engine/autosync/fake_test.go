@@ -20,7 +20,7 @@ type fakeEngine struct {
 
 	// wait says how long a run takes and how it ends; the zero function takes a
 	// second and succeeds. It is called without lock.
-	wait func(ctx context.Context, agent, profile string) (result string, err error)
+	wait func(ctx context.Context, agent, profile string) (result run.Result, err error)
 	// targets says where a change of an agent is exported to.
 	targets func(agent string) []string
 	// failObjects of the objects of each step fail.
@@ -45,7 +45,7 @@ type executed struct {
 	agent, profile string
 	cause          Cause
 	started, ended time.Time
-	result         string
+	result         run.Result
 }
 
 func newFake(mode Mode, agents ...string) *fakeEngine {
@@ -53,7 +53,7 @@ func newFake(mode Mode, agents ...string) *fakeEngine {
 	for _, name := range agents {
 		f.agents[name] = &fakeAgent{Facts: Facts{Agent: name}}
 	}
-	f.wait = func(ctx context.Context, _, _ string) (string, error) { return "success", sleep(ctx, time.Second) }
+	f.wait = func(ctx context.Context, _, _ string) (run.Result, error) { return "success", sleep(ctx, time.Second) }
 	f.targets = func(agent string) []string {
 		return slices.DeleteFunc(slices.Clone(agents), func(name string) bool { return name == agent })
 	}
@@ -107,7 +107,7 @@ func (f *fakeEngine) Execute(ctx context.Context, agent, profile string, cause C
 	case err != nil:
 		result, failure = "stopped-service-shutdown", err
 	case Outcome{Result: result}.failed():
-		failure = fault.New(result, "the fake fails")
+		failure = fault.New(string(result), "the fake fails")
 	default:
 		result = f.work(agent, steps[0], result)
 	}
@@ -116,12 +116,12 @@ func (f *fakeEngine) Execute(ctx context.Context, agent, profile string, cause C
 	return Outcome{Run: uint64(len(f.history)), Result: result, Steps: steps, Err: failure}, nil
 }
 
-func (f *fakeEngine) work(agent string, step run.StepType, result string) string {
+func (f *fakeEngine) work(agent string, step run.StepType, result run.Result) run.Result {
 	a := f.agents[agent]
 	switch step {
 	case run.FullImport, run.DeltaImport:
 		if step == run.DeltaImport && !a.Imported {
-			return fullImportRequired
+			return run.NoStartFullImport
 		}
 		a.PendingImports += a.outside + a.echo
 		a.outside, a.echo, a.Unconfirmed = 0, 0, 0

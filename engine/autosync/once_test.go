@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/metasync/metasync/engine/run"
 	"github.com/metasync/metasync/engine/store"
 )
 
@@ -60,7 +61,7 @@ func TestOnceFails(t *testing.T) {
 		f.agents["AD"].FailedExports = 5 // from an earlier call
 		f.failObjects = func() int { return 1 }
 		f.change("HR", 3)
-		f.wait = func(ctx context.Context, agent, profile string) (string, error) {
+		f.wait = func(ctx context.Context, agent, profile string) (run.Result, error) {
 			if agent == "Web" {
 				return "no-start-connection", nil
 			}
@@ -112,7 +113,7 @@ func TestOnceFails(t *testing.T) {
 func TestOnceGoesRound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(Overlap, "A", "B")
-		f.wait = func(_ context.Context, agent, profile string) (string, error) {
+		f.wait = func(_ context.Context, agent, profile string) (run.Result, error) {
 			if profile == "export" {
 				f.mu.Lock()
 				f.agents[agent].echo = 1

@@ -161,7 +161,7 @@ func TestPlan(t *testing.T) {
 		}, "start: AD delta-sync (retry synchronization errors)\nwait: AD export for export errors\nnext: 1h0m0s"},
 		{"a full import is needed", func(s *situation) {
 			s.fullOnly["AD"] = 7
-			s.delays[key{"AD", "delta-import"}] = delay{next: noon.Add(time.Minute), reason: fullImportRequired}
+			s.delays[key{"AD", "delta-import"}] = delay{next: noon.Add(time.Minute), reason: string(run.NoStartFullImport)}
 			s.requests = []pending{asked("AD", "delta-import", CauseTrigger, 0)}
 		}, "start: AD full-import (retry full import required)\nwait: AD delta-import for its back-off: no-start-full-import-required\nnext: 1m0s"},
 		{"a chain that goes round", func(s *situation) {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/metasync/metasync/engine/fault"
+	"github.com/metasync/metasync/engine/run"
 )
 
 // A Request asks for one run profile of one agent. Whoever makes it, the
@@ -16,12 +17,7 @@ type Request struct {
 }
 
 // A Cause says why a run happened, and after which other run.
-type Cause struct {
-	Kind   string `json:"kind"`             // trigger, schedule, follow-up, manual, initial, retry
-	Name   string `json:"name,omitempty"`   // of the trigger, or what the follow-up is for
-	Parent uint64 `json:"parent,omitempty"` // the run that led to this one
-	User   string `json:"user,omitempty"`   // who asked, for manual requests
-}
+type Cause = run.Cause
 
 // A TriggerSpec describes a trigger, declared in the configuration or by a
 // script. Exactly one of Every, Cron and Watch is set.

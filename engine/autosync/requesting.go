@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/metasync/metasync/engine/fault"
+	"github.com/metasync/metasync/engine/run"
 )
 
 // Request asks for a run. When it returns nil the request is durable: it is
@@ -160,7 +161,7 @@ func (s *Scheduler) refuse(view *situation) {
 		if len(e.waiters) == 0 || !hasKind(s.settings.steps(k), syncing) {
 			continue
 		}
-		err := fault.New(fullImportRequired, "it waits for %s", why)
+		err := fault.New(string(run.NoStartFullImport), "it waits for %s", why)
 		err.Agent = k.agent
 		e.reply(result{err: err})
 		if e.number == 0 {

@@ -98,7 +98,7 @@ func (e *execution) reason() string {
 	case e.outcome.Err != nil:
 		return e.outcome.Err.Error()
 	}
-	return e.outcome.Result
+	return string(e.outcome.Result)
 }
 
 // New returns a scheduler that goes on where an earlier one on this store ended.
@@ -373,7 +373,7 @@ func (s *Scheduler) finish(ctx context.Context, e *execution) {
 	case e.failed():
 		s.postpone(e.key, failurePause, now, e.reason())
 		a, _ := s.settings.agent(e.agent)
-		if e.outcome.Result == fullImportRequired && e.profile != a.Operations[run.FullImport] {
+		if e.outcome.Result == run.NoStartFullImport && e.profile != a.Operations[run.FullImport] {
 			s.fullOnly[e.agent] = e.outcome.Run
 		}
 		s.log.Warn("a run failed", "agent", e.agent, "profile", e.profile, "run", e.outcome.Run,

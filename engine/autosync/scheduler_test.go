@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/metasync/metasync/engine/fault"
+	"github.com/metasync/metasync/engine/run"
 	"github.com/metasync/metasync/engine/store"
 )
 
@@ -83,8 +84,8 @@ func TestRunUntilQuiet(t *testing.T) {
 			t.Error(diff)
 		}
 		chain := []Cause{{Kind: CauseFollowUp, Name: "pending imports"}, {Kind: CauseFollowUp, Name: "pending exports", Parent: 3}, {Kind: CauseFollowUp, Name: "confirming import", Parent: 4}}
-		for i, run := range f.history[:2] {
-			if run.agent == "HR" {
+		for i, e := range f.history[:2] {
+			if e.agent == "HR" {
 				chain[0].Parent = uint64(i + 1)
 			}
 		}
@@ -227,7 +228,7 @@ func TestBackoff(t *testing.T) {
 		var tries []time.Duration
 		begin := time.Now()
 		works := false
-		f.wait = func(context.Context, string, string) (string, error) {
+		f.wait = func(context.Context, string, string) (run.Result, error) {
 			f.mu.Lock()
 			defer f.mu.Unlock()
 			tries = append(tries, time.Since(begin)/time.Second)
@@ -288,7 +289,7 @@ func TestNoHotLoop(t *testing.T) {
 			f := newFake(Overlap, "HR")
 			f.agents["HR"].Facts = Facts{Agent: "HR", Imported: true, PendingImports: 1}
 			var n atomic.Int64
-			f.wait = func(context.Context, string, string) (string, error) {
+			f.wait = func(context.Context, string, string) (run.Result, error) {
 				n.Add(1)
 				return "", errors.New("did nothing")
 			}
@@ -307,7 +308,7 @@ func TestNoHotLoop(t *testing.T) {
 	t.Run("ping-pong", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			f := newFake(Overlap, "A", "B")
-			f.wait = func(_ context.Context, agent, profile string) (string, error) {
+			f.wait = func(_ context.Context, agent, profile string) (run.Result, error) {
 				if profile == "export" {
 					f.mu.Lock()
 					f.agents[agent].echo = 1 // the other system changes it back
@@ -363,7 +364,7 @@ func TestFailedObjectsAreRetried(t *testing.T) {
 		f.agents["HR"].Facts = Facts{Agent: "HR", Imported: true, FailedImports: 2}
 		f.agents["AD"].Facts = Facts{Agent: "AD", Imported: true, FailedExports: 1}
 		f.failObjects = func() int { return 2 }
-		f.wait = func(context.Context, string, string) (string, error) { return "success", nil }
+		f.wait = func(context.Context, string, string) (run.Result, error) { return "success", nil }
 		s := newScheduler(t, store.NewMemory(), f, settingsFor(Overlap, "HR", "AD"))
 		begin := time.Now()
 		stop := start(t, s)
@@ -397,9 +398,9 @@ func TestFullImportRequired(t *testing.T) {
 		f := newFake(Overlap, "HR")
 		f.agents["HR"].Imported = true
 		lost := true
-		f.wait = func(_ context.Context, _, profile string) (string, error) {
+		f.wait = func(_ context.Context, _, profile string) (run.Result, error) {
 			if profile == "delta-import" && lost {
-				return fullImportRequired, nil
+				return run.NoStartFullImport, nil
 			}
 			lost = false
 			return "success", nil
@@ -449,12 +450,12 @@ func TestDo(t *testing.T) {
 		both.Wait()
 
 		// A failure is returned, and not tried again.
-		f.wait = func(context.Context, string, string) (string, error) { return "stopped-connectivity", nil }
+		f.wait = func(context.Context, string, string) (run.Result, error) { return "stopped-connectivity", nil }
 		out, err := s.Do(t.Context(), request("HR", "export", CauseManual))
 		if err != nil || out.Result != "stopped-connectivity" || out.Err == nil {
 			t.Errorf("got %+v, %v", out, err)
 		}
-		f.wait = func(context.Context, string, string) (string, error) { panic("boom") }
+		f.wait = func(context.Context, string, string) (run.Result, error) { panic("boom") }
 		if _, err = s.Do(t.Context(), request("HR", "full-sync", CauseManual)); err == nil || !strings.Contains(err.Error(), "boom") {
 			t.Errorf("a run that panics: %v", err)
 		}
@@ -466,7 +467,7 @@ func TestDo(t *testing.T) {
 
 		// A run that has started goes on without its caller; one that has not is
 		// taken back.
-		f.wait = func(ctx context.Context, _, _ string) (string, error) { return "success", sleep(ctx, time.Minute) }
+		f.wait = func(ctx context.Context, _, _ string) (run.Result, error) { return "success", sleep(ctx, time.Minute) }
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		both.Go(func() {
@@ -514,7 +515,7 @@ func TestDo(t *testing.T) {
 func TestDoRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(Overlap, "HR", "AD")
-		f.wait = func(ctx context.Context, agent, _ string) (string, error) {
+		f.wait = func(ctx context.Context, agent, _ string) (run.Result, error) {
 			if agent == "AD" {
 				return "no-start-connection", nil
 			}
@@ -524,7 +525,7 @@ func TestDoRefused(t *testing.T) {
 		stop := start(t, s)
 		pass(10 * time.Second)
 		_, err := s.Do(t.Context(), request("HR", "delta-sync", CauseManual))
-		if fault.Name(err) != fullImportRequired || !strings.Contains(err.Error(), "AD") {
+		if fault.Name(err) != string(run.NoStartFullImport) || !strings.Contains(err.Error(), "AD") {
 			t.Error(err)
 		}
 		if hold := s.Status().Hold; !strings.Contains(hold, "first import of AD") {
@@ -538,7 +539,7 @@ func TestBarrier(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(Overlap, "HR", "AD")
 		f.agents["HR"].Imported, f.agents["AD"].Imported = true, true
-		f.wait = func(ctx context.Context, _, _ string) (string, error) { return "success", sleep(ctx, time.Minute) }
+		f.wait = func(ctx context.Context, _, _ string) (run.Result, error) { return "success", sleep(ctx, time.Minute) }
 		s := newScheduler(t, store.NewMemory(), f, settingsFor(Overlap, "HR", "AD"))
 		stop := start(t, s)
 		if err := s.Request(request("HR", "delta-import", CauseTrigger)); err != nil {
@@ -608,7 +609,7 @@ func TestBarrier(t *testing.T) {
 func TestImportSchedule(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		st, f := store.NewMemory(), newFake(Overlap, "HR")
-		f.wait = func(context.Context, string, string) (string, error) { return "success", nil }
+		f.wait = func(context.Context, string, string) (run.Result, error) { return "success", nil }
 		settings := settingsFor(Overlap, "HR")
 		settings.Agents[0].Import = Schedule{}
 		begin := time.Now()
@@ -637,7 +638,7 @@ func TestWake(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(Overlap, "HR")
 		f.agents["HR"].Imported = true
-		f.wait = func(context.Context, string, string) (string, error) { return "success", nil }
+		f.wait = func(context.Context, string, string) (run.Result, error) { return "success", nil }
 		s := newScheduler(t, store.NewMemory(), f, settingsFor(Overlap, "HR"))
 		stop := start(t, s)
 		f.mu.Lock()

@@ -21,7 +21,7 @@ import (
 // cease, and everything must come to rest.
 func TestSimulation(t *testing.T) {
 	for i, mode := range []Mode{Overlap, Supported, Exclusive} {
-		for seed := range uint64(2) {
+		for seed := range uint64(1) {
 			t.Run(fmt.Sprint(mode, seed), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) { simulate(t, mode, rand.New(rand.NewPCG(seed, uint64(i)))) })
 			})
@@ -55,7 +55,7 @@ type simulated struct {
 }
 
 func simulate(t *testing.T, mode Mode, r *rand.Rand) {
-	const days = 3
+	const days = 2
 	var names []string
 	for i := range 20 {
 		names = append(names, fmt.Sprintf("A%02d", i))
@@ -73,7 +73,7 @@ func simulate(t *testing.T, mode Mode, r *rand.Rand) {
 		}
 		return random.n(3) / 2
 	}
-	sim.wait = func(ctx context.Context, _, _ string) (string, error) {
+	sim.wait = func(ctx context.Context, _, _ string) (run.Result, error) {
 		if err := sleep(ctx, []time.Duration{0, time.Millisecond, time.Second, 20 * time.Second, 3 * time.Minute}[random.n(5)]); err != nil {
 			return "", err
 		}

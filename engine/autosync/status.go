@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"time"
+
+	"github.com/metasync/metasync/engine/run"
 )
 
 // Status is what the scheduler is doing and why.
@@ -44,14 +46,14 @@ type AgentStatus struct {
 
 // A Completed is a run that has ended.
 type Completed struct {
-	Run     uint64    `json:"run,omitempty"` // 0 if no run took place
-	Agent   string    `json:"agent"`
-	Profile string    `json:"profile"`
-	Cause   Cause     `json:"cause"`
-	Started time.Time `json:"started"`
-	Ended   time.Time `json:"ended"`
-	Result  string    `json:"result,omitempty"`
-	Error   string    `json:"error,omitempty"` // why it stopped or did not start
+	Run     uint64     `json:"run,omitempty"` // 0 if no run took place
+	Agent   string     `json:"agent"`
+	Profile string     `json:"profile"`
+	Cause   Cause      `json:"cause"`
+	Started time.Time  `json:"started"`
+	Ended   time.Time  `json:"ended"`
+	Result  run.Result `json:"result,omitempty"`
+	Error   string     `json:"error,omitempty"` // why it stopped or did not start
 }
 
 func (e *execution) completed(now time.Time) Completed {

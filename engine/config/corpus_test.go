@@ -33,7 +33,7 @@ func options(archive *txtar.Archive) config.Options {
 		files[filepath.Join(folder, filepath.FromSlash(f.Name))] = f.Data
 	}
 	return config.Options{
-		Kinds:  kinds(),
+		Kinds: kinds(),
 		Getenv: func(name string) (string, bool) {
 			value, ok := environment[name]
 			return value, ok

@@ -57,6 +57,11 @@ func (l *loader) read(path string, at fault.Position, add func(*node, *keys)) {
 	add(root, own)
 	l.open = append(l.open, absolute)
 	for _, pattern := range own.Include {
+		if pattern.text != pattern.written {
+			// Its name would be in every message about the file.
+			l.fail(pattern.at, "the name of an included file must be written out")
+			continue
+		}
 		for _, name := range l.match(filepath.Dir(path), pattern) {
 			l.read(name, pattern.at, add)
 		}

@@ -26,7 +26,7 @@ type keys struct {
 
 // Autosync is the configuration of the scheduler.
 type Autosync struct {
-	Mode    string        `yaml:"mode" oneof:"supported overlap exclusive" default:"supported" doc:"Which runs may go on at the same time. supported: a synchronization runs alone; overlap: imports and exports may run beside one synchronization; exclusive: one run at a time."`
+	Mode    string        `yaml:"mode" oneof:"supported overlap exclusive" default:"overlap" doc:"Which runs may go on at the same time. supported: a synchronization runs alone; overlap: imports and exports may run beside one synchronization; exclusive: one run at a time."`
 	Stagger time.Duration `yaml:"stagger" default:"0s" doc:"Least time between the starts of two runs."`
 	Retry   Retry         `yaml:"retry" doc:"Runs that are repeated by themselves."`
 }

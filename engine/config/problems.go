@@ -56,18 +56,19 @@ func Errors(err error) []*fault.Error {
 	var list []*fault.Error
 	var gather func(error)
 	gather = func(err error) {
-		if joined, ok := err.(interface{ Unwrap() []error }); ok {
-			for _, e := range joined.Unwrap() {
-				gather(e)
+		for e := err; e != nil; e = errors.Unwrap(e) {
+			if named, ok := e.(*fault.Error); ok {
+				list = append(list, named)
+				return
 			}
-			return
+			if joined, ok := e.(interface{ Unwrap() []error }); ok {
+				for _, each := range joined.Unwrap() {
+					gather(each)
+				}
+				return
+			}
 		}
-		var several problems
-		if _, named := err.(*fault.Error); !named && errors.As(err, &several) {
-			gather(several)
-			return
-		}
-		list = append(list, fault.As(err, errorName))
+		list = append(list, fault.Wrap(errorName, err))
 	}
 	if err != nil {
 		gather(err)

@@ -48,6 +48,7 @@ func Compile(model Model, functions Functions) (*Set, error) {
 	}
 	c.set.Fingerprint = c.fingerprint()
 	c.indexes()
+	c.reads()
 	return c.set, nil
 }
 
@@ -121,8 +122,8 @@ func (c *compiler) agents() {
 		}
 		for i := range a.Schema.Types {
 			t := &a.Schema.Types[i]
-			o := &ObjectRules{Type: t, Managed: map[string]bool{}}
-			o.Filter = c.compileScope(definition.Filter[t.Name], connectorAttribute(t), connectorNames(t))
+			o := &ObjectRules{Type: t, Managed: map[string]bool{}, assumed: definition.Assumed}
+			o.Filter = c.compileScope(definition.Filter[t.Name], o.attribute, o.names)
 			a.Objects[t.Name] = o
 		}
 		for _, name := range slices.Sorted(maps.Keys(definition.Filter)) {
@@ -188,7 +189,7 @@ func (c *compiler) joins(r Rule, t *Type, object *ObjectRules) []*Join {
 	for _, criterion := range r.Join {
 		j := &Join{Rule: r.Name, Type: t, Pairs: criterion}
 		for _, pair := range criterion {
-			cs, known := connectorAttribute(object.Type)(pair.Connector)
+			cs, known := object.attribute(pair.Connector)
 			if !known {
 				c.failIn(r, pair.Position, unknownAttribute("sync-rule-relationship-criteria-attribute-not-found", pair.Connector, object.Type.Names()))
 			}
@@ -211,7 +212,7 @@ func (c *compiler) failIn(r Rule, at fault.Position, err *fault.Error) {
 }
 
 func (c *compiler) inbound(r Rule, t *Type, object *ObjectRules) {
-	attribute, names := connectorAttribute(object.Type), connectorNames(object.Type)
+	attribute, names := object.attribute, object.names
 	rule := &InboundRule{Name: r.Name, Agent: r.Agent, Object: r.Object, Type: t, Project: r.Inbound.Project}
 	rule.Scope = c.compileScope(r.Inbound.Scope, attribute, names)
 	for _, f := range r.Inbound.Flows {
@@ -255,7 +256,7 @@ func (c *compiler) outbound(r Rule, t *Type, object *ObjectRules, agent *AgentRu
 		parameters = []string{}
 	}
 	for _, f := range r.Outbound.Flows {
-		target, known := connectorAttribute(object.Type)(f.Target)
+		target, known := object.attribute(f.Target)
 		if !known || f.Target == AnchorAttribute || f.Target == ObjectTypeAttribute {
 			c.failIn(r, f.Position, unknownAttribute("sync-rule-flow-attribute-not-found", f.Target, object.Type.Names()))
 			continue
@@ -322,6 +323,7 @@ func (c *compiler) source(r Rule, s Source, attribute func(string) (identity.Att
 		program, err := expr.Compile(s.Expression, expr.Options{
 			Dialect: expr.Dialect(cmp.Or(r.Dialect, c.model.Dialect, string(expr.FIM))), Position: s.Position,
 			Attribute: attribute, AttributeNames: names, Functions: c.functions.ByName, Parameters: parameters,
+			Names: c.nameStyle(r.Agent),
 		})
 		if err != nil {
 			named := fault.As(err, "sync-rule-invalid-expression")
@@ -341,6 +343,16 @@ func (c *compiler) source(r Rule, s Source, attribute func(string) (identity.Att
 		out.constant = expr.Of(identity.String(s.Value))
 	}
 	return out, true
+}
+
+// nameStyle returns how the names of an agent's objects are escaped.
+func (c *compiler) nameStyle(agent string) expr.NameStyle {
+	for _, a := range c.model.Agents {
+		if a.Name == agent && !a.LDAPNames {
+			return expr.PlainNames
+		}
+	}
+	return expr.LDAPNames
 }
 
 // ranks orders the flows into each metaverse attribute.
@@ -423,6 +435,29 @@ func (c *compiler) indexes() {
 	}
 }
 
+// reads collects what the rules read of each object type.
+func (c *compiler) reads() {
+	for _, a := range c.set.agents {
+		for _, o := range a.Objects {
+			reads := slices.Clone(o.Filter.Reads())
+			for _, j := range o.Joins {
+				for _, pair := range j.Pairs {
+					reads = append(reads, pair.Connector)
+				}
+			}
+			for _, r := range o.Inbound {
+				reads = append(reads, r.Scope.Reads()...)
+				for _, f := range r.Flows {
+					reads = append(reads, f.Source.Reads()...)
+				}
+			}
+			reads = slices.DeleteFunc(reads, func(name string) bool { return o.Type.Attribute(name) == nil && isIntrinsic(name) })
+			slices.Sort(reads)
+			o.Reads = slices.Compact(reads)
+		}
+	}
+}
+
 func compact(lists map[string][]string) {
 	for key, names := range lists {
 		slices.Sort(names)
@@ -445,21 +480,20 @@ func (t *Type) names() []string {
 	return append(slices.Sorted(maps.Keys(t.Attributes)), ObjectIDAttribute, ObjectTypeAttribute)
 }
 
-func connectorAttribute(t *identity.ObjectType) func(string) (identity.AttributeType, bool) {
-	return func(name string) (identity.AttributeType, bool) {
-		if a := t.Attribute(name); a != nil {
-			return *a, true
-		}
-		switch name {
-		case DNAttribute, AnchorAttribute, ObjectTypeAttribute:
-			return identity.AttributeType{Name: name, Type: identity.TypeString}, true
-		}
-		return identity.AttributeType{}, false
+// attribute returns the type of an attribute of the object.
+func (o *ObjectRules) attribute(name string) (identity.AttributeType, bool) {
+	if a := o.Type.Attribute(name); a != nil {
+		return *a, true
 	}
+	return identity.AttributeType{Name: name, Type: identity.TypeString}, o.assumed || isIntrinsic(name)
 }
 
-func connectorNames(t *identity.ObjectType) func() []string {
-	return func() []string { return append(t.Names(), DNAttribute, AnchorAttribute, ObjectTypeAttribute) }
+func (o *ObjectRules) names() []string {
+	return append(o.Type.Names(), DNAttribute, AnchorAttribute, ObjectTypeAttribute)
+}
+
+func isIntrinsic(name string) bool {
+	return name == DNAttribute || name == AnchorAttribute || name == ObjectTypeAttribute
 }
 
 func metaverseAttribute(t *Type) func(string) (identity.AttributeType, bool) {

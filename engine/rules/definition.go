@@ -70,6 +70,7 @@ const (
 type Agent struct {
 	Name        string
 	Schema      identity.Schema // from the agent itself, not from the configuration
+	Assumed     bool            // the system did not answer: attributes that Schema lacks are taken for texts
 	AnchorIsDN  bool            // see agent.Capabilities
 	LDAPNames   bool
 	Filter      map[string]Scope // connector filter by object type (sync-engine §3.4)

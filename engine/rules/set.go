@@ -96,6 +96,12 @@ type ObjectRules struct {
 	Inbound []*InboundRule // by precedence
 	Joins   []*Join        // of all rules, inbound and outbound, in the order in which they are tried
 
+	assumed bool // the type may have more attributes than it says
+
+	// Reads holds the attributes that inbound rules, joins and the filter read,
+	// ordered.
+	Reads []string
+
 	// Managed holds the attributes that outbound rules give a value.
 	Managed map[string]bool
 }

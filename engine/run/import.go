@@ -43,9 +43,12 @@ func (s *step) importStep(delta bool) error {
 		err.Hint = "run a full import first"
 		return err
 	}
+	if s.schema, err = s.agent.Agent.Schema(s.ctx); err != nil {
+		return err
+	}
 	capabilities := s.agent.Agent.Capabilities()
 	req := agent.ImportRequest{
-		Schema: s.agent.Schema, Required: s.agent.Required, Delta: delta, Watermark: state.Watermark, PageSize: importPage,
+		Schema: s.schema, Required: s.agent.Required, Delta: delta, Watermark: state.Watermark, PageSize: importPage,
 	}
 	if unconfirmed && !capabilities.DeltaImport {
 		req.Watermark = nil // read it all: what was exported must be looked at
@@ -90,6 +93,7 @@ func (s *step) importStep(delta bool) error {
 	return s.imported(func(state *space.AgentState) {
 		state.Imported = state.Imported || x.complete || !delta
 		state.Watermark = watermark
+		state.Schema = &s.schema
 	})
 }
 

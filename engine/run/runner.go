@@ -189,6 +189,7 @@ type step struct {
 	log      *slog.Logger
 	report   *Report
 	progress Progress
+	schema   identity.Schema // of an import: as the system has it now
 }
 
 // run carries out the step and sets its result.

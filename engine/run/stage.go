@@ -240,7 +240,7 @@ func onto(add *identity.Delta, image identity.Attributes) *identity.Delta {
 }
 
 func (x *staging) exportOnly(objectType, attribute string) bool {
-	t := x.agent.Schema.Type(objectType)
+	t := x.schema.Type(objectType)
 	if t == nil {
 		return false
 	}

@@ -60,7 +60,7 @@ func (s *step) syncStep(full bool) error {
 		s.report.Result = StoppedErrorLimit
 		return nil
 	}
-	if full && s.report.errors == 0 {
+	if full {
 		if err := s.rememberRules(); err != nil {
 			return err
 		}

@@ -476,8 +476,12 @@ type AgentState struct {
 	Batch          uint64    `json:"batch,omitempty"`          // of the newest export step
 	ConfirmedBatch uint64    `json:"confirmedBatch,omitempty"` // of the last export step that ended well
 	Rules          string    `json:"rules,omitempty"`          // fingerprint of the rules of the last full synchronization
-	LastImport     time.Time `json:"lastImport,omitzero"`
+	LastImport     time.Time `json:"lastImport,omitzero"`      // of the last import that came to its end
 	LastExport     time.Time `json:"lastExport,omitzero"`
+
+	// Schema is that of the last complete import, for times when the system
+	// cannot be asked.
+	Schema *identity.Schema `json:"schema,omitempty"`
 }
 
 // AgentState returns what is remembered of an agent.

@@ -147,9 +147,9 @@ func BenchmarkBufferScan(b *testing.B) {
 }
 
 // Three ways of writing the load, with and without fsync; one operation is one
-// object. The file grows, so give them the same work: -benchtime 100000x. Then an
-// object costs, without fsync, FLOOR sorted straight into bbolt, BUFFER through a
-// buffer, UNSORTED as it comes.
+// object of four puts. The file grows, so give them the same work: -benchtime
+// 100000x. Then each of them takes about 30 µs without fsync and 42 µs with it:
+// the buffer costs less than the noise.
 func BenchmarkBoltWrite(b *testing.B) {
 	b.Run("floor", func(b *testing.B) {
 		benchmarkSync(b, func(b *testing.B, noSync bool) {

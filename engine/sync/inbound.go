@@ -22,6 +22,9 @@ func (u *unit) connector(id identity.ID, mode Mode) error {
 	if c.Import != nil && c.Import.Op.Removes() {
 		return u.importDelete(c)
 	}
+	if c.ImportError != nil {
+		mode = Full // nobody knows how far the rules have seen it
+	}
 	reAdded := c.Import != nil && c.Import.Op == identity.DeleteAdd
 	if reAdded {
 		if err := u.deleteAdd(c); err != nil {

@@ -11,6 +11,10 @@ import (
 	"strings"
 	"testing"
 	"unicode"
+
+	"github.com/metasync/metasync/agents/csv"
+	"github.com/metasync/metasync/engine/agent"
+	"github.com/metasync/metasync/engine/config"
 )
 
 func TestDependenciesAreJustified(t *testing.T) {
@@ -55,6 +59,55 @@ func TestDependenciesAreJustified(t *testing.T) {
 			t.Errorf("docs/dependencies.md justifies %s, which go.mod does not require directly", path)
 		}
 	}
+}
+
+// Every key that a configuration may have is explained.
+func TestConfigurationIsDocumented(t *testing.T) {
+	schema, err := config.Schema([]agent.Kind{csv.Kind})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var document any
+	if err := json.Unmarshal(schema, &document); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(root, "docs", "configuration.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := propertyNames(document)
+	if len(keys) < 50 {
+		t.Errorf("only %d keys found in the schema", len(keys))
+	}
+	for key := range keys {
+		if !regexp.MustCompile("`" + key + "`|\\b" + key + ":").Match(text) {
+			t.Errorf("docs/configuration.md does not mention the key %q", key)
+		}
+	}
+}
+
+// propertyNames returns the names of all properties in a JSON Schema.
+func propertyNames(schema any) map[string]bool {
+	names := map[string]bool{}
+	var walk func(any)
+	walk = func(value any) {
+		switch value := value.(type) {
+		case []any:
+			for _, item := range value {
+				walk(item)
+			}
+		case map[string]any:
+			properties, _ := value["properties"].(map[string]any)
+			for name := range properties {
+				names[name] = true
+			}
+			for _, child := range value {
+				walk(child)
+			}
+		}
+	}
+	walk(schema)
+	return names
 }
 
 var (

@@ -63,6 +63,7 @@ var libraries = []struct {
 	{"github.com/dop251/goja", []string{"scripting"}, "one package isolates, bounds and times JavaScript"},
 	{"github.com/evanw/esbuild", []string{"scripting"}, "compiling scripts is part of loading them"},
 	{"github.com/go-sourcemap/sourcemap", []string{"scripting"}, "positions in scripts are mapped where they are compiled"},
+	{"github.com/dlclark/regexp2", []string{"scripting"}, "it is the engine under the regular expressions of scripts, to bound their time"},
 	{"go.etcd.io/bbolt", []string{"engine/store"}, "the engine can do without a file, and with another store"},
 	{"github.com/tidwall/btree", []string{"engine/store"}, "the tree is how the memory store orders its keys"},
 	{"github.com/goccy/go-yaml", []string{"engine/config"}, "only the configuration knows its textual form"},

@@ -30,8 +30,7 @@ type Active struct {
 	call   *Call
 	parent context.Context
 	ctx    context.Context // made when first asked for
-	cancel context.CancelFunc
-	until  time.Time // of ctx
+	until  time.Time       // of ctx
 }
 
 // Runtime returns the runtime. Nothing of it may be kept.
@@ -47,9 +46,9 @@ func (a *Active) Context() context.Context {
 		g := a.w.generation
 		g.mu.Lock() // for abort
 		defer g.mu.Unlock()
-		a.ctx, a.cancel = context.WithDeadline(a.parent, a.until)
+		a.ctx, a.w.cancel = context.WithDeadline(a.parent, a.until)
 		if g.aborted.Load() {
-			a.cancel()
+			a.w.cancel()
 		}
 	}
 	return a.ctx
@@ -149,15 +148,12 @@ func (w *worker) run(ctx context.Context, c Call, body func(*Active) error) erro
 	timeout = min(timeout, MaxTimeout)
 	a := &Active{w: w, call: &c, parent: ctx, until: time.Now().Add(timeout)}
 	w.active = a
-	w.generation.begin(a)
 
-	var cancelled chan struct{}
 	stop := func() bool { return true }
 	if ctx.Done() != nil {
-		cancelled = make(chan struct{})
 		stop = context.AfterFunc(ctx, func() {
 			w.rt.Interrupt(ctx.Err())
-			close(cancelled)
+			w.gone <- struct{}{}
 		})
 	}
 	w.timer.Reset(timeout)
@@ -170,13 +166,15 @@ func (w *worker) run(ctx context.Context, c Call, body func(*Active) error) erro
 	}
 	gone := !stop()
 	if gone {
-		<-cancelled
+		<-w.gone
 	}
 	if late || gone {
 		w.rt.ClearInterrupt()
 	}
 	w.active = nil
-	w.generation.end(a)
+	if a.ctx != nil {
+		w.release()
+	}
 
 	var position fault.Position
 	if named := fault.As(err, nameException); named != nil {
@@ -196,6 +194,14 @@ func (w *worker) run(ctx context.Context, c Call, body func(*Active) error) erro
 		return &fault.Error{Name: nameTimeout, Position: position, Err: ErrClosed}
 	}
 	return err
+}
+
+// release ends the context of a call.
+func (w *worker) release() {
+	w.generation.mu.Lock()
+	defer w.generation.mu.Unlock()
+	w.cancel()
+	w.cancel = nil
 }
 
 // protect runs body and turns a panic of a host function into an error.

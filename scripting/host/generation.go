@@ -81,8 +81,8 @@ type Generation struct {
 	close   sync.Once
 	aborted atomic.Bool
 
-	mu    sync.Mutex
-	calls map[*Active]bool // those that are going on
+	mu      sync.Mutex
+	workers map[*worker]bool // idle or not
 }
 
 // A Registration is what a script offers.
@@ -105,7 +105,7 @@ func Load(ctx context.Context, files Files, api *API, o Options) (*Generation, e
 		api: api, options: o, files: files, id: files.ID(), loaded: o.Now(),
 		pool:    make(chan *worker, o.Workers),
 		closing: make(chan struct{}),
-		calls:   make(map[*Active]bool, o.Workers),
+		workers: make(map[*worker]bool, o.Workers),
 	}
 	g.limiter = newLimiter(o.Log)
 	var wrong problems
@@ -120,7 +120,7 @@ func Load(ctx context.Context, files Files, api *API, o Options) (*Generation, e
 			o.Log.Warn("suspicious script", "script", w.Position.String(), "err", w.Text)
 		}
 	}
-	first := newWorker(ctx, g)
+	first := g.newWorker(ctx)
 	if wrong = append(wrong, first.problems...); len(wrong) > 0 {
 		g.limiter.close()
 		return nil, wrong.err()
@@ -138,10 +138,26 @@ func Load(ctx context.Context, files Files, api *API, o Options) (*Generation, e
 	return g, nil
 }
 
+func (g *Generation) newWorker(ctx context.Context) *worker {
+	w := newWorker(g)
+	g.mu.Lock()
+	g.workers[w] = true
+	g.mu.Unlock()
+	w.load(ctx)
+	return w
+}
+
+func (g *Generation) forget(w *worker) {
+	g.mu.Lock()
+	delete(g.workers, w)
+	g.mu.Unlock()
+}
+
 // anotherWorker makes a worker that offers what the first one offered.
 func (g *Generation) anotherWorker(ctx context.Context) (*worker, error) {
-	w := newWorker(ctx, g)
+	w := g.newWorker(ctx)
 	if err := w.problems.err(); err != nil {
+		g.forget(w)
 		return nil, err
 	}
 	for i := range max(len(g.registrations), len(w.registrations)) {
@@ -160,6 +176,7 @@ func (g *Generation) anotherWorker(ctx context.Context) (*worker, error) {
 		}
 		e := fault.New("script-registration-unstable", "%s %q is not registered alike each time the scripts are run", a.Kind, a.Name)
 		e.Position = a.Position
+		g.forget(w)
 		return nil, problems{e}
 	}
 	return w, nil
@@ -200,7 +217,8 @@ func (g *Generation) Do(ctx context.Context, c Call, body func(*Active) error) e
 	}
 	err = w.run(ctx, c, body)
 	if fault.Name(err) == nameCrash {
-		w = nil // its state is unknown
+		g.forget(w) // its state is unknown
+		w = nil
 	}
 	g.pool <- w
 	return err
@@ -254,21 +272,6 @@ func (g *Generation) Close() {
 	})
 }
 
-func (g *Generation) begin(a *Active) {
-	g.mu.Lock()
-	g.calls[a] = true
-	g.mu.Unlock()
-}
-
-func (g *Generation) end(a *Active) {
-	g.mu.Lock()
-	delete(g.calls, a)
-	g.mu.Unlock()
-	if a.cancel != nil {
-		a.cancel()
-	}
-}
-
 // drain takes n workers out of the pool and returns how many it got in time.
 func (g *Generation) drain(n int, timeout <-chan time.Time) int {
 	for i := range n {
@@ -286,10 +289,10 @@ func (g *Generation) abort() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.aborted.Store(true)
-	for a := range g.calls {
-		a.w.rt.Interrupt(ErrClosed)
-		if a.cancel != nil {
-			a.cancel()
+	for w := range g.workers {
+		w.rt.Interrupt(ErrClosed)
+		if w.cancel != nil {
+			w.cancel()
 		}
 	}
 }

@@ -19,9 +19,9 @@ type module struct {
 	failed  bool // it, or a file that it needs, is broken
 }
 
-// load runs a file unless it ran already, and notes what is wrong with it. The
+// loadModule runs a file unless it ran already, and notes what is wrong with it. The
 // error is what it threw.
-func (w *worker) load(m *module) error {
+func (w *worker) loadModule(m *module) error {
 	if m.started {
 		return nil
 	}
@@ -70,7 +70,7 @@ func (w *worker) require(m *module, request goja.Value) goja.Value {
 		}
 		panic(w.throwable(fmt.Errorf("there is no file %q", request.String())))
 	}
-	if err := w.load(target); err != nil {
+	if err := w.loadModule(target); err != nil {
 		m.failed = true // but it is the other file that has to be mended
 		var thrown *goja.Exception
 		if errors.As(err, &thrown) {

@@ -30,9 +30,12 @@ type worker struct {
 	active     *Active                    // the call that is going on
 	hooks      []map[string]goja.Callable // by index of the registration
 
-	// The deadline: a stopped timer. See begin and end.
-	timer *time.Timer
-	fired chan struct{}
+	// What ends a call early: its deadline, a timer that is stopped between
+	// calls, and its context. See run.
+	timer  *time.Timer
+	fired  chan struct{} // the timer has interrupted
+	gone   chan struct{} // the end of the context has interrupted
+	cancel func()        // of Active.Context; guarded by Generation.mu
 
 	// trampoline is a native function that runs guarded. See guard.
 	trampoline goja.Callable
@@ -50,10 +53,12 @@ type worker struct {
 	problems      problems
 }
 
-// newWorker runs every file in a new runtime. The problems are those of the
-// files; the caller compares the registrations.
-func newWorker(ctx context.Context, g *Generation) *worker {
-	w := &worker{generation: g, rt: goja.New(), fired: make(chan struct{}, 1), loading: true}
+// newWorker makes a runtime with the names of the API, in which no file ran yet.
+func newWorker(g *Generation) *worker {
+	w := &worker{
+		generation: g, rt: goja.New(), loading: true,
+		fired: make(chan struct{}, 1), gone: make(chan struct{}, 1),
+	}
 	w.timer = time.AfterFunc(math.MaxInt64, func() {
 		w.rt.Interrupt(errDeadline)
 		w.fired <- struct{}{}
@@ -105,6 +110,13 @@ func newWorker(ctx context.Context, g *Generation) *worker {
 		return rand.Float64()
 	})
 
+	return w
+}
+
+// load runs every file. What is wrong with them is in w.problems; the caller
+// compares the registrations.
+func (w *worker) load(ctx context.Context) {
+	g := w.generation
 	w.modules = make(map[string]*module, len(g.programs))
 	for _, p := range g.programs {
 		w.modules[p.name] = &module{program: p}
@@ -116,7 +128,7 @@ func newWorker(ctx context.Context, g *Generation) *worker {
 		}
 		noted := len(w.problems)
 		err := w.run(ctx, Call{Timeout: loadTimeout}, func(*Active) error {
-			_ = w.load(w.modules[p.name]) // it was noted
+			_ = w.loadModule(w.modules[p.name]) // it was noted
 			return nil
 		})
 		if e := fault.As(err, nameException); e != nil && len(w.problems) == noted {
@@ -125,7 +137,6 @@ func newWorker(ctx context.Context, g *Generation) *worker {
 		}
 	}
 	w.loading = false
-	return w
 }
 
 // global sets a global name for good.

@@ -1,0 +1,472 @@
+package config_test
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/rogpeppe/go-internal/txtar"
+
+	"github.com/metasync/metasync/engine/agent"
+	"github.com/metasync/metasync/engine/autosync"
+	"github.com/metasync/metasync/engine/config"
+	"github.com/metasync/metasync/engine/fault"
+	"github.com/metasync/metasync/engine/identity"
+	"github.com/metasync/metasync/engine/rules"
+	"github.com/metasync/metasync/engine/run"
+)
+
+func in(name string) string { return filepath.Join(folder, filepath.FromSlash(name)) }
+
+func load(t *testing.T, file string) *config.Config {
+	t.Helper()
+	archive, err := txtar.ParseFile(filepath.Join("testdata", "valid", file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := config.Load(in("metasync.yaml"), options(archive))
+	if err != nil {
+		t.Fatal(errorLines(err))
+	}
+	return c
+}
+
+// same compares configurations without the places of their parts, which have
+// tests of their own.
+func same(t *testing.T, want, got any) {
+	t.Helper()
+	diff := cmp.Diff(want, got,
+		cmpopts.IgnoreTypes(fault.Position{}), cmpopts.EquateEmpty(),
+		cmpopts.IgnoreFields(autosync.TriggerSpec{}, "Check"),
+		cmp.Comparer(func(a, b *agent.Kind) bool { return a.Name == b.Name }),
+		cmp.Comparer(func(a, b *time.Location) bool { return a.String() == b.String() }),
+		cmp.AllowUnexported(ldapSettings{}))
+	if diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestModel(t *testing.T) {
+	str := identity.TypeString
+	want := rules.Model{
+		Dialect: "fim",
+		Types: []rules.MetaverseType{{
+			Name: "person",
+			Attributes: []rules.MetaverseAttribute{
+				{Name: "employeeID", Type: str, Indexed: true},
+				{Name: "accountName", Type: str, Precedence: rules.Precedence{Mode: rules.Ranked, Agents: []string{"HR", "AD"}}},
+				{Name: "displayName", Type: str},
+				{Name: "phones", Type: str, Multi: true},
+				{Name: "manager", Type: identity.TypeReference},
+				{Name: "title", Type: str},
+				{Name: "mail", Type: str, Precedence: rules.Precedence{Mode: rules.Equal}},
+				{Name: "country", Type: str, Precedence: rules.Precedence{Mode: rules.Manual}},
+				{Name: "initials", Type: str},
+				{Name: "employeeType", Type: str},
+			},
+			Delete: rules.DeletionRule{When: rules.LastConnector},
+		}},
+		Agents: []rules.Agent{
+			{
+				Name: "HR", Deprovision: rules.Disconnect,
+				Filter: map[string]rules.Scope{"employee": {{{Attribute: "status", Operator: "equal", Value: "test"}}}},
+			},
+			{Name: "AD", Deprovision: rules.Disconnect},
+		},
+		Rules: []rules.Rule{
+			{
+				Name: "HR people", Agent: "HR", Object: "employee", Metaverse: "person",
+				Join: []rules.JoinCriterion{{{Connector: "id", Metaverse: "employeeID"}}},
+				Inbound: &rules.Inbound{
+					Scope:   rules.Scope{{{Attribute: "employeeType", Operator: "not-equal", Value: "Robot"}}},
+					Project: true,
+					Flows: []rules.Flow{
+						{Target: "employeeID", Source: rules.Source{Attribute: "id"}},
+						{Target: "displayName", Source: rules.Source{Expression: `givenName + " " + sn`}},
+						{Target: "accountName", Source: rules.Source{Expression: `LowerCase(Left(givenName, 1) + sn)`}},
+						{Target: "initials", Source: rules.Source{Expression: `initials(givenName, sn)`}},
+						{Target: "manager", Source: rules.Source{Attribute: "managerId"}},
+						{Target: "country", Source: rules.Source{Constant: true, Value: "DE"}},
+					},
+				},
+			},
+			{
+				Name: "AD accounts", Agent: "AD", Object: "user", Metaverse: "person", Precedence: 10, DependsOn: "HR people",
+				Join: []rules.JoinCriterion{{{Connector: "employeeID", Metaverse: "employeeID"}}},
+				Outbound: &rules.Outbound{
+					Scope:     rules.Scope{{{Attribute: "employeeType", Operator: "equal", Value: "Contractor"}}},
+					Provision: true, Deprovision: true, Parameters: []string{"initialPassword"},
+					Flows: []rules.Flow{
+						{Target: "dn", Source: rules.Source{Expression: `"CN=" + EscapeDNComponent(displayName) + ",OU=Staff,DC=corp,DC=example"`}},
+						{Target: "sAMAccountName", Source: rules.Source{Attribute: "accountName"}},
+						{Target: "unicodePwd", Source: rules.Source{Expression: "$initialPassword"}, Initial: true},
+						{Target: "description", Source: rules.Source{Attribute: "title"}, AllowNull: true},
+						{Target: "mail", Source: rules.Source{Attribute: "mail"}, ExistenceTest: true},
+					},
+				},
+			},
+		},
+	}
+	same(t, want, load(t, "people.txtar").Model)
+}
+
+func TestAgents(t *testing.T) {
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	standard := run.DefaultProfiles()
+	adjusted := append(slices.Clone(standard[:4]),
+		run.Profile{Name: "export", Steps: []run.Step{{Type: run.Export}, {Type: run.DeltaImport}}},
+		run.Profile{Name: "both", Steps: []run.Step{{Type: run.FullImport}, {Type: run.FullSync}}})
+	no := false
+	want := []config.Agent{
+		{
+			Name: "HR", Kind: &agent.Kind{Name: "csv"},
+			Settings: &csvSettings{
+				File: agent.Path(in("data/hr.csv")), Columns: []string{"id", "mail"}, Connections: 4, Ratio: 0.5,
+				Timeout: 90 * time.Second, Header: &no, TLS: tlsSettings{CA: agent.Path(in("certs/ca.pem"))},
+				Extra: map[string]string{"a": "x", "b": "y"}, Speed: "fast",
+			},
+			Objects: []agent.Object{
+				{
+					Name: "employee", Anchor: []string{"id", "branch"},
+					Attributes: []agent.Attribute{
+						{Name: "mail", Type: identity.TypeString, Multi: true, Separator: ";"},
+						{Name: "born", Type: identity.TypeDateTime},
+					},
+					Settings: &csvObject{Table: "employees", Multi: map[string]multi{"phones": {Table: "phones", Key: "employee_id"}}},
+				},
+				{Name: "robot", Settings: &csvObject{}},
+			},
+			Profiles: adjusted,
+			Thresholds: run.Thresholds{
+				ImportDeletes: run.Limit{Percent: 10, IsSet: true},
+				ExportDeletes: run.Limit{Percent: 100, IsSet: true},
+			},
+			Import: config.Import{Every: 15 * time.Minute},
+			Triggers: []autosync.TriggerSpec{
+				{Name: "night", Agent: "HR", Run: "full-import", Cron: "0 2 * * *", TimeZone: berlin},
+				{Name: "HR cron @daily", Agent: "HR", Run: "both", Cron: "@daily"},
+				{Name: "HR watch data/*.csv", Agent: "HR", Run: "delta-import", Watch: in("data/*.csv"), Settle: 10 * time.Second},
+				{Name: "HR every 1h30m", Agent: "HR", Run: "export", Every: 90 * time.Minute},
+			},
+		},
+		{
+			Name: "AD", Kind: &agent.Kind{Name: "ldap"}, Settings: &ldapSettings{server{URL: "ldap://localhost"}},
+			Profiles:   standard,
+			Thresholds: run.Thresholds{ExportDeletes: run.Limit{Count: 500, IsSet: true}},
+			Export:     true,
+		},
+	}
+	got := load(t, "every-key.txtar")
+	same(t, want, got.Agents)
+	same(t, []rules.Agent{
+		{
+			Name: "HR", Deprovision: rules.DeprovisionScript, NoRecall: true,
+			Filter: map[string]rules.Scope{"employee": {
+				{{Attribute: "status", Operator: "equal", Value: "test"}, {Attribute: "level", Operator: "less-than", Value: "3"}},
+				{{Attribute: "left", Operator: "is-not-null"}},
+			}},
+		},
+		{Name: "AD", Deprovision: rules.ExplicitDisconnect},
+	}, got.Model.Agents)
+}
+
+func TestOtherParts(t *testing.T) {
+	got := load(t, "every-key.txtar")
+	if got.Model.Dialect != "entra" {
+		t.Errorf("dialect %q", got.Model.Dialect)
+	}
+	var deletions []rules.DeletionRule
+	for _, typ := range got.Model.Types {
+		deletions = append(deletions, typ.Delete)
+	}
+	same(t, []rules.DeletionRule{
+		{When: rules.LastConnector, Ignore: []string{"AD"}},
+		{When: rules.AnyOf, Agents: []string{"HR", "AD"}},
+		{Script: true},
+		{},
+	}, deletions)
+	inbound := got.Model.Rules[0].Inbound
+	same(t, rules.Scope{
+		{{Attribute: "dept", Operator: "STARTSWITH", Value: "R"}},
+		{{Attribute: "dept", Operator: "is-null"}, {Attribute: "flags", Operator: "is-bit-set", Value: "2"}},
+	}, inbound.Scope)
+	same(t, []rules.Source{
+		{Attribute: "id"},
+		{Expression: "Lower(mail)"},
+		{Constant: true, Value: "7"},
+		{Constant: true, Value: "true"},
+		{Script: "born"},
+		{Attribute: "picture"},
+	}, sources(inbound.Flows))
+	outbound := got.Model.Rules[1].Outbound
+	if !outbound.ByPolicy || len(outbound.Scope) != 0 {
+		t.Errorf("outbound: %+v", outbound)
+	}
+	same(t, &rules.Inbound{}, got.Model.Rules[2].Inbound)
+	same(t, config.Autosync{
+		Mode: "exclusive", Stagger: 250 * time.Millisecond,
+		Retry: config.Retry{Results: []string{"stopped-deadlocked"}, Times: -1, Wait: 1500 * time.Millisecond},
+	}, got.Autosync)
+	same(t, config.History{Keep: 365 * 24 * time.Hour, Count: 100}, got.History)
+	same(t, config.Scripting{Timeout: 2 * time.Second, Workers: 4}, got.Scripting)
+}
+
+func sources(flows []rules.Flow) []rules.Source {
+	var out []rules.Source
+	for _, f := range flows {
+		out = append(out, f.Source)
+	}
+	return out
+}
+
+func TestDefaults(t *testing.T) {
+	want := &config.Config{
+		File: in("metasync.yaml"), Dir: folder, Files: []string{in("metasync.yaml")},
+		State: in(".metasync"), Scripts: in("scripts"),
+		Model: rules.Model{Dialect: "fim", Agents: []rules.Agent{{Name: "HR", Deprovision: rules.Disconnect}}},
+		Agents: []config.Agent{{
+			Name: "HR", Kind: &agent.Kind{Name: "csv"}, Settings: &csvSettings{File: agent.Path(in("hr.csv")), Connections: 1},
+			Profiles:   run.DefaultProfiles(),
+			Thresholds: run.Thresholds{ExportDeletes: run.Limit{Count: 500, IsSet: true}},
+			Export:     true,
+		}},
+		Autosync: config.Autosync{Mode: "overlap", Retry: config.Retry{
+			Results: []string{"stopped-deadlocked", "stopped-connectivity"}, Times: 5, Wait: 5 * time.Second,
+		}},
+		History:   config.History{Keep: 30 * 24 * time.Hour},
+		Scripting: config.Scripting{Timeout: time.Second},
+	}
+	same(t, want, load(t, "minimal.txtar"))
+}
+
+func TestPlaces(t *testing.T) {
+	c := load(t, "people.txtar")
+	place := func(p fault.Position) string {
+		p.File = filepath.Base(p.File)
+		return p.String()
+	}
+	flows := c.Model.Rules[0].Inbound.Flows
+	for _, test := range []struct {
+		what string
+		got  fault.Position
+		want string
+	}{
+		{"type", c.Model.Types[0].Position, "metasync.yaml:5:3"},
+		{"attribute", c.Model.Types[0].Attributes[1].Position, "metasync.yaml:8:7"},
+		{"deletion rule", c.Model.Types[0].Delete.Position, "metasync.yaml:17:13"},
+		{"agent", c.Agents[0].Position, "metasync.yaml:20:3"},
+		{"agent in the model", c.Model.Agents[1].Position, "metasync.yaml:39:3"},
+		{"object type", c.Agents[0].Objects[0].Position, "metasync.yaml:24:7"},
+		{"object attribute", c.Agents[0].Objects[0].Attributes[0].Position, "metasync.yaml:27:11"},
+		{"filter condition", c.Model.Agents[0].Filter["employee"][0][0].Position, "metasync.yaml:31:12"},
+		{"trigger", c.Agents[0].Triggers[1].Position, "metasync.yaml:38:9"},
+		{"rule", c.Model.Rules[0].Position, "metasync.yaml:46:5"},
+		{"join", c.Model.Rules[0].Join[0][0].Position, "metasync.yaml:50:13"},
+		{"flow", flows[1].Position, "metasync.yaml:56:9"},
+		{"direct source", flows[0].Source.Position, "metasync.yaml:55:21"},
+		{"expression", flows[1].Source.Position, "metasync.yaml:56:23"},
+		{"constant", flows[5].Source.Position, "metasync.yaml:60:26"},
+	} {
+		if got := place(test.got); got != test.want {
+			t.Errorf("%s: got %s, want %s", test.what, got, test.want)
+		}
+	}
+}
+
+// The place of an expression is that of the character after the =, however the
+// text is written.
+func TestExpressionPlaces(t *testing.T) {
+	const before = `metaverse: {person: {attributes: {ä: string}}}
+agents: {HR: {type: csv, file: x}}
+rules:
+  - name: r
+    agent: HR
+    object: o
+    metaverse: person
+    inbound:
+      flows:
+        ä:    `
+	for _, test := range []struct{ written, place, expression string }{
+		{"=sn", "10:16", "sn"},
+		{"'=sn'", "10:17", "sn"},
+		{`"=\"a\" + sn"`, "10:17", `"a" + sn`},
+		{`{from: =sn}`, "10:23", "sn"},
+		{`{from: "=sn"}`, "10:24", "sn"},
+		{`&a =sn`, "10:19", "sn"},
+		{"|\n          =sn", "11:12", "sn\n"},
+		{">- # a comment\n            =sn\n            + x", "11:14", "sn + x"},
+		{"=sn\n          + x", "10:16", "sn + x"},
+		{"\n          =sn", "11:12", "sn"},
+	} {
+		c, err := loadText(before + test.written + "\n")
+		if err != nil {
+			t.Errorf("%s: %s", test.written, errorLines(err))
+			continue
+		}
+		source := c.Model.Rules[0].Inbound.Flows[0].Source
+		place := source.Position
+		place.File = ""
+		if got := strings.TrimPrefix(place.String(), ":"); got != test.place || source.Expression != test.expression {
+			t.Errorf("%s: got %q at %s, want %q at %s", test.written, source.Expression, got, test.expression, test.place)
+		}
+	}
+}
+
+func TestIncludes(t *testing.T) {
+	archive := txtar.Parse([]byte(`
+-- metasync.yaml --
+include: [parts/*.yaml, systems.yaml]
+agents: {First: {type: csv, file: x}}
+-- systems.yaml --
+agents: {Last: {type: csv, file: x}}
+state: elsewhere
+-- parts/b.yaml --
+agents: {C: {type: csv, file: x}}
+-- parts/a.yaml --
+include: [deep/*.yml]
+agents: {A: {type: csv, file: x}}
+-- parts/deep/x.yml --
+agents: {B: {type: csv, file: x}}
+`))
+	c, err := config.Load(in("metasync.yaml"), options(archive))
+	if err != nil {
+		t.Fatal(errorLines(err))
+	}
+	var names []string
+	for _, a := range c.Agents {
+		names = append(names, a.Name)
+	}
+	same(t, []string{"First", "A", "B", "C", "Last"}, names)
+	same(t, []string{
+		in("metasync.yaml"), in("parts/a.yaml"), in("parts/deep/x.yml"), in("parts/b.yaml"), in("systems.yaml"),
+	}, c.Files)
+	same(t, []string{in("parts/*.yaml"), in("parts/deep/*.yml")}, c.Patterns)
+	if c.State != in("elsewhere") {
+		t.Errorf("state %s", c.State)
+	}
+	if got := c.Agents[1].Position.File; got != in("parts/a.yaml") {
+		t.Errorf("place of an included agent: %s", got)
+	}
+}
+
+// Without a seam, files and the environment are those of the process; messages
+// name files as the user did.
+func TestRealFiles(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	t.Setenv("METASYNC_TEST_URL", "ldap://example.org")
+	for name, text := range map[string]string{
+		"conf/metasync.yaml":  "include: [rules/*.yaml]\nagents: {AD: {type: ldap, url: \"${env:METASYNC_TEST_URL}/${file:tail}\"}}\n",
+		"conf/tail":           "dc=x\r\n",
+		"conf/rules/one.yaml": "metaverse: {person: }\n",
+		"conf/rules/two.txt":  "nonsense",
+	} {
+		path := filepath.Join(dir, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	path := filepath.Join("conf", "metasync.yaml")
+	c, err := config.Load(path, config.Options{Kinds: kinds()})
+	if err != nil {
+		t.Fatal(errorLines(err))
+	}
+	working, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	conf := filepath.Join(working, "conf")
+	same(t, []string{
+		filepath.Join(conf, "tail"), filepath.Join(conf, "metasync.yaml"), filepath.Join(conf, "rules", "one.yaml"),
+	}, sorted(c.Files, "tail"))
+	same(t, []string{"ldap://example.org", "dc=x"}, c.Secrets)
+	same(t, &ldapSettings{server{URL: "ldap://example.org/dc=x"}}, c.Agents[0].Settings)
+	if got, want := c.Model.Types[0].Position.String(), filepath.Join("conf", "rules", "one.yaml")+":1:13"; got != want {
+		t.Errorf("place %s, want %s", got, want)
+	}
+
+	_, err = config.Load(filepath.Join("conf", "absent.yaml"), config.Options{Kinds: kinds()})
+	if !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a missing file: %v", err)
+	}
+	if list := config.Errors(err); len(list) != 1 || list[0].Position.File != filepath.Join("conf", "absent.yaml") {
+		t.Errorf("a missing file: %v", list)
+	}
+}
+
+// sorted puts the files that end in a name first: it is not promised whether a
+// file comes before those that it refers to.
+func sorted(files []string, first string) []string {
+	files = slices.Clone(files)
+	slices.SortStableFunc(files, func(a, b string) int {
+		switch {
+		case strings.HasSuffix(a, first):
+			return -1
+		case strings.HasSuffix(b, first):
+			return 1
+		}
+		return 0
+	})
+	return files
+}
+
+func TestReferences(t *testing.T) {
+	c := load(t, "references.txtar")
+	settings := c.Agents[0].Settings.(*csvSettings)
+	same(t, []string{"hunter2", "${env:X}", "$${", "$x {y} $", "datadata"}, settings.Columns)
+	if settings.File != agent.Path(in("data/hr.csv")) || settings.Timeout != 15*time.Minute {
+		t.Errorf("settings: %+v", settings)
+	}
+	same(t, run.Thresholds{
+		ImportDeletes: run.Limit{Count: 50, IsSet: true}, ExportDeletes: run.Limit{Percent: 50, IsSet: true},
+	}, c.Agents[0].Thresholds)
+	same(t, []string{in("metasync.yaml"), in("secret.txt")}, sorted(c.Files, "metasync.yaml"))
+	for _, secret := range []string{"hunter2", "data", "15m", "50"} {
+		if !slices.Contains(c.Secrets, secret) {
+			t.Errorf("%q is not among the secrets %q", secret, c.Secrets)
+		}
+	}
+}
+
+// What would take the parser down, or for ever, is refused.
+func TestAbsurdInput(t *testing.T) {
+	bomb := "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n"
+	for i := range 9 {
+		bomb += strings.NewReplacer("N", string(rune('1'+i)), "M", string(rune('0'+i))).Replace(
+			"aN: &aN [*aM, *aM, *aM, *aM, *aM, *aM, *aM, *aM, *aM, *aM]\n")
+	}
+	for name, test := range map[string]struct{ text, want string }{
+		"aliases":   {bomb, "stands for more than"},
+		"brackets":  {"a: " + strings.Repeat("[", 100000), "too deeply nested"},
+		"braces":    {"a: " + strings.Repeat("{a: ", 100000), "too deeply nested"},
+		"dashes":    {strings.Repeat("- ", 100000) + "x", "too deeply nested"},
+		"size":      {strings.Repeat("#", 9<<20), "larger than"},
+		"not UTF-8": {"a: b\nc: \xff", "metasync.yaml:2:4: the file is not UTF-8 text"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := loadText(test.text)
+			if err == nil || !strings.Contains(errorLines(err), test.want) {
+				t.Errorf("got %v, want %q", err, test.want)
+			}
+		})
+	}
+}
+
+func TestByteOrderMark(t *testing.T) {
+	if _, err := loadText("\ufeffagents: {HR: {type: csv, file: x}}\r\nstate: x\r\n"); err != nil {
+		t.Error(errorLines(err))
+	}
+}

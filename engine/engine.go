@@ -1,0 +1,256 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/metasync/metasync/engine/agent"
+	"github.com/metasync/metasync/engine/autosync"
+	"github.com/metasync/metasync/engine/fault"
+	"github.com/metasync/metasync/engine/identity"
+	"github.com/metasync/metasync/engine/rules"
+	"github.com/metasync/metasync/engine/run"
+	"github.com/metasync/metasync/engine/space"
+	"github.com/metasync/metasync/engine/store"
+)
+
+// A Definition is everything that an administrator decides: the rules, and the
+// connected systems.
+type Definition struct {
+	Model  rules.Model // the schemas of its agents are filled in by the engine
+	Agents []Agent     // in any order; one for each agent of the model
+}
+
+// An Agent is a connected system and how it is run.
+type Agent struct {
+	Name       string
+	Agent      agent.Agent
+	Objects    []agent.Object // what the configuration says of its object types
+	Profiles   []run.Profile  // nil is run.DefaultProfiles
+	Thresholds run.Thresholds
+	NoExport   bool
+}
+
+// Cause says why a run happens.
+type Cause = run.Cause
+
+// Record is what a run did.
+type Record = run.Record
+
+// Options are the parts of an engine.
+type Options struct {
+	State   store.Store // objects; the engine does not close it
+	History store.Store // run records; likewise
+	Log     *slog.Logger
+	Now     func() time.Time // nil is time.Now
+}
+
+// An Engine synchronizes. It is safe for concurrent use.
+type Engine struct {
+	space   *space.Space
+	runner  *run.Runner
+	history *run.History
+	log     *slog.Logger
+	current atomic.Pointer[environment]
+}
+
+type environment struct {
+	run.Environment
+	order []string // the agents, in the order of the model
+}
+
+// Open returns an engine over its stores. It can run nothing until it is
+// configured, but everything in it can be looked at.
+func Open(o Options) (*Engine, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	s, err := space.Open(o.State)
+	if err != nil {
+		return nil, err
+	}
+	history, err := run.NewHistory(o.History)
+	if err != nil {
+		return nil, err
+	}
+	return &Engine{
+		space: s, history: history, log: o.Log,
+		runner: run.NewRunner(run.Options{Space: s, History: history, Log: o.Log, Now: o.Now}),
+	}, nil
+}
+
+// Configure compiles a definition and makes it the current one. If anything is
+// wrong the error joins all of it and the definition before stays in force.
+//
+// Agents are asked for their schemas. A system that does not answer is assumed
+// to be as its last complete import found it, or else as the rules expect; the
+// problem is returned as a warning, and shows as the result of the next import.
+func (e *Engine) Configure(ctx context.Context, d Definition, functions rules.Functions) (warnings []error, err error) {
+	env, warnings, err := e.compile(ctx, d, functions)
+	if err != nil {
+		return warnings, err
+	}
+	for _, a := range env.Agents {
+		naming := space.Naming{AnchorIsDN: a.Agent.Capabilities().AnchorIsDN}
+		if a.Agent.Capabilities().LDAPNames {
+			naming.Fold = foldDN
+		}
+		if err := e.space.Register(a.Name, naming); err != nil {
+			return warnings, err
+		}
+	}
+	index := space.Indexes{Metaverse: env.Rules.Indexed, Connectors: env.Rules.IndexedConnectors}
+	if err := e.space.SetIndexes(index); err != nil {
+		return warnings, err
+	}
+	e.current.Store(env)
+	return warnings, nil
+}
+
+// Check compiles a definition like [Engine.Configure] and changes nothing.
+func (e *Engine) Check(ctx context.Context, d Definition, functions rules.Functions) (warnings []error, err error) {
+	_, warnings, err = e.compile(ctx, d, functions)
+	return warnings, err
+}
+
+func (e *Engine) compile(ctx context.Context, d Definition, functions rules.Functions) (env *environment, warnings []error, err error) {
+	env = &environment{Environment: run.Environment{Agents: map[string]*run.Agent{}}}
+	d.Model.Agents = slices.Clone(d.Model.Agents)
+	for i := range d.Model.Agents {
+		m := &d.Model.Agents[i]
+		at := slices.IndexFunc(d.Agents, func(a Agent) bool { return a.Name == m.Name })
+		if at < 0 {
+			return nil, warnings, fmt.Errorf("the definition has no agent %q", m.Name)
+		}
+		a := d.Agents[at]
+		capabilities := a.Agent.Capabilities()
+		m.AnchorIsDN, m.LDAPNames = capabilities.AnchorIsDN, capabilities.LDAPNames
+		m.Schema, err = a.Agent.Schema(ctx)
+		if err != nil {
+			warnings = append(warnings, fmt.Errorf("agent %q: %w", a.Name, err))
+			if m.Schema, m.Assumed, err = e.assumedSchema(a); err != nil {
+				return nil, warnings, err
+			}
+		}
+		profiles := a.Profiles
+		if profiles == nil {
+			profiles = run.DefaultProfiles()
+		}
+		env.Agents[a.Name] = &run.Agent{
+			Name: a.Name, Agent: a.Agent, Schema: m.Schema, Profiles: profiles,
+			Thresholds: a.Thresholds, NoExport: a.NoExport,
+		}
+		env.order = append(env.order, a.Name)
+	}
+	if env.Rules, err = rules.Compile(d.Model, functions); err != nil {
+		return nil, warnings, err
+	}
+	for _, a := range env.Agents {
+		for _, t := range a.Schema.Types {
+			for _, name := range env.Rules.Agent(a.Name).Objects[t.Name].Reads {
+				a.Required = append(a.Required, agent.Required{ObjectType: t.Name, Attribute: name})
+			}
+		}
+	}
+	return env, warnings, nil
+}
+
+// assumedSchema is the schema of a system that does not answer. vague is true
+// if the engine has never known it.
+func (e *Engine) assumedSchema(a Agent) (schema identity.Schema, vague bool, err error) {
+	var stored *identity.Schema
+	err = e.space.View(func(tx *space.Tx) error {
+		state, err := tx.AgentState(a.Name)
+		stored = state.Schema
+		return err
+	})
+	if err != nil {
+		return schema, false, err
+	}
+	if stored != nil {
+		return *stored, false, nil
+	}
+	for _, o := range a.Objects {
+		t := identity.ObjectType{Name: o.Name, Anchor: o.Anchor}
+		for _, attribute := range o.Attributes {
+			t.Attributes = append(t.Attributes, identity.AttributeType{Name: attribute.Name, Type: attribute.Type, Multi: attribute.Multi})
+		}
+		for _, name := range o.Anchor {
+			if t.Attribute(name) == nil {
+				t.Attributes = append(t.Attributes, identity.AttributeType{Name: name, Type: identity.TypeString})
+			}
+		}
+		schema.Types = append(schema.Types, t)
+	}
+	return schema, true, nil
+}
+
+func foldDN(dn string) string {
+	parsed, err := identity.ParseDN(dn)
+	if err != nil {
+		return identity.Fold(dn)
+	}
+	return parsed.Fold()
+}
+
+// ErrNotConfigured is returned for runs before the first [Engine.Configure].
+var ErrNotConfigured = errors.New("the engine is not configured")
+
+// Run carries out a run profile of an agent and returns its record. See
+// [run.Runner.Run] for errors and cancellation; progress may be nil.
+func (e *Engine) Run(ctx context.Context, agentName, profile string, cause Cause, progress run.Progress) (*Record, error) {
+	env := e.current.Load()
+	if env == nil {
+		return nil, ErrNotConfigured
+	}
+	return e.runner.Run(ctx, &env.Environment, agentName, profile, cause, progress)
+}
+
+// History returns the run history.
+func (e *Engine) History() *run.History { return e.history }
+
+// Facts returns what every agent has left to do, in the order of the model.
+func (e *Engine) Facts() ([]autosync.Facts, error) {
+	env := e.current.Load()
+	if env == nil {
+		return nil, ErrNotConfigured
+	}
+	facts := make([]autosync.Facts, 0, len(env.order))
+	err := e.space.View(func(tx *space.Tx) error {
+		for _, name := range env.order {
+			state, err := tx.AgentState(name)
+			if err != nil {
+				return err
+			}
+			c := tx.Counters(name)
+			facts = append(facts, autosync.Facts{
+				Agent: name, Imported: state.Imported,
+				PendingImports: int(c[space.CountToSync]), FailedImports: int(c[space.CountSyncFailed]),
+				PendingExports: int(c[space.CountToExport]), FailedExports: int(c[space.CountExportFailed]),
+				Unconfirmed:   int(c[space.CountUnconfirmed]),
+				NeedsFullSync: state.Imported && state.Rules != env.Rules.Fingerprint,
+			})
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read facts: %w", err)
+	}
+	return facts, nil
+}
+
+// unknownAgent is the error for a name that no agent has.
+func (e *Engine) unknownAgent(name string) error {
+	err := fault.New("unknown-agent", "there is no agent %q", name)
+	if env := e.current.Load(); env != nil {
+		if near := fault.Suggest(name, env.order); near != "" {
+			err.Hint = fmt.Sprintf("did you mean %q?", near)
+		}
+	}
+	return err
+}

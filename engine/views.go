@@ -1,0 +1,291 @@
+package engine
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/metasync/metasync/engine/identity"
+	"github.com/metasync/metasync/engine/space"
+)
+
+// A ConnectorQuery says which connector-space objects to show.
+type ConnectorQuery struct {
+	Agent   string `json:"agent"`
+	State   string `json:"state,omitempty"`   // a connector state; "" is any
+	Pending string `json:"pending,omitempty"` // "import", "export", or "" for all objects
+	Key     string `json:"key,omitempty"`     // an id, anchor or DN; "" is any
+	Limit   int    `json:"limit,omitempty"`   // 0 is no limit
+}
+
+// A ConnectorView shows a connector-space object. Its JSON form is the public one.
+type ConnectorView struct {
+	ID            identity.ID        `json:"id"`
+	Agent         string             `json:"agent"`
+	Object        string             `json:"object"`
+	DN            string             `json:"dn"`
+	Anchor        string             `json:"anchor"`
+	State         string             `json:"state"`
+	Attributes    map[string][]any   `json:"attributes"` // as the last import saw them
+	Metaverse     *identity.ID       `json:"metaverse"`
+	PendingImport *DeltaView         `json:"pendingImport"`
+	PendingExport *DeltaView         `json:"pendingExport"` // computed and not yet sent
+	Unconfirmed   *DeltaView         `json:"unconfirmedExport,omitempty"`
+	Error         *space.ObjectError `json:"error"`
+}
+
+// A DeltaView shows a delta.
+type DeltaView struct {
+	Operation string                `json:"operation"`
+	DN        string                `json:"dn,omitempty"`
+	Changes   map[string]ChangeView `json:"changes,omitempty"`
+}
+
+// A ChangeView shows what a delta does to an attribute.
+type ChangeView struct {
+	Operation string `json:"operation"`
+	Values    []any  `json:"values,omitempty"`
+	Removed   []any  `json:"removed,omitempty"`
+}
+
+// An ObjectQuery says which metaverse objects to show.
+type ObjectQuery struct {
+	Type  string `json:"type"`
+	Key   string `json:"key,omitempty"` // an id; "" is any
+	Limit int    `json:"limit,omitempty"`
+}
+
+// An ObjectView shows a metaverse object. Its JSON form is the public one.
+type ObjectView struct {
+	ID         identity.ID              `json:"id"`
+	Type       string                   `json:"type"`
+	Attributes map[string]AttributeView `json:"attributes"`
+	Connectors []LinkView               `json:"connectors"`
+}
+
+// An AttributeView shows a metaverse attribute and where it came from.
+type AttributeView struct {
+	Values      []any     `json:"values"`
+	Contributor string    `json:"contributor"`
+	Rule        string    `json:"rule"`
+	Time        time.Time `json:"time"`
+}
+
+// A LinkView shows one end of a link.
+type LinkView struct {
+	ID     identity.ID `json:"id"`
+	Agent  string      `json:"agent"`
+	Object string      `json:"object"`
+	DN     string      `json:"dn"`
+	Anchor string      `json:"anchor"`
+}
+
+// Connectors returns the connector-space objects of an agent that a query
+// describes, in the order of their ids.
+func (e *Engine) Connectors(q ConnectorQuery) ([]ConnectorView, error) {
+	if e.space.Number(q.Agent) == 0 {
+		return nil, e.unknownAgent(q.Agent)
+	}
+	if _, known := space.ParseState(q.State); q.State != "" && !known {
+		return nil, fmt.Errorf("there is no connector state %q", q.State)
+	}
+	views := []ConnectorView{}
+	err := e.space.View(func(tx *space.Tx) error {
+		for c, err := range tx.Connectors(q.Agent) {
+			if err != nil {
+				return err
+			}
+			if !q.matches(c) {
+				continue
+			}
+			view, err := e.connectorView(tx, c)
+			if err != nil {
+				return err
+			}
+			views = append(views, view)
+			if len(views) == q.Limit {
+				break
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read connector space of %q: %w", q.Agent, err)
+	}
+	return views, nil
+}
+
+func (q ConnectorQuery) matches(c *space.Connector) bool {
+	switch {
+	case q.State != "" && c.State.String() != q.State,
+		q.Pending == "import" && c.Import.IsZero(),
+		q.Pending == "export" && c.Unapplied.IsZero():
+		return false
+	case q.Key == "":
+		return true
+	}
+	return c.Anchor == q.Key || strings.EqualFold(c.DN, q.Key) || c.ID.String() == q.Key
+}
+
+func (e *Engine) connectorView(tx *space.Tx, c *space.Connector) (ConnectorView, error) {
+	view := ConnectorView{
+		ID: c.ID, Agent: e.space.AgentOf(c.ID), Object: c.ObjectType, DN: c.DN, Anchor: c.Anchor, State: c.State.String(),
+		Attributes: map[string][]any{}, Error: cmp.Or(c.ImportError, c.ExportError),
+	}
+	if c.Link != 0 {
+		view.Metaverse = &c.Link
+	}
+	for _, a := range c.ImportImage() {
+		values, err := showValues(tx, a.Values)
+		if err != nil {
+			return view, err
+		}
+		view.Attributes[a.Name] = values
+	}
+	var err error
+	if view.PendingImport, err = showDelta(tx, c.Import); err != nil {
+		return view, err
+	}
+	if view.PendingExport, err = showDelta(tx, c.Unapplied); err != nil {
+		return view, err
+	}
+	view.Unconfirmed, err = showDelta(tx, c.Exported)
+	return view, err
+}
+
+func showDelta(tx *space.Tx, d *identity.Delta) (*DeltaView, error) {
+	if d.IsZero() {
+		return nil, nil
+	}
+	view := &DeltaView{Operation: d.Op.String(), DN: d.DN, Changes: map[string]ChangeView{}}
+	for _, c := range d.Changes {
+		values, err := showValues(tx, c.Values)
+		if err != nil {
+			return nil, err
+		}
+		removed, err := showValues(tx, c.Removed)
+		if err != nil {
+			return nil, err
+		}
+		view.Changes[c.Name] = ChangeView{c.Op.String(), values, removed}
+	}
+	return view, nil
+}
+
+// showValues returns values as JSON shows them; references as the DN of their
+// target, or as its id if it is in the metaverse.
+func showValues(tx *space.Tx, values []identity.Value) ([]any, error) {
+	var out []any
+	for _, v := range values {
+		shown := v.JSON()
+		if id := v.Ref(); id != 0 && id.Space() != 0 {
+			target, err := tx.Connector(id)
+			if err != nil {
+				return nil, err
+			}
+			if target != nil {
+				shown = target.DN
+			}
+		}
+		out = append(out, shown)
+	}
+	return out, nil
+}
+
+// Objects returns the metaverse objects that a query describes, in the order of
+// their ids.
+func (e *Engine) Objects(q ObjectQuery) ([]ObjectView, error) {
+	if env := e.current.Load(); env != nil && env.Rules.Type(q.Type) == nil {
+		return nil, fmt.Errorf("there is no metaverse type %q", q.Type)
+	}
+	views := []ObjectView{}
+	err := e.space.View(func(tx *space.Tx) error {
+		for o, err := range tx.Objects() {
+			if err != nil {
+				return err
+			}
+			if o.Type != q.Type || q.Key != "" && o.ID.String() != q.Key {
+				continue
+			}
+			view, err := e.objectView(tx, o)
+			if err != nil {
+				return err
+			}
+			views = append(views, view)
+			if len(views) == q.Limit {
+				break
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read metaverse: %w", err)
+	}
+	return views, nil
+}
+
+func (e *Engine) objectView(tx *space.Tx, o *space.Object) (ObjectView, error) {
+	view := ObjectView{ID: o.ID, Type: o.Type, Attributes: map[string]AttributeView{}, Connectors: []LinkView{}}
+	for _, a := range o.Attributes {
+		values, err := showValues(tx, a.Values)
+		if err != nil {
+			return view, err
+		}
+		by, _ := o.Contribution(a.Name)
+		view.Attributes[a.Name] = AttributeView{values, e.space.AgentOf(by.Connector), by.Rule, by.Time}
+	}
+	for _, id := range o.Connectors {
+		c, err := tx.Connector(id)
+		if err != nil {
+			return view, err
+		}
+		if c != nil {
+			view.Connectors = append(view.Connectors, LinkView{id, e.space.AgentOf(id), c.ObjectType, c.DN, c.Anchor})
+		}
+	}
+	return view, nil
+}
+
+// Statistics are the numbers of an agent's connector space.
+type Statistics struct {
+	Agent string         `json:"agent"`
+	Count map[string]int `json:"count"`
+}
+
+// Statistics returns the numbers of every agent's connector space, by the names
+// of sync-engine §1.5, in the order of the model, and the number of metaverse
+// objects.
+func (e *Engine) Statistics() (agents []Statistics, objects int, err error) {
+	env := e.current.Load()
+	if env == nil {
+		return nil, 0, ErrNotConfigured
+	}
+	names := map[string]space.Counter{
+		"disconnector": space.CountDisconnector, "explicit-disconnector": space.CountExplicitDisconnector,
+		"filtered-disconnector": space.CountFilteredDisconnector, "connector": space.CountConnector,
+		"explicit-connector": space.CountExplicitConnector, "placeholder": space.CountPlaceholder,
+		"import-add": space.CountImportAdd, "import-update": space.CountImportUpdate, "import-delete": space.CountImportDelete,
+		"export-add": space.CountExportAdd, "export-update": space.CountExportUpdate, "export-delete": space.CountExportDelete,
+		"unconfirmed-export": space.CountUnconfirmed, "import-error": space.CountSyncFailed, "export-error": space.CountExportFailed,
+	}
+	err = e.space.View(func(tx *space.Tx) error {
+		for _, agent := range env.order {
+			counters := tx.Counters(agent)
+			s := Statistics{Agent: agent, Count: map[string]int{}}
+			for name, counter := range names {
+				s.Count[name] = int(counters[counter])
+			}
+			s.Count["total-connector"] = s.Count["connector"] + s.Count["explicit-connector"]
+			s.Count["total-disconnector"] = s.Count["disconnector"] + s.Count["explicit-disconnector"] + s.Count["filtered-disconnector"]
+			s.Count["all"] = s.Count["total-connector"] + s.Count["total-disconnector"] + s.Count["placeholder"]
+			agents = append(agents, s)
+		}
+		objects = int(tx.Counters("")[space.CountObject])
+		return nil
+	})
+	if err != nil {
+		return nil, 0, fmt.Errorf("read statistics: %w", err)
+	}
+	return agents, objects, nil
+}
