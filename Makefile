@@ -78,6 +78,6 @@ demo: build
 	@echo "Next: let it run by itself. In one terminal"
 	@echo "    cd demo && ../bin/metasync run"
 	@echo "and in another change somebody in demo/data/hr.csv, for example"
-	@echo "    sed -i '/^100042,/s/,active,/,left,/' demo/data/hr.csv"
+	@echo "    sed -i '/^100047,/s/,active,/,left,/' demo/data/hr.csv"
 	@echo "and look at demo/out/directory.csv a few seconds later: the account is gone."
 	@echo "demo/README.md tells the rest."

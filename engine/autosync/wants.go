@@ -10,7 +10,7 @@ import (
 // A key names what is queued, coalesced and delayed: one profile of one agent.
 type key struct{ agent, profile string }
 
-// A situation is everything that the planner looks at. It is only read.
+// A situation is everything that the planner looks at. What is in it is only read.
 type situation struct {
 	now      time.Time
 	settings Settings
@@ -27,6 +27,8 @@ type situation struct {
 
 	once        bool // no import schedule
 	importsOnly bool // the first phase of Once: nothing but imports
+
+	noSync string // what hold says; plan asks once
 }
 
 // A pending is a request that waits.
@@ -193,8 +195,8 @@ func (s *situation) complete(w want) want {
 	if d, ok := s.delays[w.key]; ok && !d.next.Before(w.notBefore) {
 		w.notBefore, w.reason = d.next, "its back-off: "+d.reason
 	}
-	if why, _ := s.hold(); why != "" && hasKind(s.settings.steps(w.key), syncing) {
-		w.held, w.reason = true, why
+	if s.noSync != "" && hasKind(s.settings.steps(w.key), syncing) {
+		w.held, w.reason = true, s.noSync
 	}
 	return w
 }

@@ -15,7 +15,7 @@ func (l *loader) build(k *keys) *Config {
 	checkUnique(l, "agent", k.Agents)
 	c := &Config{
 		State: string(k.State), Scripts: string(k.Scripts),
-		Autosync: k.Autosync, History: k.History, Scripting: k.Scripting,
+		Autosync: k.Autosync.Autosync, History: k.History, Scripting: k.Scripting,
 		Model: rules.Model{Dialect: k.Dialect},
 	}
 	if len(k.Agents) == 0 {
@@ -31,6 +31,9 @@ func (l *loader) build(k *keys) *Config {
 		l.checkFilter(e)
 		c.Model.Agents = append(c.Model.Agents, e.value.rule(e.name, e.at))
 		c.Agents = append(c.Agents, l.agent(e, triggers))
+	}
+	for _, w := range k.Autosync.agents {
+		l.exists("agent", w, k.Agents.names())
 	}
 	l.checkRules(k)
 	for i := range k.Rules {

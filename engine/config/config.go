@@ -3,6 +3,7 @@ package config
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/metasync/metasync/engine/agent"
@@ -73,7 +74,8 @@ type Options struct {
 }
 
 // Load reads and checks a configuration. It returns either a whole Config, or an
-// error that joins everything that is wrong; [Errors] takes it apart.
+// error that joins everything that is wrong; [Errors] takes it apart. A mistake
+// in the settings of a kind, which is not the administrator's, is an error too.
 func Load(path string, opts Options) (*Config, error) {
 	if opts.Getenv == nil {
 		opts.Getenv = os.LookupEnv
@@ -139,12 +141,9 @@ func (l *loader) path(path string) string {
 	return filepath.Join(l.dir, path)
 }
 
-// note remembers a file that was read.
-func (l *loader) note(files *[]string, path string) {
-	for _, known := range *files {
-		if known == path {
-			return
-		}
+// addOnce appends a text unless the list holds it.
+func addOnce(list *[]string, text string) {
+	if !slices.Contains(*list, text) {
+		*list = append(*list, text)
 	}
-	*files = append(*files, path)
 }

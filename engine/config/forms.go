@@ -44,7 +44,7 @@ func words(list []word) []string {
 // unique notes the words of a list that it holds twice.
 func (l *loader) unique(list []word) {
 	for i, w := range list {
-		if slices.ContainsFunc(list[:i], func(x word) bool { return x.text == w.text }) {
+		if w.text != "" && slices.ContainsFunc(list[:i], func(x word) bool { return x.text == w.text }) {
 			l.fail(w.at, "%q is listed twice", w.written)
 		}
 	}

@@ -47,7 +47,7 @@ func (l *loader) read(path string, at fault.Position, add func(*node, *keys)) {
 		l.fail(at, "cannot read the configuration").Err = err
 		return
 	}
-	l.note(&l.files, absolute)
+	addOnce(&l.files, absolute)
 	root := l.parse(path, data)
 	if root == nil {
 		return
@@ -57,6 +57,9 @@ func (l *loader) read(path string, at fault.Position, add func(*node, *keys)) {
 	add(root, own)
 	l.open = append(l.open, absolute)
 	for _, pattern := range own.Include {
+		if pattern.text == "" {
+			continue // not a text: already a problem
+		}
 		if pattern.text != pattern.written {
 			// Its name would be in every message about the file.
 			l.fail(pattern.at, "the name of an included file must be written out")
@@ -97,7 +100,7 @@ func (l *loader) match(dir string, pattern word) []string {
 		l.fail(pattern.at, "bad pattern %q", pattern.written).Err = err
 		return nil
 	}
-	l.note(&l.patterns, absolute)
+	addOnce(&l.patterns, absolute)
 	slices.Sort(found)
 	for i, name := range found {
 		if !filepath.IsAbs(path) {

@@ -10,6 +10,9 @@ import (
 	"github.com/metasync/metasync/engine/rules"
 )
 
+// DefaultState is where the state is unless the configuration says otherwise.
+const DefaultState = ".metasync"
+
 // keys is a configuration file as it is written.
 type keys struct {
 	Include   []word               `yaml:"include" doc:"Files that belong to this configuration, relative to the file that includes them; a name may hold the wildcards of a shell. Their agents, metaverse types and rules come after those of the file itself."`
@@ -19,32 +22,37 @@ type keys struct {
 	Metaverse named[metaverseType] `yaml:"metaverse" doc:"The object types of the metaverse."`
 	Agents    named[agentForm]     `yaml:"agents" doc:"The management agents. Their order is the default precedence of attributes: the first is the strongest."`
 	Rules     []rule               `yaml:"rules" doc:"The synchronization rules: inbound, outbound, or both in one."`
-	Autosync  Autosync             `yaml:"autosync" doc:"The scheduler."`
+	Autosync  autosyncForm         `yaml:"autosync" doc:"The scheduler."`
 	History   History              `yaml:"history" doc:"The run history."`
 	Scripting Scripting            `yaml:"scripting" doc:"The script host."`
 }
 
 // Autosync is the configuration of the scheduler.
 type Autosync struct {
-	Mode    string        `yaml:"mode" oneof:"supported overlap exclusive" default:"overlap" doc:"Which runs may go on at the same time. supported: a synchronization runs alone; overlap: imports and exports may run beside one synchronization; exclusive: one run at a time."`
-	Stagger time.Duration `yaml:"stagger" default:"0s" doc:"Least time between the starts of two runs."`
-	Retry   Retry         `yaml:"retry" doc:"Runs that are repeated by themselves."`
+	Mode                 string        `yaml:"mode" oneof:"supported overlap exclusive" default:"overlap" doc:"Which runs may go on at the same time. supported: a synchronization runs alone; overlap: imports and exports may run beside one synchronization; exclusive: one run at a time."`
+	Stagger              time.Duration `yaml:"stagger" default:"0s" doc:"Least time between the starts of two runs."`
+	NeverTogether        [][]string    `yaml:"neverTogether" doc:"Lists of agents of which only one runs at a time."`
+	FullSyncOnRuleChange string        `yaml:"fullSyncOnRuleChange" oneof:"auto off" default:"auto" doc:"auto: after a change of rules or scripts the agents are synchronized fully; off: only on request."`
 }
 
-// Retry says which runs are repeated, and how often.
-type Retry struct {
-	Results []string      `yaml:"results" default:"[stopped-deadlocked, stopped-connectivity]" doc:"Results of a run after which it is repeated."`
-	Times   int           `yaml:"times" default:"5" doc:"How often a run is repeated at most; -1 is without end."`
-	Wait    time.Duration `yaml:"wait" default:"5s" doc:"Time before the first repetition; it grows with each further one."`
+// autosyncForm keeps the places of the agents that the scheduler's keys name.
+type autosyncForm struct {
+	Autosync
+	agents []word
 }
 
-func (r *Retry) check(l *loader, n *node) {
-	if times := n.get("times"); times != nil && r.Times < -1 {
-		l.fail(times.at, "times must be -1 or more")
+func (a *autosyncForm) decode(l *loader, n *node) {
+	l.fill(n, &a.Autosync)
+	if lists := n.get("neverTogether"); lists != nil {
+		for _, list := range lists.items {
+			for _, item := range list.items {
+				a.agents = append(a.agents, word{item.text, item.written, item.at})
+			}
+		}
 	}
 }
 
-func (r *Retry) refine(s *jsonschema.Schema) { s.Properties["times"].Minimum = ptr(-1.0) }
+func (a *autosyncForm) schema(g *generator) *jsonschema.Schema { return g.object(&a.Autosync) }
 
 // History says what is kept of the run history.
 type History struct {

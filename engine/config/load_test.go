@@ -215,7 +215,7 @@ func TestOtherParts(t *testing.T) {
 	same(t, &rules.Inbound{}, got.Model.Rules[2].Inbound)
 	same(t, config.Autosync{
 		Mode: "exclusive", Stagger: 250 * time.Millisecond,
-		Retry: config.Retry{Results: []string{"stopped-deadlocked"}, Times: -1, Wait: 1500 * time.Millisecond},
+		NeverTogether: [][]string{{"HR", "AD"}}, FullSyncOnRuleChange: "off",
 	}, got.Autosync)
 	same(t, config.History{Keep: 365 * 24 * time.Hour, Count: 100}, got.History)
 	same(t, config.Scripting{Timeout: 2 * time.Second, Workers: 4}, got.Scripting)
@@ -240,9 +240,7 @@ func TestDefaults(t *testing.T) {
 			Thresholds: run.Thresholds{ExportDeletes: run.Limit{Count: 500, IsSet: true}},
 			Export:     true,
 		}},
-		Autosync: config.Autosync{Mode: "overlap", Retry: config.Retry{
-			Results: []string{"stopped-deadlocked", "stopped-connectivity"}, Times: 5, Wait: 5 * time.Second,
-		}},
+		Autosync: config.Autosync{Mode: "overlap", FullSyncOnRuleChange: "auto"},
 		History:   config.History{Keep: 30 * 24 * time.Hour},
 		Scripting: config.Scripting{Timeout: time.Second},
 	}

@@ -52,14 +52,14 @@ func (l *loader) secret(reference string, at fault.Position) string {
 			l.fail(at, "cannot read the file of ${file:%s}", name).Err = err
 			return ""
 		}
-		l.note(&l.files, path)
+		addOnce(&l.files, path)
 		value = strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r")
 	default:
 		l.fail(at, "unknown reference ${%s}; want ${env:NAME} or ${file:PATH}", reference).Hint = "write $${ for the characters themselves"
 		return ""
 	}
 	if value != "" {
-		l.note(&l.secrets, value)
+		addOnce(&l.secrets, value)
 	}
 	return value
 }

@@ -31,9 +31,6 @@ func (s *step) exportStep() error {
 	if !ok {
 		return fault.New("stopped-entry-point-not-implemented", "agent %q cannot export", s.agent.Name)
 	}
-	if s.agent.NoExport {
-		return fault.New(string(StoppedExportDisabled), "the configuration switches the export of agent %q off", s.agent.Name)
-	}
 	x := &export{step: s, allOrNothing: s.agent.Agent.Capabilities().AllOrNothing}
 	pending, err := x.begin()
 	if err != nil || !pending {

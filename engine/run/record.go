@@ -24,7 +24,6 @@ const (
 	CompletedExportErrors    Result = "completed-export-errors"
 	StoppedErrorLimit        Result = "stopped-error-limit"
 	StoppedDeletionLimit     Result = "stopped-deletion-limit"
-	StoppedExportDisabled    Result = "stopped-export-disabled"
 	StoppedServiceShutdown   Result = "stopped-service-shutdown"
 	StoppedServer            Result = "stopped-server"
 	NoStartFullImport        Result = "no-start-full-import-required"

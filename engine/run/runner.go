@@ -67,7 +67,6 @@ type Agent struct {
 	Required   []agent.Required
 	Profiles   []Profile
 	Thresholds Thresholds
-	NoExport   bool
 }
 
 // Profile returns the profile with the given name, nil if there is none.

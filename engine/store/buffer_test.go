@@ -104,6 +104,7 @@ func TestBufferBadMark(t *testing.T) {
 			if _, err := b.Flush(nothing{}); err != nil {
 				t.Fatal(err)
 			}
+			write(t, b, "b", "2") // there is as much to take back as then
 			return mark
 		},
 		"later than where it was rolled back to": func(b *store.Buffer) store.Mark {

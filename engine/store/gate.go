@@ -34,6 +34,6 @@ func (g *gate) close() error {
 	if closed {
 		return ErrClosed
 	}
-	
+	g.running.Wait()
 	return nil
 }

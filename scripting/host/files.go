@@ -98,7 +98,8 @@ func (r *folderReader) folder(name string, depth int) {
 		info, err := r.root.Stat(name)
 		switch {
 		case err != nil:
-			if Match(name, false) {
+			// What a broken link without extension means was perhaps a folder.
+			if Match(name, false) || path.Ext(name) == "" {
 				r.problem(name, err)
 			}
 		case !Match(name, info.IsDir()):

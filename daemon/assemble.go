@@ -1,0 +1,220 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/metasync/metasync/engine"
+	"github.com/metasync/metasync/engine/agent"
+	"github.com/metasync/metasync/engine/autosync"
+	"github.com/metasync/metasync/engine/config"
+	"github.com/metasync/metasync/engine/expr"
+	"github.com/metasync/metasync/engine/fault"
+	"github.com/metasync/metasync/engine/rules"
+	"github.com/metasync/metasync/engine/store"
+	"github.com/metasync/metasync/scripting"
+)
+
+// Options say what to run.
+type Options struct {
+	File    string       // the configuration
+	Kinds   []agent.Kind // what `type:` may name
+	Version string       // of the program, for the status
+	Log     *slog.Logger // nil discards
+	Now     func() time.Time
+}
+
+// candidate is a configuration with its scripts: what runs, or could.
+type candidate struct {
+	config     *config.Config
+	scripts    *scripting.Generation
+	definition engine.Definition
+	functions  rules.Functions
+	triggers   []autosync.TriggerSpec
+	settings   autosync.Settings
+}
+
+// assemble loads the configuration and, with it, the scripts.
+func assemble(ctx context.Context, o Options, loadScripts func(context.Context, *scripting.Loader) (*scripting.Generation, error)) (*candidate, error) {
+	cfg, err := config.Load(o.File, config.Options{Kinds: o.Kinds})
+	if err != nil {
+		return nil, err
+	}
+	loader := scripting.NewLoader(scripting.Options{
+		Folder: cfg.Scripts, Base: cfg.Dir, Optional: true,
+		Workers: cfg.Scripting.Workers, Timeout: cfg.Scripting.Timeout, Log: o.Log,
+	})
+	scripts, err := loadScripts(ctx, loader)
+	if err != nil {
+		return nil, err
+	}
+	c := &candidate{config: cfg, scripts: scripts}
+	if err := c.complete(o.Log); err != nil {
+		scripts.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+func fromFolder(ctx context.Context, l *scripting.Loader) (*scripting.Generation, error) {
+	return l.Load(ctx)
+}
+
+// complete opens the agents and derives everything else.
+func (c *candidate) complete(log *slog.Logger) error {
+	c.definition.Model = c.config.Model
+	c.functions = rules.Functions{ByName: c.scripts.Functions(), Version: c.scripts.ID()}
+	c.triggers = slices.Clone(c.scripts.Triggers())
+	var problems []error
+	for _, a := range c.config.Agents {
+		c.triggers = append(c.triggers, a.Triggers...)
+		opened, err := a.Settings.Open(agent.Env{Name: a.Name, Objects: a.Objects, Log: log.With("agent", a.Name)})
+		if err != nil {
+			named := fault.As(err, "no-start-bad-ma-configuration")
+			named.Agent = a.Name
+			if named.Position.IsZero() {
+				named.Position = a.Position
+			}
+			problems = append(problems, named)
+			continue
+		}
+		c.definition.Agents = append(c.definition.Agents, engine.Agent{
+			Name: a.Name, Agent: opened, Objects: a.Objects, Profiles: a.Profiles, Thresholds: a.Thresholds,
+		})
+	}
+	for _, spec := range c.triggers {
+		if err := c.checkTrigger(spec); err != nil {
+			problems = append(problems, err)
+		}
+	}
+	c.settings = c.schedulerSettings()
+	return errors.Join(problems...)
+}
+
+// checkTrigger finds out whether a trigger asks for something that exists.
+func (c *candidate) checkTrigger(spec autosync.TriggerSpec) error {
+	i := slices.IndexFunc(c.config.Agents, func(a config.Agent) bool { return a.Name == spec.Agent })
+	if i < 0 {
+		var names []string
+		for _, a := range c.config.Agents {
+			names = append(names, a.Name)
+		}
+		err := fault.New("unknown-agent", "trigger %q: there is no agent %q", spec.Name, spec.Agent)
+		err.Position = spec.Position
+		if near := fault.Suggest(spec.Agent, names); near != "" {
+			err.Hint = fmt.Sprintf("did you mean %q?", near)
+		}
+		return err
+	}
+	if spec.Run == "" {
+		return nil
+	}
+	var names []string
+	for _, p := range c.config.Agents[i].Profiles {
+		if p.Name == spec.Run {
+			return nil
+		}
+		names = append(names, p.Name)
+	}
+	err := fault.New("unknown-run-profile", "trigger %q: agent %q has no run profile %q", spec.Name, spec.Agent, spec.Run)
+	err.Position = spec.Position
+	if near := fault.Suggest(spec.Run, names); near != "" {
+		err.Hint = fmt.Sprintf("did you mean %q?", near)
+	}
+	return err
+}
+
+func (c *candidate) schedulerSettings() autosync.Settings {
+	s := autosync.Settings{
+		Mode: autosync.Mode(c.config.Autosync.Mode), Stagger: c.config.Autosync.Stagger,
+		NeverTogether:        c.config.Autosync.NeverTogether,
+		FullSyncOnRuleChange: c.config.Autosync.FullSyncOnRuleChange != "off",
+	}
+	for _, a := range c.config.Agents {
+		operations := autosync.DefaultOperations(a.Profiles)
+		if !a.Export {
+			delete(operations, "export")
+		}
+		s.Agents = append(s.Agents, autosync.AgentSettings{
+			Name: a.Name, Profiles: a.Profiles, Operations: operations,
+			Import: autosync.Schedule{Off: a.Import.Off, Every: a.Import.Every},
+			Triggered: slices.ContainsFunc(c.triggers, func(t autosync.TriggerSpec) bool {
+				return t.Agent == a.Name
+			}),
+		})
+	}
+	return s
+}
+
+// Summary says what a valid configuration holds.
+type Summary struct {
+	File     string   `json:"file"`
+	Agents   int      `json:"agents"`
+	Types    int      `json:"metaverseTypes"`
+	Rules    int      `json:"rules"`
+	Triggers int      `json:"triggers"`
+	Scripts  []string `json:"scripts"`
+	Warnings []string `json:"warnings"` // systems that could not be asked for their attributes
+}
+
+// Check loads a configuration and its scripts and compiles the rules against
+// the connected systems. It changes nothing. The error joins everything that is
+// wrong, each as a *[fault.Error].
+func Check(ctx context.Context, o Options) (Summary, error) {
+	o = o.withDefaults()
+	c, err := assemble(ctx, o, fromFolder)
+	if err != nil {
+		return Summary{}, err
+	}
+	defer c.scripts.Close()
+	e, err := engine.Open(engine.Options{State: store.NewMemory(), History: store.NewMemory()})
+	if err != nil {
+		return Summary{}, err
+	}
+	warnings, err := e.Check(ctx, c.definition, c.functions)
+	if err != nil {
+		return Summary{}, err
+	}
+	s := Summary{
+		File: c.config.File, Agents: len(c.config.Agents), Types: len(c.config.Model.Types),
+		Rules: len(c.config.Model.Rules), Triggers: len(c.triggers), Scripts: c.scripts.Files(), Warnings: []string{},
+	}
+	for _, w := range warnings {
+		s.Warnings = append(s.Warnings, w.Error())
+	}
+	return s, nil
+}
+
+// Functions returns the functions that the scripts of a configuration add to
+// the expression language, and what ends their use.
+func Functions(ctx context.Context, o Options) (functions map[string]expr.Function, release func(), err error) {
+	c, err := assemble(ctx, o.withDefaults(), fromFolder)
+	if err != nil {
+		return nil, nil, err
+	}
+	return c.scripts.Functions(), c.scripts.Close, nil
+}
+
+// StateFolder returns where the state of a configuration is kept, also if the
+// configuration cannot be loaded: then it is the default folder.
+func StateFolder(o Options) string {
+	if cfg, err := config.Load(o.File, config.Options{Kinds: o.Kinds}); err == nil {
+		return cfg.State
+	}
+	return filepath.Join(filepath.Dir(o.File), config.DefaultState)
+}
+
+func (o Options) withDefaults() Options {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return o
+}

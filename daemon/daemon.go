@@ -1,0 +1,386 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/metasync/metasync/engine"
+	"github.com/metasync/metasync/engine/autosync"
+	"github.com/metasync/metasync/engine/fault"
+	"github.com/metasync/metasync/engine/run"
+	"github.com/metasync/metasync/engine/store"
+	"github.com/metasync/metasync/scripting"
+	"github.com/metasync/metasync/triggers"
+)
+
+// A Daemon is one configuration at work. It holds the store: there is only one
+// of them on a state folder. Its methods may be called from several goroutines.
+type Daemon struct {
+	options   Options
+	state     store.Store
+	history   store.Store
+	engine    *engine.Engine
+	scheduler *autosync.Scheduler
+	triggers  *triggers.Manager
+	started   time.Time
+
+	mu       sync.Mutex
+	active   *candidate
+	since    time.Time // when active took effect
+	rejected *rejection
+	warnings []error
+	running  bool // Run is at work
+
+	listeners map[int]run.Progress
+	nextID    int
+}
+
+// rejection is a change of configuration or scripts that did not take effect.
+type rejection struct {
+	at  time.Time
+	err error
+}
+
+// Files in the state folder.
+const (
+	stateFile   = "state.db"
+	historyFile = "history.db"
+)
+
+const bucketScripts store.Bucket = "scripts" // the last good generation
+
+var keyLastGood = []byte("last-good")
+
+// Open loads the configuration, opens the store and compiles everything. With
+// the scripts folder broken it goes on with the last good scripts, if there are
+// any. The error is [store.ErrLocked] if another process holds the state folder.
+func Open(ctx context.Context, o Options) (_ *Daemon, err error) {
+	o = o.withDefaults()
+	d := &Daemon{options: o, started: o.Now(), listeners: map[int]run.Progress{}}
+	c, scriptErr := assemble(ctx, o, fromFolder)
+	folder := StateFolder(o)
+	if c != nil {
+		folder = c.config.State
+		defer func() {
+			if err != nil {
+				c.scripts.Close()
+			}
+		}()
+	}
+	if c == nil {
+		if _, statErr := os.Stat(filepath.Join(folder, stateFile)); statErr != nil {
+			return nil, scriptErr // there is nothing to fall back to
+		}
+	}
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return nil, fmt.Errorf("create state folder: %w", err)
+	}
+	if d.state, err = store.OpenBolt(filepath.Join(folder, stateFile), store.BoltOptions{}); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, d.state.Close())
+		}
+	}()
+	if d.history, err = store.OpenBolt(filepath.Join(folder, historyFile), store.BoltOptions{}); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, d.history.Close())
+		}
+	}()
+	if c == nil {
+		if c, err = assemble(ctx, o, d.lastGood(scriptErr)); err != nil {
+			return nil, err
+		}
+		d.rejected = &rejection{o.Now(), scriptErr}
+		o.Log.Error("the scripts are broken; going on with the last good ones", "generation", c.scripts.ID(), "err", scriptErr)
+	}
+	d.options.Log = redacted(o.Log, c.config.Secrets)
+	if d.engine, err = engine.Open(engine.Options{State: d.state, History: d.history, Log: d.options.Log, Now: o.Now}); err != nil {
+		return nil, err
+	}
+	if err := d.activate(ctx, c); err != nil {
+		return nil, err
+	}
+	if d.scheduler, err = autosync.New(autosync.Options{
+		Engine: (*schedulerEngine)(d), Store: d.state, Settings: c.settings, Clock: o.Now, Log: d.options.Log,
+	}); err != nil {
+		return nil, err
+	}
+	d.triggers = triggers.New(triggers.Options{Fire: d.scheduler.Request, Store: d.state, Clock: o.Now, Log: d.options.Log})
+	if err := d.triggers.Replace(c.triggers); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// lastGood loads the scripts that were in force last. If there are none, the
+// error is the one that the folder gave.
+func (d *Daemon) lastGood(broken error) func(context.Context, *scripting.Loader) (*scripting.Generation, error) {
+	return func(ctx context.Context, l *scripting.Loader) (*scripting.Generation, error) {
+		var snapshot []byte
+		err := d.state.View(func(r store.Reader) error {
+			snapshot = append(snapshot, r.Get(bucketScripts, keyLastGood)...)
+			return nil
+		})
+		if err != nil || snapshot == nil {
+			return nil, errors.Join(broken, err)
+		}
+		g, err := l.LoadSnapshot(ctx, snapshot)
+		if err != nil {
+			return nil, errors.Join(broken, err)
+		}
+		return g, nil
+	}
+}
+
+// activate makes a candidate the one that runs. No run may be active.
+func (d *Daemon) activate(ctx context.Context, c *candidate) error {
+	warnings, err := d.engine.Configure(ctx, c.definition, c.functions)
+	if err != nil {
+		return err
+	}
+	for _, w := range warnings {
+		d.options.Log.Warn("a connected system could not be asked for its attributes", "err", w)
+	}
+	if err := d.keep(c.scripts); err != nil {
+		return err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.active, d.since, d.warnings = c, d.options.Now(), warnings
+	return nil
+}
+
+// keep stores the scripts as the last good ones.
+func (d *Daemon) keep(g *scripting.Generation) error {
+	snapshot, err := g.Snapshot()
+	if err != nil {
+		return err
+	}
+	return d.state.Update(func(tx store.Tx) error {
+		if string(tx.Get(bucketScripts, keyLastGood)) == string(snapshot) {
+			return nil
+		}
+		return tx.Put(bucketScripts, keyLastGood, snapshot)
+	})
+}
+
+// Close releases the store. Nothing else may be going on.
+func (d *Daemon) Close() error {
+	d.mu.Lock()
+	active := d.active
+	d.mu.Unlock()
+	if active != nil {
+		active.scripts.Close()
+	}
+	return errors.Join(d.state.Close(), d.history.Close())
+}
+
+// StateFolder returns where the state is.
+func (d *Daemon) StateFolder() string { return d.current().config.State }
+
+func (d *Daemon) current() *candidate {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.active
+}
+
+// pruneEvery is the interval at which old run records are removed.
+const pruneEvery = 8 * time.Hour
+
+// Run keeps the connected systems in step until ctx is done: scheduler, triggers
+// and the watch over configuration and scripts. It then ends the running steps,
+// waits for everything and returns nil.
+func (d *Daemon) Run(ctx context.Context) error {
+	d.setRunning(true)
+	defer d.setRunning(false)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	parts := map[string]func(context.Context) error{
+		"scheduler": d.scheduler.Run, "triggers": d.triggers.Run, "watch": d.watch, "history": d.prune,
+	}
+	ended := make(chan error, len(parts))
+	for name, part := range parts {
+		go func() {
+			err := part(ctx)
+			if err != nil {
+				err = fmt.Errorf("%s: %w", name, err)
+			}
+			cancel()
+			ended <- err
+		}()
+	}
+	var errs []error
+	for range parts {
+		errs = append(errs, <-ended)
+	}
+	return errors.Join(errs...)
+}
+
+func (d *Daemon) setRunning(on bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.running = on
+}
+
+// prune removes old run records now and then.
+func (d *Daemon) prune(ctx context.Context) error {
+	ticker := time.NewTicker(pruneEvery)
+	defer ticker.Stop()
+	for {
+		keep := d.current().config.History.Keep
+		if keep > 0 {
+			removed, err := d.engine.History().Prune(d.options.Now().Add(-keep))
+			if err != nil {
+				d.options.Log.Error("old run records cannot be removed", "err", err)
+			} else if removed > 0 {
+				d.options.Log.Info("old run records removed", "count", removed)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+	}
+}
+
+// Once imports every agent, synchronizes, exports and confirms until nothing is
+// left to do. While Run is at work, it has Run do that. progress may be nil.
+func (d *Daemon) Once(ctx context.Context, progress run.Progress) (autosync.Summary, error) {
+	defer d.listen(progress)()
+	d.mu.Lock()
+	running := d.running
+	d.mu.Unlock()
+	if !running {
+		return d.scheduler.Once(ctx)
+	}
+	return d.settle(ctx)
+}
+
+// settle has every agent imported by the scheduler that is at work, and waits
+// until that has led to nothing more.
+func (d *Daemon) settle(ctx context.Context) (autosync.Summary, error) {
+	before, err := d.engine.History().Last(1)
+	if err != nil {
+		return autosync.Summary{}, err
+	}
+	var last uint64
+	if len(before) > 0 {
+		last = before[0].Run
+	}
+	var summary autosync.Summary
+	for _, a := range d.current().settings.Agents {
+		profile := a.Operations[run.DeltaImport]
+		if profile == "" {
+			continue
+		}
+		cause := run.Cause{Kind: autosync.CauseManual, Name: "once"}
+		if err := d.scheduler.Request(autosync.Request{Agent: a.Name, Profile: profile, Cause: cause}); err != nil {
+			return summary, err
+		}
+	}
+	ticker := time.NewTicker(20 * time.Millisecond)
+	defer ticker.Stop()
+	for quiet := 0; quiet < 3; quiet++ {
+		select {
+		case <-ctx.Done():
+			return summary, ctx.Err()
+		case <-ticker.C:
+		}
+		if status := d.scheduler.Status(); len(status.Running) > 0 || len(status.Queue) > 0 {
+			quiet = -1
+		}
+	}
+	for record, err := range d.engine.History().Records(last) {
+		if err != nil {
+			return summary, err
+		}
+		summary.Runs = append(summary.Runs, autosync.Completed{
+			Run: record.Run, Agent: record.Agent, Profile: record.Profile, Cause: record.Cause, Result: record.Result,
+		})
+		summary.Failed = summary.Failed || record.Result.Severity() >= 3
+		summary.Errors = summary.Errors || record.Result.Severity() == 2
+	}
+	return summary, nil
+}
+
+// Exec carries out one run profile by hand, for the given user, and returns its
+// record. While Run is at work the run goes through the scheduler's queue. If ctx
+// is done while it waits there, it is not started; a run that has started there
+// goes on.
+func (d *Daemon) Exec(ctx context.Context, agent, profile, user string, progress run.Progress) (*run.Record, error) {
+	defer d.listen(progress)()
+	cause := run.Cause{Kind: autosync.CauseManual, User: user}
+	d.mu.Lock()
+	running := d.running
+	d.mu.Unlock()
+	if !running {
+		return d.engine.Run(ctx, agent, profile, cause, d.report)
+	}
+	outcome, err := d.scheduler.Do(ctx, autosync.Request{Agent: agent, Profile: profile, Cause: cause})
+	if err != nil {
+		return nil, err
+	}
+	if outcome.Run == 0 {
+		return nil, outcome.Err
+	}
+	return d.engine.History().Record(outcome.Run)
+}
+
+// listen has progress called for everything that runs, until the returned
+// function is called.
+func (d *Daemon) listen(progress run.Progress) (stop func()) {
+	if progress == nil {
+		return func() {}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	id := d.nextID
+	d.nextID++
+	d.listeners[id] = progress
+	return func() {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		delete(d.listeners, id)
+	}
+}
+
+func (d *Daemon) report(agent string, step run.StepType, done, total int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, progress := range d.listeners {
+		progress(agent, step, done, total)
+	}
+}
+
+// schedulerEngine is the engine as the scheduler sees it.
+type schedulerEngine Daemon
+
+// Facts implements [autosync.Engine].
+func (e *schedulerEngine) Facts() ([]autosync.Facts, error) { return e.engine.Facts() }
+
+// Execute implements [autosync.Engine].
+func (e *schedulerEngine) Execute(ctx context.Context, agent, profile string, cause run.Cause) (autosync.Outcome, error) {
+	record, err := e.engine.Run(ctx, agent, profile, cause, (*Daemon)(e).report)
+	if err != nil {
+		return autosync.Outcome{}, err
+	}
+	outcome := autosync.Outcome{Run: record.Run, Result: record.Result}
+	for _, step := range record.Steps {
+		outcome.Steps = append(outcome.Steps, step.Type)
+		if step.Error != "" {
+			outcome.Err = &fault.Error{Name: string(step.Result), Text: step.Error, Hint: step.Hint, Agent: agent}
+		}
+	}
+	return outcome, nil
+}

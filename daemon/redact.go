@@ -1,0 +1,63 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"github.com/metasync/metasync/engine/config"
+)
+
+// redacted returns a logger that writes no secret.
+func redacted(log *slog.Logger, secrets []string) *slog.Logger {
+	if len(secrets) == 0 {
+		return log
+	}
+	return slog.New(&redactor{log.Handler(), secrets})
+}
+
+type redactor struct {
+	slog.Handler
+	secrets []string
+}
+
+// Handle implements [slog.Handler].
+func (r *redactor) Handle(ctx context.Context, record slog.Record) error {
+	clean := slog.NewRecord(record.Time, record.Level, config.Redact(r.secrets, record.Message), record.PC)
+	record.Attrs(func(a slog.Attr) bool {
+		clean.AddAttrs(r.attr(a))
+		return true
+	})
+	return r.Handler.Handle(ctx, clean)
+}
+
+func (r *redactor) attr(a slog.Attr) slog.Attr {
+	a.Value = a.Value.Resolve()
+	switch a.Value.Kind() {
+	case slog.KindString:
+		a.Value = slog.StringValue(config.Redact(r.secrets, a.Value.String()))
+	case slog.KindGroup:
+		var attrs []slog.Attr
+		for _, inner := range a.Value.Group() {
+			attrs = append(attrs, r.attr(inner))
+		}
+		a.Value = slog.GroupValue(attrs...)
+	case slog.KindAny:
+		a.Value = slog.StringValue(config.Redact(r.secrets, fmt.Sprint(a.Value.Any())))
+	}
+	return a
+}
+
+// WithAttrs implements [slog.Handler].
+func (r *redactor) WithAttrs(attrs []slog.Attr) slog.Handler {
+	clean := make([]slog.Attr, len(attrs))
+	for i, a := range attrs {
+		clean[i] = r.attr(a)
+	}
+	return &redactor{r.Handler.WithAttrs(clean), r.secrets}
+}
+
+// WithGroup implements [slog.Handler].
+func (r *redactor) WithGroup(name string) slog.Handler {
+	return &redactor{r.Handler.WithGroup(name), r.secrets}
+}

@@ -1,0 +1,109 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"slices"
+
+	"github.com/metasync/metasync/engine/fault"
+	"github.com/metasync/metasync/internal/filewatch"
+	"github.com/metasync/metasync/scripting"
+)
+
+// watch looks at the files of the configuration and the scripts, and reloads
+// when they change.
+func (d *Daemon) watch(ctx context.Context) error {
+	var known filewatch.Fingerprint
+	for ctx.Err() == nil {
+		roots := d.watched()
+		if known == "" {
+			known = filewatch.Scan(ctx, d.watchOptions(roots, ""))
+		}
+		watching, cancel := context.WithCancel(ctx)
+		filewatch.Watch(watching, d.watchOptions(roots, known), func(ctx context.Context, now filewatch.Fingerprint) {
+			known = now
+			d.reload(ctx)
+			if !slices.Equal(roots, d.watched()) {
+				known = ""
+				cancel() // and watch the other files
+			}
+		})
+		cancel()
+	}
+	return nil
+}
+
+func (d *Daemon) watchOptions(roots []string, since filewatch.Fingerprint) filewatch.Options {
+	scripts := d.current().config.Scripts
+	return filewatch.Options{
+		Roots: roots, Since: since, Log: d.options.Log,
+		Match: func(path string, folder bool) bool {
+			relative, err := filepath.Rel(scripts, path)
+			return err != nil || scripting.Match(relative, folder)
+		},
+	}
+}
+
+func (d *Daemon) watched() []string {
+	cfg := d.current().config
+	return slices.Concat(cfg.Files, cfg.Patterns, []string{cfg.Scripts})
+}
+
+// reload loads configuration and scripts, and puts them in place of those that
+// run if they are right; otherwise nothing changes.
+func (d *Daemon) reload(ctx context.Context) {
+	err := d.replace(ctx)
+	switch {
+	case ctx.Err() != nil:
+	case err != nil:
+		d.reject(err)
+	default:
+		d.mu.Lock()
+		d.rejected = nil
+		d.mu.Unlock()
+	}
+}
+
+func (d *Daemon) reject(err error) {
+	d.mu.Lock()
+	d.rejected = &rejection{d.options.Now(), err}
+	d.mu.Unlock()
+	d.options.Log.Error("a change of configuration or scripts was refused; the last good ones stay in force", "err", err)
+}
+
+func (d *Daemon) replace(ctx context.Context) error {
+	next, err := assemble(ctx, d.options, fromFolder)
+	if err != nil {
+		return err
+	}
+	before := d.current()
+	if next.config.State != before.config.State {
+		next.scripts.Close()
+		err := fault.New("restart-required", "the state folder cannot change while the daemon runs")
+		err.Position.File = next.config.File
+		return err
+	}
+	if _, err := d.engine.Check(ctx, next.definition, next.functions); err != nil {
+		next.scripts.Close()
+		return err
+	}
+	// In the barrier no run is active: runs before it used the old rules and
+	// scripts to their end, runs after it use the new ones from their start.
+	err = d.scheduler.Barrier(ctx, func() error {
+		if err := d.activate(ctx, next); err != nil {
+			return err
+		}
+		return errors.Join(d.scheduler.SetSettings(next.settings), d.triggers.Replace(next.triggers))
+	})
+	if err != nil {
+		if d.current() != next {
+			next.scripts.Close()
+		}
+		return err
+	}
+	before.scripts.Close()
+	d.scheduler.Wake()
+	d.options.Log.Info("configuration and scripts loaded", "generation", next.scripts.ID(), "scripts", len(next.scripts.Files()))
+	return nil
+}

@@ -1,0 +1,145 @@
+package daemon
+
+import (
+	"context"
+	"os"
+	"time"
+
+	"github.com/metasync/metasync/engine"
+	"github.com/metasync/metasync/engine/autosync"
+	"github.com/metasync/metasync/engine/config"
+	"github.com/metasync/metasync/engine/run"
+	"github.com/metasync/metasync/triggers"
+)
+
+// Status is what there is to say about everything. Its JSON form is the public
+// one.
+type Status struct {
+	Version   string            `json:"version"`
+	Running   bool              `json:"running"` // a daemon is at work
+	PID       int               `json:"pid"`
+	Started   time.Time         `json:"started"`
+	File      string            `json:"file"`
+	State     string            `json:"state"`
+	Scripts   Scripts           `json:"scripts"`
+	Rejected  *Rejected         `json:"rejected"` // a change of configuration or scripts that was refused
+	Warnings  []string          `json:"warnings"`
+	Agents    []AgentStatus     `json:"agents"`
+	Metaverse int               `json:"metaverseObjects"`
+	Scheduler autosync.Status   `json:"scheduler"`
+	Triggers  []triggers.Health `json:"triggers"`
+}
+
+// Scripts is the generation of scripts that runs.
+type Scripts struct {
+	Generation string    `json:"generation"`
+	Folder     string    `json:"folder"`
+	Files      []string  `json:"files"`
+	Since      time.Time `json:"since"`
+}
+
+// Rejected is a change that did not take effect, and why.
+type Rejected struct {
+	At     time.Time `json:"at"`
+	Errors []Problem `json:"errors"`
+}
+
+// A Problem is something wrong in a file.
+type Problem struct {
+	Name   string `json:"error-type"`
+	File   string `json:"file,omitempty"`
+	Line   int    `json:"line-number,omitempty"`
+	Column int    `json:"column-number,omitempty"`
+	Text   string `json:"text"`
+	Hint   string `json:"hint,omitempty"`
+}
+
+// AgentStatus is how an agent is doing.
+type AgentStatus struct {
+	autosync.Facts
+	Count map[string]int `json:"count"`             // objects of the connector space (sync-engine §1.5)
+	Last  *run.Record    `json:"lastRun,omitempty"` // the newest run of the agent
+}
+
+// lastRuns is how far back a status looks for the newest run of an agent.
+const lastRuns = 200
+
+// Status tells what is going on.
+func (d *Daemon) Status(context.Context) (Status, error) {
+	d.mu.Lock()
+	active, since, rejected, running := d.active, d.since, d.rejected, d.running
+	warnings := []string{}
+	for _, w := range d.warnings {
+		warnings = append(warnings, w.Error())
+	}
+	d.mu.Unlock()
+	s := Status{
+		Version: d.options.Version, Running: running, PID: os.Getpid(), Started: d.started,
+		File: active.config.File, State: active.config.State, Warnings: warnings,
+		Scripts: Scripts{
+			Generation: active.scripts.ID(), Folder: active.config.Scripts, Files: active.scripts.Files(), Since: since,
+		},
+		Scheduler: d.scheduler.Status(), Triggers: d.triggers.Health(),
+	}
+	if rejected != nil {
+		s.Rejected = &Rejected{At: rejected.at, Errors: Problems(rejected.err)}
+	}
+	facts, err := d.engine.Facts()
+	if err != nil {
+		return s, err
+	}
+	statistics, objects, err := d.engine.Statistics()
+	if err != nil {
+		return s, err
+	}
+	s.Metaverse = objects
+	last := map[string]*run.Record{}
+	records, err := d.engine.History().Last(lastRuns)
+	if err != nil {
+		return s, err
+	}
+	for _, r := range records {
+		if last[r.Agent] == nil {
+			last[r.Agent] = r
+		}
+	}
+	for i, f := range facts {
+		s.Agents = append(s.Agents, AgentStatus{Facts: f, Count: statistics[i].Count, Last: last[f.Agent]})
+	}
+	return s, nil
+}
+
+// Problems takes an error of a configuration or of scripts apart.
+func Problems(err error) []Problem {
+	problems := []Problem{}
+	for _, e := range config.Errors(err) {
+		text := e.Detail()
+		if e.Rule != "" {
+			text = "rule " + e.Rule + ": " + text
+		}
+		problems = append(problems, Problem{
+			Name: e.Name, File: e.Position.File, Line: e.Position.Line, Column: e.Position.Column, Text: text, Hint: e.Hint,
+		})
+	}
+	return problems
+}
+
+// History returns the newest run records, the newest first.
+func (d *Daemon) History(_ context.Context, limit int) ([]*run.Record, error) {
+	return d.engine.History().Last(limit)
+}
+
+// Record returns the record of a run, nil if there is none.
+func (d *Daemon) Record(_ context.Context, number uint64) (*run.Record, error) {
+	return d.engine.History().Record(number)
+}
+
+// Connectors returns connector-space objects; see [engine.Engine.Connectors].
+func (d *Daemon) Connectors(_ context.Context, q engine.ConnectorQuery) ([]engine.ConnectorView, error) {
+	return d.engine.Connectors(q)
+}
+
+// Objects returns metaverse objects; see [engine.Engine.Objects].
+func (d *Daemon) Objects(_ context.Context, q engine.ObjectQuery) ([]engine.ObjectView, error) {
+	return d.engine.Objects(q)
+}

@@ -1,0 +1,107 @@
+package scripting
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/metasync/metasync/scripting/host"
+)
+
+// What the types declare is what a script finds, no more and no less.
+func TestDeclaredIsBound(t *testing.T) {
+	l, base := folder(t, "metasync.d.ts", Types(), "a.ts", `
+		const members = (o: object) => Object.keys(o);
+		trigger("T", {agent: "HR", every: "1s", check: (ctx) => [...members(ctx), ...members(ctx.state)]});
+		flowFunction("globals", () => Object.getOwnPropertyNames(globalThis)
+			.concat("require module exports".split(" ").filter(name => eval("typeof " + name) !== "undefined")));
+		flowFunction("log", () => members(log));
+		flowFunction("console", () => members(console));`)
+	g := load(t, l)
+	list := func(name string) []string {
+		v, err := call(t, g, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var names []string
+		for _, value := range v.Values() {
+			names = append(names, value.Str())
+		}
+		return names
+	}
+	plain, err := host.Load(t.Context(), nil, &host.API{}, host.Options{Workers: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer plain.Close()
+	var builtIn []string
+	if err := plain.Do(t.Context(), host.Call{}, func(a *host.Active) error {
+		builtIn = a.Runtime().GlobalObject().GetOwnPropertyNames()
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	bound := slices.DeleteFunc(list("globals"), func(name string) bool { return slices.Contains(builtIn, name) })
+	same := func(what string, want, got []string) {
+		slices.Sort(want)
+		slices.Sort(got)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: declared, bound: %s", what, diff)
+		}
+	}
+	same("globals", matches(Types(), `(?m)^declare (?:function|const) (\w+)`), bound)
+	same("log", declaredMembers(t, "Log"), list("log"))
+	same("console", declaredMembers(t, "Console"), list("console"))
+	requests, err := g.Triggers()[0].Check(t.Context(), memory{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, r := range requests {
+		got = append(got, r.Profile)
+	}
+	same("ctx", append(declaredMembers(t, "TriggerContext"), declaredMembers(t, "TriggerState")...), got)
+
+	// The declarations are TypeScript.
+	write(t, base+"/scripts/types.ts", Types())
+	if _, err := l.Load(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// The options that are documented are those that a trigger takes.
+func TestTriggerOptionsAreDeclared(t *testing.T) {
+	text := interfaceBody(t, "TriggerOptions")
+	for _, name := range matches(text, `(?m)^\t(\w+)\?[:(]`) {
+		l, _ := folder(t, "a.js", `trigger("T", {`+name+`: "x"})`)
+		_, err := l.Load(t.Context())
+		if err == nil || strings.Contains(err.Error(), "there is no option") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func declaredMembers(t *testing.T, name string) []string {
+	return matches(interfaceBody(t, name), `(?m)^\t(?:readonly )?(\w+)[:(]`)
+}
+
+func interfaceBody(t *testing.T, name string) string {
+	t.Helper()
+	_, body, found := strings.Cut(Types(), "interface "+name+" {\n")
+	body, _, ended := strings.Cut(body, "\n}\n")
+	if !found || !ended {
+		t.Fatalf("no interface %s in\n%s", name, Types())
+	}
+	return body + "\n"
+}
+
+func matches(text, pattern string) []string {
+	var names []string
+	for _, m := range regexp.MustCompile(pattern).FindAllStringSubmatch(text, -1) {
+		names = append(names, m[1])
+	}
+	return names
+}
