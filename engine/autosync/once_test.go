@@ -110,6 +110,31 @@ func TestOnceFails(t *testing.T) {
 	})
 }
 
+// Without its first import an agent holds every synchronization.
+func TestOnceFirstImportFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(Overlap, "HR", "AD")
+		f.agents["HR"].Imported = true
+		f.change("HR", 3)
+		f.wait = func(ctx context.Context, agent, _ string) (run.Result, error) {
+			if agent == "AD" {
+				return "no-start-connection", nil
+			}
+			return "success", sleep(ctx, time.Second)
+		}
+		summary, err := newScheduler(t, store.NewMemory(), f, settingsFor(Overlap, "HR", "AD")).Once(t.Context())
+		if err != nil || !summary.Failed || summary.Errors {
+			t.Errorf("%+v, %v", summary, err)
+		}
+		if diff := cmp.Diff([]string{"AD full-import", "HR delta-import"}, f.runs()); diff != "" {
+			t.Error(diff)
+		}
+		if len(summary.Left) != 2 || !strings.HasPrefix(summary.Left[0].For, "the first import of AD, which failed") {
+			t.Errorf("left: %+v", summary.Left)
+		}
+	})
+}
+
 func TestOnceGoesRound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(Overlap, "A", "B")

@@ -153,33 +153,61 @@ func TestRequestCoalesces(t *testing.T) {
 }
 
 func TestRequestSurvives(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		st, f := store.NewMemory(), newFake(Overlap, "HR")
-		f.agents["HR"].Imported = true
-		s := newScheduler(t, st, f, settingsFor(Overlap, "HR"))
-		for _, kind := range []string{CauseTrigger, CauseManual} {
-			profile := map[string]string{CauseTrigger: "delta-import", CauseManual: "full-sync"}[kind]
-			if err := s.Request(request("HR", profile, kind)); err != nil {
-				t.Fatal(err)
+	for _, same := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			st, f := store.NewMemory(), newFake(Overlap, "HR")
+			f.agents["HR"].Imported = true
+			s := newScheduler(t, st, f, settingsFor(Overlap, "HR"))
+			for kind, profile := range map[string]string{CauseTrigger: "delta-import", CauseManual: "full-sync"} {
+				if err := s.Request(request("HR", profile, kind)); err != nil {
+					t.Fatal(err)
+				}
 			}
-		}
-		stop := start(t, s)
-		pass(500 * time.Millisecond)
-		stop() // in the middle of a run
-		if got := f.history[0].result; got != "stopped-service-shutdown" {
-			t.Fatalf("the run ended with %s", got)
-		}
-		if diff := cmp.Diff([]string{"HR delta-import", "HR full-sync"}, stored(t, st)); diff != "" {
-			t.Error(diff)
-		}
-		f.history = nil
-		stop = start(t, newScheduler(t, st, f, settingsFor(Overlap, "HR")))
-		pass(time.Hour)
-		if diff := cmp.Diff([]string{"HR full-sync", "HR delta-import"}, f.runs()); diff != "" {
-			t.Error(diff)
-		}
-		stop()
-	})
+			stop := start(t, s)
+			pass(500 * time.Millisecond)
+			stop() // in the middle of a run
+			if got := f.history[0].result; got != "stopped-service-shutdown" {
+				t.Fatalf("the run ended with %s", got)
+			}
+			if diff := cmp.Diff([]string{"HR delta-import", "HR full-sync"}, stored(t, st)); diff != "" {
+				t.Error(diff)
+			}
+			f.history = nil
+			if !same { // another process
+				s = newScheduler(t, st, f, settingsFor(Overlap, "HR"))
+			}
+			stop = start(t, s)
+			pass(time.Hour)
+			if diff := cmp.Diff([]string{"HR full-sync", "HR delta-import"}, f.runs()); diff != "" {
+				t.Error(diff)
+			}
+			stop()
+		})
+	}
+}
+
+// A request by hand is tried once, unless a trigger asks for the same.
+func TestRequestByHand(t *testing.T) {
+	for _, kinds := range [][]string{{CauseManual}, {CauseManual, CauseTrigger}, {CauseTrigger, CauseManual}} {
+		synctest.Test(t, func(t *testing.T) {
+			st, f := store.NewMemory(), newFake(Overlap, "HR")
+			f.agents["HR"].Imported = true
+			f.wait = func(context.Context, string, string) (run.Result, error) { return "stopped-connectivity", nil }
+			s := newScheduler(t, st, f, settingsFor(Overlap, "HR"))
+			for _, kind := range kinds {
+				if err := s.Request(request("HR", "delta-import", kind)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			// What is durable says the same as what is in memory.
+			stop := start(t, newScheduler(t, st, f, settingsFor(Overlap, "HR")))
+			pass(6 * time.Second)
+			stop()
+			if n, want := len(f.runs()), len(kinds); n != want {
+				t.Errorf("%v: %d runs, want %d", kinds, n, want)
+			}
+		})
+	}
 }
 
 func TestRequestUnknown(t *testing.T) {
@@ -636,17 +664,35 @@ func TestImportSchedule(t *testing.T) {
 
 func TestWake(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFake(Overlap, "HR")
-		f.agents["HR"].Imported = true
+		f := newFake(Overlap, "HR", "AD")
+		f.agents["HR"].Imported, f.agents["AD"].Imported = true, true
 		f.wait = func(context.Context, string, string) (run.Result, error) { return "success", nil }
-		s := newScheduler(t, store.NewMemory(), f, settingsFor(Overlap, "HR"))
+		s := newScheduler(t, store.NewMemory(), f, settingsFor(Overlap, "HR", "AD"))
 		stop := start(t, s)
 		f.mu.Lock()
 		f.agents["HR"].PendingImports = 1
 		f.mu.Unlock()
 		s.Wake()
 		synctest.Wait()
-		if diff := cmp.Diff([]string{"HR delta-sync"}, f.runs()); diff != "" {
+		if diff := cmp.Diff([]string{"HR delta-sync", "AD export", "AD delta-import"}, f.runs()); diff != "" {
+			t.Error(diff)
+		}
+
+		// What somebody else left is not taken for the work of an earlier run.
+		for range 2 {
+			f.mu.Lock()
+			f.agents["AD"].PendingExports = 1
+			f.mu.Unlock()
+			s.Wake()
+			synctest.Wait()
+		}
+		var parents []uint64
+		for _, e := range f.history {
+			if e.profile == "export" {
+				parents = append(parents, e.cause.Parent)
+			}
+		}
+		if diff := cmp.Diff([]uint64{1, 0, 0}, parents); diff != "" {
 			t.Error(diff)
 		}
 		stop()

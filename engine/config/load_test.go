@@ -240,7 +240,7 @@ func TestDefaults(t *testing.T) {
 			Thresholds: run.Thresholds{ExportDeletes: run.Limit{Count: 500, IsSet: true}},
 			Export:     true,
 		}},
-		Autosync: config.Autosync{Mode: "overlap", FullSyncOnRuleChange: "auto"},
+		Autosync:  config.Autosync{Mode: "overlap", FullSyncOnRuleChange: "auto"},
 		History:   config.History{Keep: 30 * 24 * time.Hour},
 		Scripting: config.Scripting{Timeout: time.Second},
 	}

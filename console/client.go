@@ -1,0 +1,150 @@
+package console
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net"
+	"net/http"
+
+	"github.com/metasync/metasync/daemon"
+	"github.com/metasync/metasync/engine"
+	"github.com/metasync/metasync/engine/autosync"
+	"github.com/metasync/metasync/engine/run"
+)
+
+// A Client is the daemon of another process. Numbers in views, which may be
+// anything in a daemon, are json.Number in a client, so that none loses a digit.
+type Client struct{ http *http.Client }
+
+var _ Service = (*Client)(nil)
+
+// Dial returns a client of the daemon that serves a state folder. Its error is
+// [ErrNotRunning] if there is none.
+func Dial(ctx context.Context, stateFolder string) (*Client, error) {
+	probe, err := dial(ctx, stateFolder)
+	if err != nil {
+		return nil, err
+	}
+	if err := probe.Close(); err != nil {
+		return nil, err
+	}
+	return &Client{&http.Client{Transport: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx, stateFolder) },
+	}}}, nil
+}
+
+// Close closes the connections of the client.
+func (c *Client) Close() error {
+	c.http.CloseIdleConnections()
+	return nil
+}
+
+// Status implements [Service].
+func (c *Client) Status(ctx context.Context) (daemon.Status, error) {
+	return ask[daemon.Status](ctx, c, pathStatus, nothing{})
+}
+
+// History implements [Service].
+func (c *Client) History(ctx context.Context, limit int) ([]*run.Record, error) {
+	return ask[[]*run.Record](ctx, c, pathHistory, historyQuery{limit})
+}
+
+// Record implements [Service].
+func (c *Client) Record(ctx context.Context, number uint64) (*run.Record, error) {
+	return ask[*run.Record](ctx, c, pathRecord, recordQuery{number})
+}
+
+// Connectors implements [Service].
+func (c *Client) Connectors(ctx context.Context, q engine.ConnectorQuery) ([]engine.ConnectorView, error) {
+	return ask[[]engine.ConnectorView](ctx, c, pathConnectors, q)
+}
+
+// Objects implements [Service].
+func (c *Client) Objects(ctx context.Context, q engine.ObjectQuery) ([]engine.ObjectView, error) {
+	return ask[[]engine.ObjectView](ctx, c, pathObjects, q)
+}
+
+// Once implements [Service].
+func (c *Client) Once(ctx context.Context, progress run.Progress) (autosync.Summary, error) {
+	return watch[autosync.Summary](ctx, c, pathOnce, nothing{}, progress)
+}
+
+// Exec implements [Service].
+func (c *Client) Exec(ctx context.Context, agent, profile, user string, progress run.Progress) (*run.Record, error) {
+	return watch[*run.Record](ctx, c, pathExec, execRequest{agent, profile, user}, progress)
+}
+
+// ask sends a query and returns the answer.
+func ask[T any](ctx context.Context, c *Client, path string, query any) (answer T, err error) {
+	decoder, done, err := c.post(ctx, path, query)
+	if err != nil {
+		return answer, err
+	}
+	defer done()
+	if err := decoder.Decode(&answer); err != nil {
+		return answer, c.broken(ctx, err)
+	}
+	return answer, nil
+}
+
+// watch sends a query, reports the progress of its answer and returns the result.
+func watch[T any](ctx context.Context, c *Client, path string, query any, progress run.Progress) (result T, err error) {
+	decoder, done, err := c.post(ctx, path, query)
+	if err != nil {
+		return result, err
+	}
+	defer done()
+	result, err = read[T](decoder, progress)
+	if remote := (*remoteError)(nil); err != nil && !errors.As(err, &remote) {
+		err = c.broken(ctx, err)
+	}
+	return result, err
+}
+
+// post sends a query and returns what decodes the answer, and what ends reading
+// it.
+func (c *Client) post(ctx context.Context, path string, query any) (answer *json.Decoder, done func(), err error) {
+	body, err := json.Marshal(query)
+	if err != nil {
+		return nil, nil, err
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://metasync"+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, nil, err
+	}
+	response, err := c.http.Do(request)
+	if err != nil {
+		return nil, nil, c.broken(ctx, err)
+	}
+	answer = json.NewDecoder(response.Body)
+	answer.UseNumber()
+	done = func() { response.Body.Close() }
+	if response.StatusCode == http.StatusOK {
+		return answer, done, nil
+	}
+	defer done()
+	var f failure
+	if kind, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type")); kind != "application/json" || answer.Decode(&f) != nil {
+		// Another version of metasync, which does not know the path.
+		return nil, nil, fmt.Errorf("the daemon does not understand this request (%s): is it of another version?", response.Status)
+	}
+	return nil, nil, f.err()
+}
+
+// broken says what it means that an answer did not come or broke off.
+func (c *Client) broken(ctx context.Context, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case errors.Is(err, ErrNotRunning):
+		return ErrNotRunning
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return fmt.Errorf("the daemon ended before it answered: %w", io.ErrUnexpectedEOF)
+	}
+	return fmt.Errorf("talk to the daemon: %w", err)
+}

@@ -1,0 +1,139 @@
+package console
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/metasync/metasync/engine"
+	"github.com/metasync/metasync/engine/autosync"
+	"github.com/metasync/metasync/engine/run"
+)
+
+const (
+	// grace is how long a request that only reads may go on when the server ends.
+	grace = 2 * time.Second
+	// maxRequest bounds the size of a request in bytes: they are short queries.
+	maxRequest = 1 << 20
+)
+
+// Serve serves a state folder until ctx is done. It then stops the runs that
+// clients have started, lets their answers and those of short requests go out,
+// waits for all of them, removes the socket and returns nil. The caller holds the
+// lock of the state folder. log may be nil.
+func Serve(ctx context.Context, stateFolder string, service Service, log *slog.Logger) error {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	listener, err := listen(ctx, stateFolder)
+	if err != nil {
+		return fmt.Errorf("open the socket of the console: %w", err)
+	}
+	defer os.Remove(SocketPath(stateFolder))
+	log.Debug("the console listens", "socket", SocketPath(stateFolder))
+	return serve(ctx, listener, service, log)
+}
+
+// serve serves on any listener, which it closes.
+func serve(ctx context.Context, listener net.Listener, service Service, log *slog.Logger) error {
+	var requests sync.WaitGroup
+	handler := newHandler(ctx, service)
+	server := &http.Server{
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			requests.Add(1)
+			defer requests.Done()
+			handler.ServeHTTP(w, r)
+		}),
+		ReadHeaderTimeout: 10 * time.Second,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(listener) }()
+	var err error
+	select {
+	case err = <-ended:
+	case <-ctx.Done():
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+		defer cancel()
+		if server.Shutdown(closing) != nil {
+			err = server.Close() // the contexts of requests end with it
+		}
+		if stopped := <-ended; !errors.Is(stopped, http.ErrServerClosed) {
+			err = errors.Join(err, stopped)
+		}
+	}
+	requests.Wait()
+	return err
+}
+
+// newHandler returns the pages of a service. What clients start with it ends
+// with ctx, not with their connection.
+func newHandler(ctx context.Context, service Service) http.Handler {
+	mux := http.NewServeMux()
+	answer(mux, pathStatus, func(ctx context.Context, _ nothing) (any, error) {
+		return service.Status(ctx)
+	})
+	answer(mux, pathHistory, func(ctx context.Context, q historyQuery) (any, error) {
+		return service.History(ctx, q.Limit)
+	})
+	answer(mux, pathRecord, func(ctx context.Context, q recordQuery) (any, error) {
+		return service.Record(ctx, q.Run)
+	})
+	answer(mux, pathConnectors, func(ctx context.Context, q engine.ConnectorQuery) (any, error) {
+		return service.Connectors(ctx, q)
+	})
+	answer(mux, pathObjects, func(ctx context.Context, q engine.ObjectQuery) (any, error) {
+		return service.Objects(ctx, q)
+	})
+	handle(mux, pathOnce, func(w http.ResponseWriter, _ *http.Request, _ nothing) {
+		stream(w, func(report run.Progress) (autosync.Summary, error) {
+			return service.Once(ctx, report)
+		})
+	})
+	handle(mux, pathExec, func(w http.ResponseWriter, _ *http.Request, q execRequest) {
+		stream(w, func(report run.Progress) (*run.Record, error) {
+			return service.Exec(ctx, q.Agent, q.Profile, q.User, report)
+		})
+	})
+	return mux
+}
+
+// handle has requests to a path served by a function that gets the query in
+// their body.
+func handle[Q any](mux *http.ServeMux, path string, serve func(http.ResponseWriter, *http.Request, Q)) {
+	mux.HandleFunc("POST "+path, func(w http.ResponseWriter, r *http.Request) {
+		var q Q
+		if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxRequest)).Decode(&q); err != nil {
+			fail(w, http.StatusBadRequest, fmt.Errorf("this is no request to %s: %w", path, err))
+			return
+		}
+		serve(w, r, q)
+	})
+}
+
+// answer has requests to a path answered by the result of a function.
+func answer[Q any](mux *http.ServeMux, path string, find func(context.Context, Q) (any, error)) {
+	handle(mux, path, func(w http.ResponseWriter, r *http.Request, q Q) {
+		found, err := find(r.Context(), q)
+		if err != nil {
+			fail(w, http.StatusUnprocessableEntity, err)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		// An error means that nobody reads any more.
+		_ = json.NewEncoder(w).Encode(found)
+	})
+}
+
+func fail(w http.ResponseWriter, status int, err error) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(failureOf(err))
+}

@@ -1,0 +1,64 @@
+package console
+
+import (
+	"context"
+
+	"github.com/metasync/metasync/daemon"
+	"github.com/metasync/metasync/engine"
+	"github.com/metasync/metasync/engine/autosync"
+	"github.com/metasync/metasync/engine/run"
+)
+
+// A Service is what a daemon does for others. Its methods may be called from
+// several goroutines.
+//
+// Once and Exec are carried out by the daemon and not for the connection: a
+// [Client] whose context ends stops waiting, and the run goes on.
+type Service interface {
+	// Status tells what is going on.
+	Status(ctx context.Context) (daemon.Status, error)
+	// History returns at most limit run records, the newest first.
+	History(ctx context.Context, limit int) ([]*run.Record, error)
+	// Record returns the record of a run, nil if there is none.
+	Record(ctx context.Context, number uint64) (*run.Record, error)
+	// Connectors returns connector-space objects, in the order of their ids.
+	Connectors(ctx context.Context, q engine.ConnectorQuery) ([]engine.ConnectorView, error)
+	// Objects returns metaverse objects, in the order of their ids.
+	Objects(ctx context.Context, q engine.ObjectQuery) ([]engine.ObjectView, error)
+	// Once does all there is to do. The summary counts also with an error: it
+	// tells what was done until then. progress may be nil.
+	Once(ctx context.Context, progress run.Progress) (autosync.Summary, error)
+	// Exec carries out one run profile for a user and returns its record.
+	// progress may be nil.
+	Exec(ctx context.Context, agent, profile, user string, progress run.Progress) (*run.Record, error)
+}
+
+var _ Service = (*daemon.Daemon)(nil)
+
+// The paths. Queries are sent as the JSON of their types.
+const (
+	pathStatus     = "/api/status"
+	pathHistory    = "/api/history"
+	pathRecord     = "/api/record"
+	pathConnectors = "/api/connectors"
+	pathObjects    = "/api/objects"
+	pathOnce       = "/api/once"
+	pathExec       = "/api/exec"
+)
+
+type historyQuery struct {
+	Limit int `json:"limit"`
+}
+
+type recordQuery struct {
+	Run uint64 `json:"run"`
+}
+
+type execRequest struct {
+	Agent   string `json:"agent"`
+	Profile string `json:"profile"`
+	User    string `json:"user"`
+}
+
+// nothing is the query of what needs none.
+type nothing struct{}
