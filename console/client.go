@@ -140,7 +140,7 @@ func (c *Client) post(ctx context.Context, path string, query any) (answer *json
 func (c *Client) broken(ctx context.Context, err error) error {
 	switch {
 	case ctx.Err() != nil:
-		return context.Cause(ctx)
+		return ctx.Err()
 	case errors.Is(err, ErrNotRunning):
 		return ErrNotRunning
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):

@@ -43,12 +43,15 @@ func Serve(ctx context.Context, stateFolder string, service Service, log *slog.L
 
 // serve serves on any listener, which it closes.
 func serve(ctx context.Context, listener net.Listener, service Service, log *slog.Logger) error {
-	var requests sync.WaitGroup
 	handler := newHandler(ctx, service)
+	var open sync.RWMutex // read-locked by each request, locked for good in the end
 	server := &http.Server{
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			requests.Add(1)
-			defer requests.Done()
+			if !open.TryRLock() {
+				w.WriteHeader(http.StatusServiceUnavailable)
+				return
+			}
+			defer open.RUnlock()
 			handler.ServeHTTP(w, r)
 		}),
 		ReadHeaderTimeout: 10 * time.Second,
@@ -69,7 +72,7 @@ func serve(ctx context.Context, listener net.Listener, service Service, log *slo
 			err = errors.Join(err, stopped)
 		}
 	}
-	requests.Wait()
+	open.Lock()
 	return err
 }
 

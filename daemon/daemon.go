@@ -80,7 +80,7 @@ func Open(ctx context.Context, o Options) (_ *Daemon, err error) {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, fmt.Errorf("create state folder: %w", err)
 	}
-	if d.state, err = store.OpenBolt(filepath.Join(folder, stateFile), store.BoltOptions{}); err != nil {
+	if d.state, err = store.OpenBolt(filepath.Join(folder, stateFile), store.BoltOptions{Log: o.Log}); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -88,7 +88,7 @@ func Open(ctx context.Context, o Options) (_ *Daemon, err error) {
 			err = errors.Join(err, d.state.Close())
 		}
 	}()
-	if d.history, err = store.OpenBolt(filepath.Join(folder, historyFile), store.BoltOptions{}); err != nil {
+	if d.history, err = store.OpenBolt(filepath.Join(folder, historyFile), store.BoltOptions{Log: o.Log}); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -261,57 +261,10 @@ func (d *Daemon) Once(ctx context.Context, progress run.Progress) (autosync.Summ
 	d.mu.Lock()
 	running := d.running
 	d.mu.Unlock()
-	if !running {
-		return d.scheduler.Once(ctx)
+	if running {
+		return d.scheduler.Settle(ctx)
 	}
-	return d.settle(ctx)
-}
-
-// settle has every agent imported by the scheduler that is at work, and waits
-// until that has led to nothing more.
-func (d *Daemon) settle(ctx context.Context) (autosync.Summary, error) {
-	before, err := d.engine.History().Last(1)
-	if err != nil {
-		return autosync.Summary{}, err
-	}
-	var last uint64
-	if len(before) > 0 {
-		last = before[0].Run
-	}
-	var summary autosync.Summary
-	for _, a := range d.current().settings.Agents {
-		profile := a.Operations[run.DeltaImport]
-		if profile == "" {
-			continue
-		}
-		cause := run.Cause{Kind: autosync.CauseManual, Name: "once"}
-		if err := d.scheduler.Request(autosync.Request{Agent: a.Name, Profile: profile, Cause: cause}); err != nil {
-			return summary, err
-		}
-	}
-	ticker := time.NewTicker(20 * time.Millisecond)
-	defer ticker.Stop()
-	for quiet := 0; quiet < 3; quiet++ {
-		select {
-		case <-ctx.Done():
-			return summary, ctx.Err()
-		case <-ticker.C:
-		}
-		if status := d.scheduler.Status(); len(status.Running) > 0 || len(status.Queue) > 0 {
-			quiet = -1
-		}
-	}
-	for record, err := range d.engine.History().Records(last) {
-		if err != nil {
-			return summary, err
-		}
-		summary.Runs = append(summary.Runs, autosync.Completed{
-			Run: record.Run, Agent: record.Agent, Profile: record.Profile, Cause: record.Cause, Result: record.Result,
-		})
-		summary.Failed = summary.Failed || record.Result.Severity() >= 3
-		summary.Errors = summary.Errors || record.Result.Severity() == 2
-	}
-	return summary, nil
+	return d.scheduler.Once(ctx)
 }
 
 // Exec carries out one run profile by hand, for the given user, and returns its

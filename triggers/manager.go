@@ -31,7 +31,7 @@ type Manager struct {
 	options Options
 	watch   watchFunc
 
-	replacing sync.Mutex // one Replace at a time; taken before mu
+	replacing sync.Mutex // while workers are started and stopped; taken before mu
 
 	mu      sync.Mutex
 	workers []*worker     // in the order of their specs
@@ -161,9 +161,11 @@ func (m *Manager) Replace(specs []autosync.TriggerSpec) error {
 // It returns an error if it is already running.
 func (m *Manager) Run(ctx context.Context) error {
 	var working sync.WaitGroup
+	m.replacing.Lock()
 	m.mu.Lock()
 	if m.start != nil {
 		m.mu.Unlock()
+		m.replacing.Unlock()
 		return errors.New("the triggers are already running")
 	}
 	m.start = func(w *worker) {
@@ -180,6 +182,7 @@ func (m *Manager) Run(ctx context.Context) error {
 		m.start(w)
 	}
 	m.mu.Unlock()
+	m.replacing.Unlock()
 
 	<-ctx.Done()
 	m.mu.Lock()

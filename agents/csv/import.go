@@ -283,8 +283,8 @@ func (a *csvAgent) absentImport(req agent.ImportRequest) (agent.Import, error) {
 // absentImport is the import of a file that an export has yet to create.
 type absentImport struct{}
 
-func (absentImport) Complete() bool                                        { return false }
-func (absentImport) Unchanged() bool                                       { return false }
+func (absentImport) Complete() bool                                       { return false }
+func (absentImport) Unchanged() bool                                      { return false }
 func (absentImport) Close(context.Context, agent.Outcome) ([]byte, error) { return nil, nil }
 
 func (absentImport) Next(ctx context.Context, page *agent.Page) error {

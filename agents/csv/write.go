@@ -206,14 +206,25 @@ type rowWriter struct {
 	*bufio.Writer
 	delimiter byte
 	lineEnd   string
-	open      bool // the last row has no line end yet
+	ending    string // what the last row needs before another can follow
 	changed   bool // something was written that was not there before
 	buf       []byte
 }
 
 func (w *rowWriter) writeRaw(r *row) {
 	w.Write(r.raw)
-	w.open = len(r.raw) > 0 && r.raw[len(r.raw)-1] != '\n'
+	w.setEnding(lineEnd(r.raw))
+}
+
+func (w *rowWriter) setEnding(end []byte) {
+	switch string(end) {
+	case "":
+		w.ending = w.lineEnd
+	case "\r":
+		w.ending = "\n"
+	default:
+		w.ending = ""
+	}
 }
 
 func (w *rowWriter) writeCells(texts []string) {
@@ -229,10 +240,8 @@ func (w *rowWriter) writeCells(texts []string) {
 
 // endLine ends the last row of the old file if it was not ended.
 func (w *rowWriter) endLine() {
-	if w.open {
-		w.WriteString(w.lineEnd)
-		w.open = false
-	}
+	w.WriteString(w.ending)
+	w.ending = ""
 }
 
 // writeObject writes a row as its object is after the changes.
@@ -260,7 +269,7 @@ func (l *layout) writeObject(w *rowWriter, r *row, o *object) {
 	}
 	end := lineEnd(r.raw)
 	w.Write(end)
-	w.open = len(end) == 0
+	w.setEnding(end)
 }
 
 // edits returns the cells of a row that change, by column.

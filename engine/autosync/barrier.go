@@ -16,7 +16,8 @@ type barrier struct {
 // Barrier calls fn while no run is active and returns its error: configuration
 // and scripts are replaced so. No run starts before fn was called, so that it
 // has its turn as soon as what runs now has ended. fn may call
-// [Scheduler.SetSettings] and [Scheduler.Request], but neither Do nor Barrier.
+// [Scheduler.SetSettings] and [Scheduler.Request], but neither Do,
+// Settle nor Barrier.
 //
 // When ctx is done before fn was called, it is not called and Barrier returns
 // the error of ctx. Before Run or Once is called, Barrier waits for it; after

@@ -22,14 +22,14 @@ type Facts struct {
 type Outcome struct {
 	Run    uint64         // its number in the run history; 0 if there is no record
 	Result run.Result     // how it ended
-	Steps  []run.StepType // those that ran
-	Err    error          // why it stopped; nil if it completed
+	Steps  []run.StepType // those that ran; none means all of the profile
+	Err    error          // why it stopped, for the administrator
 }
 
 // failed reports whether the run did not come to its end, or was held. Errors on
 // single objects are no failure.
 func (o Outcome) failed() bool {
-	return o.Err != nil || o.Result.Severity() > run.CompletedExportErrors.Severity()
+	return o.Result.Severity() > run.CompletedExportErrors.Severity()
 }
 
 // withErrors reports whether the run finished with errors on some objects.

@@ -3,14 +3,15 @@ package autosync
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/metasync/metasync/engine/run"
 )
 
-// A Summary is what a call of Once did.
+// A Summary is what a call of Once or Settle did.
 type Summary struct {
 	Runs   []Completed `json:"runs"`   // in the order in which they ended
-	Left   []Waiting   `json:"left"`   // what should have happened and could not
+	Left   []Waiting   `json:"left"`   // what should have happened and could not, but for objects with errors
 	Failed bool        `json:"failed"` // a run stopped or did not start, or something is left
 	Errors bool        `json:"errors"` // a run finished with errors on some objects
 }
@@ -19,6 +20,15 @@ func (s *Summary) add(c Completed, e *execution) {
 	s.Runs = append(s.Runs, c)
 	s.Failed = s.Failed || e.failed()
 	s.Errors = s.Errors || e.outcome.withErrors()
+}
+
+func (s *Summary) leave(waiting []Waiting) {
+	for _, w := range waiting {
+		if w.Cause.Kind != CauseRetry {
+			s.Left = append(s.Left, w)
+			s.Failed = true
+		}
+	}
 }
 
 // Once does all there is to do and returns: it imports every agent, fully if
@@ -43,22 +53,72 @@ func (s *Scheduler) Once(ctx context.Context) (Summary, error) {
 		imported[f.Agent] = f.Imported
 	}
 	s.mu.Lock()
-	for _, a := range s.settings.Agents {
-		if profile := a.Operations[run.DeltaImport]; profile != "" && imported[a.Name] {
-			e := &entry{first: true}
-			e.Request = Request{Agent: a.Name, Profile: profile, Cause: Cause{Kind: CauseManual, Name: "once"}}
-			e.since = s.clock()
-			s.enqueue(e)
-		}
-	}
+	s.importAll(func(a AgentSettings) bool { return imported[a.Name] })
 	s.mu.Unlock()
 
 	err = s.loop(ctx)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err == nil {
-		summary.Left = s.waiting
-		summary.Failed = summary.Failed || len(summary.Left) > 0
+		summary.leave(s.waiting)
 	}
 	return summary, err
+}
+
+// importAll asks for an import of the agents that have one and that fn chooses.
+func (s *Scheduler) importAll(fn func(AgentSettings) bool) {
+	for _, a := range s.settings.Agents {
+		if profile := a.Operations[run.DeltaImport]; profile != "" && fn(a) {
+			e := &entry{first: true}
+			e.Request = Request{Agent: a.Name, Profile: profile, Cause: Cause{Kind: CauseManual, Name: "once"}}
+			e.since, e.urgent = s.clock(), true
+			s.enqueue(e)
+			s.nudge(e.key(), CauseManual)
+		}
+	}
+}
+
+// A settling is a call of Settle. Its summary grows until it is done.
+type settling struct {
+	summary Summary
+	done    chan error // holds one
+}
+
+// Settle is what Once does, for a scheduler that is running: it has every agent
+// imported and waits until nothing runs and nothing can start, whoever asked for
+// it. Back-offs go on; what waits for one is left. Everything that ran meanwhile
+// is in the summary. When ctx is done, Settle returns its error and what was done
+// until then; the work goes on. Before Run is called Settle waits for it; when it
+// ends, Settle returns [ErrStopped].
+func (s *Scheduler) Settle(ctx context.Context) (Summary, error) {
+	w := &settling{done: make(chan error, 1)}
+	s.mu.Lock()
+	if s.state == stopped {
+		s.mu.Unlock()
+		return w.summary, ErrStopped
+	}
+	s.importAll(func(a AgentSettings) bool { return s.facts == nil || s.facts[a.Name].Imported })
+	s.settling = append(s.settling, w)
+	s.mu.Unlock()
+	s.signal()
+
+	var err error
+	select {
+	case err = <-w.done:
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.settling = slices.DeleteFunc(s.settling, func(other *settling) bool { return other == w })
+	return w.summary, err
+}
+
+// atRest answers the calls of Settle.
+func (s *Scheduler) atRest() {
+	for _, w := range s.settling {
+		w.summary.leave(s.waiting)
+		w.done <- nil
+	}
+	s.settling = nil
 }

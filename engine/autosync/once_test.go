@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/metasync/metasync/engine/run"
 	"github.com/metasync/metasync/engine/store"
@@ -101,8 +102,9 @@ func TestOnceFails(t *testing.T) {
 				t.Errorf("%s %s has a time: %v", w.Agent, w.Profile, w.NotBefore)
 			}
 		}
-		if !slices.Contains(left, "Web export") || !slices.Contains(left, "Web full-import") || !slices.Contains(left, "HR delta-sync") {
-			t.Errorf("left: %v", left)
+		// Objects with errors are not left: they were tried.
+		if diff := cmp.Diff([]string{"Web export", "Web full-import"}, left, cmpopts.SortSlices(strings.Compare)); diff != "" {
+			t.Error(diff)
 		}
 		if diff := cmp.Diff([]string{"Web full-import"}, stored(t, st)); diff != "" {
 			t.Error(diff)
@@ -166,6 +168,85 @@ func TestOnceGivesUp(t *testing.T) {
 		}
 		f.factErr = errors.New("disk")
 		if _, err := s.Once(t.Context()); !errors.Is(err, f.factErr) {
+			t.Error(err)
+		}
+	})
+}
+
+func TestOnceWithObjectErrors(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(Overlap, "HR", "AD")
+		f.failObjects = func() int { return 1 }
+		f.change("HR", 3)
+		summary, err := newScheduler(t, store.NewMemory(), f, settingsFor(Overlap, "HR", "AD")).Once(t.Context())
+		if err != nil || summary.Failed || !summary.Errors || summary.Left != nil {
+			t.Errorf("%+v, %v", summary, err)
+		}
+	})
+}
+
+func TestSettle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(Overlap, "HR", "AD")
+		f.targets = func(agent string) []string { return map[string][]string{"HR": {"AD"}}[agent] }
+		settings := settingsFor(Overlap, "HR", "AD")
+		settings.Stagger = time.Second
+		settings.Agents[0].Import = Schedule{Every: time.Hour}
+		s := newScheduler(t, store.NewMemory(), f, settings)
+		stop := start(t, s)
+		pass(time.Minute)
+		if next, want := s.Status().Agents[0].NextImport, time.Now().Add(time.Hour-59*time.Second); !next.Equal(want) {
+			t.Errorf("next import at %v, want %v", next, want)
+		}
+		settle := func(want ...string) Summary {
+			t.Helper()
+			before := len(f.runs())
+			summary, err := s.Settle(t.Context())
+			if err != nil || len(summary.Runs) != len(want) {
+				t.Errorf("%+v, %v", summary, err)
+			}
+			if diff := cmp.Diff(want, f.runs()[before:]); diff != "" {
+				t.Error(diff)
+			}
+			return summary
+		}
+		f.change("HR", 1)
+		if got := settle("HR delta-import", "AD delta-import", "HR delta-sync", "AD export", "AD delta-import"); got.Failed || got.Left != nil {
+			t.Errorf("%+v", got)
+		}
+
+		// What is in a back-off is tried, and then left.
+		f.mu.Lock()
+		wait := f.wait
+		f.wait = func(ctx context.Context, agent, profile string) (run.Result, error) {
+			if profile == "export" {
+				return "stopped-connectivity", nil
+			}
+			return wait(ctx, agent, profile)
+		}
+		f.mu.Unlock()
+		f.change("HR", 1)
+		got := settle("HR delta-import", "AD delta-import", "HR delta-sync", "AD export")
+		if !got.Failed || len(got.Left) != 1 || got.Left[0].Profile != "export" || got.Left[0].NotBefore.IsZero() {
+			t.Errorf("%+v", got)
+		}
+
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := s.Settle(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Error(err)
+		}
+		ended := make(chan error)
+		go func() {
+			_, err := s.Settle(t.Context())
+			ended <- err
+		}()
+		synctest.Wait()
+		stop()
+		if err := <-ended; !errors.Is(err, ErrStopped) {
+			t.Error(err)
+		}
+		if _, err := s.Settle(t.Context()); !errors.Is(err, ErrStopped) {
 			t.Error(err)
 		}
 	})

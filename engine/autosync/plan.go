@@ -8,7 +8,8 @@ import (
 // A plan is what to do in a situation.
 type plan struct {
 	start   []want            // to be started now, in this order
-	waiting []Waiting         // everything else that is wanted
+	waiting []Waiting         // everything else that is wanted, without imports that are not due
+	soon    bool              // something waits for nothing but the time between two starts
 	wanted  map[key]time.Time // what the facts ask for, and since when
 	next    time.Time         // when to plan again even if nothing happens; zero is never
 }
@@ -51,7 +52,9 @@ func (s *situation) plan() plan {
 				p.wait(w, w.reason)
 			case w.notBefore.After(s.now):
 				p.wakeAt(w.notBefore)
-				p.wait(w, w.reason)
+				if w.cause.Kind != CauseSchedule {
+					p.wait(w, w.reason)
+				}
 			case chosen != "":
 				p.wait(w, "its turn after "+chosen)
 			default:
@@ -75,6 +78,7 @@ func (s *situation) plan() plan {
 			p.wait(w, "its turn after "+locked[i].agent+" "+locked[i].profile)
 		case s.settings.Stagger > 0 && ready.After(s.now):
 			p.wakeAt(ready)
+			p.soon = true
 			p.wait(w, "the time between two starts")
 		default:
 			p.start = append(p.start, w)

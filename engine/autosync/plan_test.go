@@ -139,7 +139,7 @@ func TestPlan(t *testing.T) {
 		{"import schedule, not yet", func(s *situation) {
 			s.agent("HR").Import = Schedule{Every: time.Hour}
 			s.imported["HR"] = noon.Add(-50 * time.Minute)
-		}, "start: \nwait: HR delta-import for the import schedule\nnext: 10m0s"},
+		}, "start: \nwait: \nnext: 10m0s"},
 		{"import schedule, automatic and due", func(s *situation) {
 			s.agent("HR").Import = Schedule{}
 			s.imported["HR"] = noon.Add(-50 * time.Minute)

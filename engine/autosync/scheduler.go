@@ -55,6 +55,7 @@ type Scheduler struct {
 	running  map[string]*execution // by agent
 	judge    []*execution          // ended, and not yet compared with the facts
 	barriers []*barrier
+	settling []*settling
 
 	facts     map[string]Facts
 	factDelay delay // of an engine that cannot tell its facts
@@ -141,9 +142,7 @@ func (s *Scheduler) Run(ctx context.Context) error {
 		return err
 	}
 	defer s.end()
-	if err := s.loop(ctx); !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
-		return err
-	}
+	_ = s.loop(ctx) // the error of ctx
 	return nil
 }
 
@@ -176,6 +175,10 @@ func (s *Scheduler) end() {
 		b.done <- ErrStopped
 	}
 	s.barriers = nil
+	for _, w := range s.settling {
+		w.done <- ErrStopped
+	}
+	s.settling = nil
 }
 
 // loop decides, starts and collects runs. In a call of Once it returns nil when
@@ -251,7 +254,7 @@ func (s *Scheduler) step(ctx context.Context) (next time.Time, quiet bool, err e
 
 	view := s.situation(now)
 	p := view.plan()
-	if s.once != nil && s.imports && len(s.running) == 0 && len(p.start) == 0 && p.next.IsZero() {
+	if s.once != nil && s.imports && len(s.running) == 0 && len(p.start) == 0 && !p.soon {
 		s.imports = false
 		view = s.situation(now)
 		p = view.plan()
@@ -267,7 +270,11 @@ func (s *Scheduler) step(ctx context.Context) (next time.Time, quiet bool, err e
 	for _, w := range p.start {
 		s.launch(ctx, w, now)
 	}
-	return p.next, s.once != nil && len(s.running) == 0 && len(s.barriers) == 0 && p.next.IsZero(), nil
+	rests := len(s.running) == 0 && len(s.barriers) == 0 && !p.soon
+	if rests {
+		s.atRest()
+	}
+	return p.next, s.once != nil && rests, nil
 }
 
 // situation is what the planner sees.
@@ -355,10 +362,16 @@ func (s *Scheduler) finish(ctx context.Context, e *execution) {
 	defer s.mu.Unlock()
 	now := s.clock()
 	delete(s.running, e.agent)
+	if len(e.outcome.Steps) > 0 {
+		e.steps = e.outcome.Steps
+	}
 	completed := e.completed(now)
 	s.last[e.agent] = completed
 	if s.once != nil {
 		s.once.add(completed, e)
+	}
+	for _, w := range s.settling {
+		w.summary.add(completed, e)
 	}
 	done := e.done()
 	for _, r := range e.serves {

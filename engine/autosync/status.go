@@ -41,7 +41,8 @@ type Backoff struct {
 // since the scheduler was made.
 type AgentStatus struct {
 	Facts
-	Last *Completed `json:"last,omitempty"`
+	NextImport time.Time  `json:"nextImport,omitzero"` // by its schedule; zero if it has none, or is due
+	Last       *Completed `json:"last,omitempty"`
 }
 
 // A Completed is a run that has ended.
@@ -85,16 +86,19 @@ func (s *Scheduler) Status() Status {
 		status.Backoff = append(status.Backoff, Backoff{k.agent, k.profile, d.failures, d.next, d.reason})
 	}
 	slices.SortFunc(status.Backoff, func(a, b Backoff) int { return a.Next.Compare(b.Next) })
+	view := situation{now: s.clock(), settings: s.settings, facts: s.facts, delays: s.delays, imported: s.imported}
 	for _, a := range s.settings.Agents {
 		agent := AgentStatus{Facts: s.facts[a.Name]}
 		agent.Agent = a.Name
+		if a.interval() > 0 && agent.Imported {
+			agent.NextImport = view.nextImport(a)
+		}
 		if last, ok := s.last[a.Name]; ok {
 			agent.Last = &last
 		}
 		status.Agents = append(status.Agents, agent)
 	}
 	if s.facts != nil {
-		view := situation{settings: s.settings, facts: s.facts, delays: s.delays}
 		status.Hold, _ = view.hold()
 	}
 	return status

@@ -168,20 +168,28 @@ func (s *situation) followUps(a AgentSettings) []want {
 	return list
 }
 
-// scheduled returns the next import that is due by itself.
+// scheduled returns the import that is due by itself.
 func (s *situation) scheduled(a AgentSettings) []want {
-	every := a.interval()
-	if every == 0 || s.once || !s.facts[a.Name].Imported {
+	if s.once || !s.facts[a.Name].Imported || a.interval() == 0 {
 		return nil
 	}
 	w := want{key: key{a.Name, a.Operations[run.DeltaImport]}, cause: Cause{Kind: CauseSchedule}}
-	if last, ok := s.imported[a.Name]; ok && !last.After(s.now) {
-		w.since = last.Add(every)
-		w.notBefore, w.reason = w.since, "the import schedule"
-	} else { // nobody knows when, or the clock was set back
+	if w.since = s.nextImport(a); w.since.IsZero() {
 		w.fact = true
+	} else {
+		w.notBefore, w.reason = w.since, "the import schedule"
 	}
 	return []want{w}
+}
+
+// nextImport returns when an agent with an import schedule is due. The zero time
+// is at once: nobody knows when it was last imported, or the clock was set back.
+func (s *situation) nextImport(a AgentSettings) time.Time {
+	last, ok := s.imported[a.Name]
+	if !ok || last.After(s.now) {
+		return time.Time{}
+	}
+	return last.Add(a.interval())
 }
 
 // complete adds since when a run is wanted, and what keeps it back.

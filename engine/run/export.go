@@ -31,7 +31,8 @@ func (s *step) exportStep() error {
 	if !ok {
 		return fault.New("stopped-entry-point-not-implemented", "agent %q cannot export", s.agent.Name)
 	}
-	x := &export{step: s, allOrNothing: s.agent.Agent.Capabilities().AllOrNothing}
+	capabilities := s.agent.Agent.Capabilities()
+	x := &export{step: s, allOrNothing: capabilities.AllOrNothing, anchorIsDN: capabilities.AnchorIsDN}
 	pending, err := x.begin()
 	if err != nil || !pending {
 		return err
@@ -64,6 +65,7 @@ type export struct {
 	batch        uint64 // of this step
 	confirmed    uint64 // the last batch that ended well
 	allOrNothing bool
+	anchorIsDN   bool
 	sent         int
 	total        int
 	named        []naming // to be stored once everything is written
@@ -308,11 +310,7 @@ func (x *export) settle(out []outgoing, changes []agent.Change, results []agent.
 			continue
 		}
 		x.report.Exports[exportCounter(out[i])]++
-		n := naming{out[i].id, result.DN, result.Anchor}
-		if out[i].rename && n.dn == "" {
-			n.dn = changes[i].NewDN
-		}
-		if n.dn != "" || n.anchor != "" && n.anchor != changes[i].Anchor {
+		if n, learnt := x.learnt(out[i], changes[i], result); learnt {
 			x.named = append(x.named, n)
 		}
 	}
@@ -335,6 +333,22 @@ func (x *export) settle(out []outgoing, changes []agent.Change, results []agent.
 		}
 		return nil
 	})
+}
+
+// learnt returns how an object is named after its change, if that is news.
+func (x *export) learnt(o outgoing, change agent.Change, result agent.Result) (naming, bool) {
+	n := naming{id: o.id}
+	expected := change.DN
+	if o.rename {
+		expected, n.dn = change.NewDN, change.NewDN
+	}
+	if result.DN != "" && result.DN != expected {
+		n.dn = result.DN
+	}
+	if !x.anchorIsDN && result.Anchor != change.Anchor {
+		n.anchor = result.Anchor
+	}
+	return n, n.dn != "" || n.anchor != ""
 }
 
 func exportCounter(o outgoing) string {
@@ -375,7 +389,6 @@ func (x *export) rename() error {
 	if len(x.named) == 0 {
 		return nil
 	}
-	anchorIsDN := x.agent.Agent.Capabilities().AnchorIsDN
 	for page := range slices.Chunk(x.named, exportPage) {
 		err := x.space.Update(func(tx *space.Tx) error {
 			for _, n := range page {
@@ -388,7 +401,7 @@ func (x *export) rename() error {
 						c.DN = n.dn
 					}
 					switch {
-					case anchorIsDN && n.dn != "" && c.Anchor != "":
+					case x.anchorIsDN && n.dn != "" && c.Anchor != "":
 						c.Anchor = n.dn
 					case n.anchor != "":
 						c.Anchor = n.anchor

@@ -118,8 +118,6 @@ type staging struct {
 	seen     bitmap // by sequence number
 	entries  int
 	stopped  bool
-	digests  []space.Digest
-	changed  []int // entries of the page that have to be staged
 	buffer   []byte
 }
 
@@ -139,9 +137,10 @@ func (x *staging) read(stream agent.Import) error {
 	var stageErr error
 	for page := range full {
 		if stageErr == nil && !x.stopped {
-			if stageErr = x.page(page); stageErr != nil || x.stopped {
+			if stageErr = x.pages(page, free, full); stageErr != nil || x.stopped {
 				cancel()
 			}
+			continue
 		}
 		free <- page
 	}
@@ -179,43 +178,43 @@ func (x *staging) fetch(ctx context.Context, stream agent.Import, free <-chan *a
 	}
 }
 
+// pages stages a page, and those that are there as soon as it is done.
+func (x *staging) pages(page *agent.Page, free chan<- *agent.Page, full <-chan *agent.Page) error {
+	return x.space.Batches(func(tx *space.Tx) (more bool, err error) {
+		err = x.page(tx, page)
+		free <- page
+		if err != nil || x.stopped {
+			return false, err
+		}
+		select {
+		case page, more = <-full:
+		default:
+		}
+		return more, nil
+	})
+}
+
 // page stages the entries of a page. Entries that are as they were when they
 // were last staged need no more than a look at the anchor index.
-func (x *staging) page(page *agent.Page) error {
-	x.digests = x.digests[:0]
+func (x *staging) page(tx *space.Tx, page *agent.Page) error {
 	for i := range page.Entries {
-		x.digests = append(x.digests, x.digest(&page.Entries[i]))
-	}
-	x.changed = x.changed[:0]
-	err := x.space.View(func(tx *space.Tx) error {
-		for i := range page.Entries {
-			unchanged, err := x.unchanged(tx, &page.Entries[i], x.digests[i])
-			if err != nil {
-				return err
-			}
-			if !unchanged {
-				x.changed = append(x.changed, i)
-			}
+		e := &page.Entries[i]
+		digest := x.digest(e)
+		unchanged, err := x.unchanged(tx, e, digest)
+		if err != nil {
+			return err
 		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	if len(x.changed) > 0 {
-		err = x.space.Update(func(tx *space.Tx) error {
-			for _, i := range x.changed {
-				if err := x.entry(tx, &page.Entries[i], x.digests[i]); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
+		if unchanged {
+			continue
+		}
+		if err := x.entry(tx, e, digest); err != nil {
+			return err
+		}
 	}
 	x.entries += len(page.Entries)
 	x.progress(x.agent.Name, x.report.Type, x.entries, 0)
 	x.stopped = x.stopped || x.report.tooManyErrors()
-	return err
+	return nil
 }
 
 // unchanged reports whether an entry is what was staged last for its object,

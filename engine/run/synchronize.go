@@ -94,33 +94,32 @@ type synchronization struct {
 
 // walk calls visit for the objects that next lists, many to a transaction.
 func (x *synchronization) walk(next func(tx *space.Tx, after identity.ID, limit int) ([]identity.ID, error), visit func(*space.Tx, identity.ID) error) error {
-	after, more := identity.ID(0), true
-	for more && !x.stopped {
+	after := identity.ID(0)
+	return x.space.Batches(func(tx *space.Tx) (more bool, err error) {
 		if err := x.ctx.Err(); err != nil {
-			return err
+			return false, err
 		}
-		err := x.space.Update(func(tx *space.Tx) error {
-			ids, err := next(tx, after, syncBatchObjects)
-			more = len(ids) == syncBatchObjects
-			for _, id := range ids {
-				if err != nil || x.stopped {
-					break
-				}
-				after = id
-				err = visit(tx, id)
-				if tx.Len() > syncBatchWrites {
-					more = true
-					break
-				}
-			}
-			return err
-		})
+		ids, err := next(tx, after, syncBatchObjects)
 		if err != nil {
-			return err
+			return false, err
+		}
+		more = len(ids) == syncBatchObjects
+		for _, id := range ids {
+			after = id
+			if err := visit(tx, id); err != nil {
+				return false, err
+			}
+			if tx.Len() > syncBatchWrites {
+				more = true
+				break
+			}
+			if x.stopped {
+				break
+			}
 		}
 		x.progress(x.agent.Name, x.report.Type, x.processed, x.total)
-	}
-	return nil
+		return more && !x.stopped, nil
+	})
 }
 
 // ordinary synchronizes an object unless it is gone: those come last.

@@ -301,6 +301,9 @@ func (tx *Tx) FindObjects(objectType, attribute string, value identity.Value) ([
 // FindDisconnectors returns the normal disconnectors of an agent and type whose
 // imported attribute holds the value, likewise.
 func (tx *Tx) FindDisconnectors(agent, objectType, attribute string, value identity.Value) ([]identity.ID, error) {
+	if tx.Counters(agent)[CountDisconnector] == 0 {
+		return nil, nil
+	}
 	return tx.find(tx.space.Number(agent), objectType, attribute, value)
 }
 

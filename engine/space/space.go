@@ -16,6 +16,10 @@ type Space struct {
 	store store.Store
 	names names
 
+	registering sync.Mutex // one registration at a time
+
+	writer sync.Mutex // held while a transaction is computed and committed
+
 	mu     sync.RWMutex // guards the registrations, which change between runs only
 	agents map[string]*registration
 	bySpc  map[uint16]*registration
@@ -84,23 +88,30 @@ func (s *Space) register(name string, number uint16) *registration {
 // Register makes sure that an agent has a number, and says how its objects are
 // named. An agent once registered keeps its number for ever.
 func (s *Space) Register(agent string, naming Naming) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	r := s.agents[agent]
-	if r == nil {
-		number := uint16(1)
-		for s.bySpc[number] != nil {
-			number++
-		}
+	s.registering.Lock()
+	defer s.registering.Unlock()
+	s.mu.RLock()
+	known := s.agents[agent] != nil
+	number := uint16(1)
+	for s.bySpc[number] != nil {
+		number++
+	}
+	s.mu.RUnlock()
+	if !known {
+		// Without mu: a transaction takes it within the store's lock.
 		err := s.store.Update(func(tx store.Tx) error {
 			return tx.Put(bucketMeta, []byte("agent/"+agent), []byte{byte(number >> 8), byte(number)})
 		})
 		if err != nil {
 			return fmt.Errorf("register agent %q: %w", agent, err)
 		}
-		r = s.register(agent, number)
 	}
-	r.naming = naming
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !known {
+		s.register(agent, number)
+	}
+	s.agents[agent].naming = naming
 	return nil
 }
 
@@ -129,18 +140,7 @@ func (s *Space) Number(agent string) uint16 {
 // Update calls fn with a transaction and commits what its units changed. If fn
 // returns an error or panics, nothing is changed.
 func (s *Space) Update(fn func(*Tx) error) error {
-	var tx *Tx
-	err := s.store.Update(func(kv store.Tx) error {
-		tx = s.begin(kv)
-		if err := fn(tx); err != nil {
-			return err
-		}
-		return tx.commit(kv)
-	})
-	if err == nil {
-		s.names.committed(tx.namesSaved)
-	}
-	return err
+	return s.Batches(func(tx *Tx) (bool, error) { return false, fn(tx) })
 }
 
 // View calls fn with a transaction over the current state. What fn changes is

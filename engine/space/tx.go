@@ -440,12 +440,15 @@ func (tx *Tx) LastSequence(agent string) uint64 {
 	return 0
 }
 
-// commit writes everything to the store transaction, in key order.
-func (tx *Tx) commit(kv store.Tx) error {
+// finish brings everything that the transaction has gathered into its buffer.
+func (tx *Tx) finish() error {
 	if len(tx.changedC)+len(tx.changedO) > 0 {
 		if err := tx.Unit(func() error { return nil }); err != nil {
 			return err
 		}
+	}
+	if tx.kv.Len() == 0 {
+		return nil
 	}
 	for spc, last := range tx.sequences {
 		if err := tx.kv.Put(bucketMeta, sequenceKey(spc), binary.BigEndian.AppendUint64(nil, last)); err != nil {
@@ -462,10 +465,7 @@ func (tx *Tx) commit(kv store.Tx) error {
 		}
 	}
 	var err error
-	if tx.namesSaved, err = tx.space.names.save(tx.kv); err != nil {
-		return err
-	}
-	_, err = tx.kv.Flush(kv)
+	tx.namesSaved, err = tx.space.names.save(tx.kv)
 	return err
 }
 

@@ -205,10 +205,11 @@ func (b *Buffer) Len() int {
 	return n
 }
 
-// Flush writes everything to dst, bucket by bucket and in key order, and leaves
-// the buffer empty. It returns how many writes that took, deletions included. On
-// an error the buffer is as it was and dst has got a part: roll it back.
-func (b *Buffer) Flush(dst Tx) (puts int, err error) {
+// WriteTo writes everything to dst, bucket by bucket and in key order, and leaves
+// the buffer as it is. It returns how many writes that took, deletions included.
+// After an error dst has got a part: roll it back. Others may read the buffer
+// meanwhile.
+func (b *Buffer) WriteTo(dst Tx) (puts int, err error) {
 	for _, o := range b.overlays {
 		o.entries.Scan(func(key string, value []byte) bool {
 			if value == nil {
@@ -223,6 +224,15 @@ func (b *Buffer) Flush(dst Tx) (puts int, err error) {
 			return puts - 1, err
 		}
 	}
+	return puts, nil
+}
+
+// Flush is [Buffer.WriteTo], after which the buffer is empty. On an error it is
+// as it was.
+func (b *Buffer) Flush(dst Tx) (puts int, err error) {
+	if puts, err = b.WriteTo(dst); err != nil {
+		return puts, err
+	}
 	for _, o := range b.overlays {
 		o.entries.Clear()
 	}
@@ -232,5 +242,9 @@ func (b *Buffer) Flush(dst Tx) (puts int, err error) {
 	b.flushes++
 	return puts, nil
 }
+
+// Rebase puts the buffer over another base: one that holds what the old one did,
+// and perhaps writes of the buffer.
+func (b *Buffer) Rebase(base Reader) { b.base = base }
 
 var _ Tx = (*Buffer)(nil)

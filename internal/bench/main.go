@@ -18,6 +18,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"runtime/pprof"
 	"strings"
 	"time"
 )
@@ -26,12 +27,13 @@ var (
 	people = flag.Int("people", 100000, "how many people")
 	runs   = flag.Int("runs", 3, "how often everything is measured")
 	phase  = flag.String("phase", "", "run one phase (used by the program itself)")
+	cpu    = flag.String("cpu", "", "write a CPU profile of the step `name` to cpu.prof and measure nothing else")
 	folder = flag.String("folder", "", "where the data is (used by the program itself)")
 )
 
 func main() {
 	flag.Parse()
-	if err := run(); err != nil {
+	if err := start(); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
@@ -47,7 +49,7 @@ type figure struct {
 	Puts    int           `json:"puts,omitempty"`
 }
 
-func run() error {
+func start() error {
 	if *phase != "" {
 		return runPhase(*phase, *folder)
 	}
@@ -58,6 +60,9 @@ func run() error {
 	defer os.RemoveAll(dir)
 	if err := generate(dir, *people); err != nil {
 		return err
+	}
+	if *cpu != "" {
+		return engineRun(dir, filepath.Join(dir, "state"), nil)
 	}
 	fmt.Printf("%d people, 12 attributes, 8 flows; %s, %d processors\n\n", *people, runtime.Version(), runtime.NumCPU())
 	best := map[string]figure{}
@@ -144,6 +149,17 @@ func runPhase(name, dir string) error {
 // measure prints the figure of fn.
 func measure(name string, objects int, fn func() error) error {
 	runtime.GC()
+	if name == *cpu {
+		f, err := os.Create("cpu.prof")
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return err
+		}
+		defer pprof.StopCPUProfile()
+	}
 	start := time.Now()
 	if err := fn(); err != nil {
 		return fmt.Errorf("%s: %w", name, err)

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"errors"
+	"os/user"
+)
+
+type execCmd struct {
+	Agent   string `arg:"" help:"The agent."`
+	Profile string `arg:"" help:"The run profile, such as full-import."`
+}
+
+func (*execCmd) Help() string {
+	return "If a daemon is running it does the work, when nothing is in its way; otherwise this command does. " +
+		"A run that the daemon has started goes on if this command is interrupted."
+}
+
+func (c *execCmd) Run(a *app) (err error) {
+	service, closer, err := a.service()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closer.Close()) }()
+	line := a.statusLine()
+	defer line.Clear()
+	record, err := service.Exec(a.ctx, c.Agent, c.Profile, userName(), line.Progress)
+	if err != nil {
+		return err
+	}
+	line.Clear()
+	if a.JSON {
+		err = a.printJSON(record)
+	} else {
+		err = printRecord(a.stdout, record)
+	}
+	if err != nil {
+		return err
+	}
+	return exitFor(record.Result.Severity()).result()
+}
+
+// userName returns the name of the user of this process, as far as it is known.
+func userName() string {
+	u, err := user.Current()
+	if err != nil {
+		return ""
+	}
+	return u.Username
+}

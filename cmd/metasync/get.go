@@ -1,0 +1,182 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/metasync/metasync/engine"
+)
+
+type getCmd struct {
+	CS getConnectorsCmd `cmd:"" name:"cs" help:"Objects of the connector space of an agent."`
+	MV getObjectsCmd    `cmd:"" name:"mv" help:"Objects of the metaverse."`
+}
+
+// limit is the flag of commands that list.
+type limit struct {
+	Limit *int `placeholder:"N" help:"At most N of them; 0 is all (default: 20, all with --json)."`
+}
+
+// unasked is how many people get to see unless they ask for a number.
+const unasked = 20
+
+// most returns the greatest number to list.
+func (l limit) most(a *app) int {
+	switch {
+	case l.Limit != nil && *l.Limit > 0:
+		return *l.Limit
+	case l.Limit != nil || a.JSON:
+		return math.MaxInt32
+	}
+	return unasked
+}
+
+// mention tells that there may be more than what was listed.
+func (l limit) mention(a *app, listed int) {
+	if l.Limit == nil && !a.JSON && listed == unasked {
+		fmt.Fprintf(a.stderr, "the first %d; --limit 0 shows all\n", unasked)
+	}
+}
+
+type getConnectorsCmd struct {
+	Agent   string `arg:"" help:"The agent."`
+	State   string `placeholder:"STATE" help:"Only objects in this state: connector, explicit-connector, disconnector, explicit-disconnector, filtered-disconnector, placeholder."`
+	Pending string `enum:",import,export" default:"" placeholder:"import|export" help:"Only objects with a pending import or export."`
+	Key     string `placeholder:"KEY" help:"Only the object with this anchor, DN or id."`
+	limit
+}
+
+func (c *getConnectorsCmd) Run(a *app) (err error) {
+	service, closer, err := a.service()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closer.Close()) }()
+	views, err := service.Connectors(a.ctx, engine.ConnectorQuery{
+		Agent: c.Agent, State: c.State, Pending: c.Pending, Key: c.Key, Limit: c.most(a),
+	})
+	if err != nil {
+		return err
+	}
+	if a.JSON {
+		return a.printJSON(views)
+	}
+	for i, v := range views {
+		if i > 0 {
+			fmt.Fprintln(a.stdout)
+		}
+		if err := a.printConnector(v); err != nil {
+			return err
+		}
+	}
+	c.mention(a, len(views))
+	return nil
+}
+
+func (a *app) printConnector(v engine.ConnectorView) error {
+	title := v.Anchor
+	if v.DN != "" {
+		title = v.DN
+	}
+	fmt.Fprintf(a.stdout, "%s %s %s\n", v.Agent, v.Object, oneLine(title))
+	t := newTable(a.stdout)
+	t.row("  id", v.ID)
+	t.row("  state", v.State)
+	if v.Metaverse != nil {
+		t.row("  metaverse", *v.Metaverse)
+	}
+	if e := v.Error; e != nil {
+		t.row("  error", fmt.Sprintf("%s: %s", e.Name, e.Detail))
+	}
+	for _, name := range slices.Sorted(maps.Keys(v.Attributes)) {
+		t.row("    "+name, valuesText(v.Attributes[name]))
+	}
+	for _, d := range []struct {
+		name  string
+		delta *engine.DeltaView
+	}{{"pending import", v.PendingImport}, {"pending export", v.PendingExport}, {"unconfirmed export", v.Unconfirmed}} {
+		if d.delta == nil {
+			continue
+		}
+		t.row("  "+d.name, d.delta.Operation)
+		if d.delta.DN != "" {
+			t.row("    DN", d.delta.DN)
+		}
+		for _, name := range slices.Sorted(maps.Keys(d.delta.Changes)) {
+			t.row("    "+name, changeText(d.delta.Changes[name]))
+		}
+	}
+	return t.end()
+}
+
+// changeText is a change of an attribute as people read it.
+func changeText(c engine.ChangeView) string {
+	parts := []string{c.Operation}
+	if len(c.Removed) > 0 {
+		parts = append(parts, "-"+valuesText(c.Removed))
+	}
+	if len(c.Values) > 0 {
+		parts = append(parts, valuesText(c.Values))
+	}
+	return strings.Join(parts, " ")
+}
+
+// valuesText is the values of an attribute as people read them.
+func valuesText(values []any) string {
+	texts := make([]string, len(values))
+	for i, v := range values {
+		texts[i] = fmt.Sprint(v)
+	}
+	return strings.Join(texts, " | ")
+}
+
+type getObjectsCmd struct {
+	Type string `arg:"" help:"The object type."`
+	Key  string `placeholder:"ID" help:"Only the object with this id."`
+	limit
+}
+
+func (c *getObjectsCmd) Run(a *app) (err error) {
+	service, closer, err := a.service()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closer.Close()) }()
+	views, err := service.Objects(a.ctx, engine.ObjectQuery{Type: c.Type, Key: c.Key, Limit: c.most(a)})
+	if err != nil {
+		return err
+	}
+	if a.JSON {
+		return a.printJSON(views)
+	}
+	for i, v := range views {
+		if i > 0 {
+			fmt.Fprintln(a.stdout)
+		}
+		if err := a.printObject(v); err != nil {
+			return err
+		}
+	}
+	c.mention(a, len(views))
+	return nil
+}
+
+func (a *app) printObject(v engine.ObjectView) error {
+	fmt.Fprintf(a.stdout, "%s %s\n", v.Type, v.ID)
+	t := newTable(a.stdout)
+	for _, name := range slices.Sorted(maps.Keys(v.Attributes)) {
+		attribute := v.Attributes[name]
+		t.row("  "+name, valuesText(attribute.Values), attribute.Contributor, attribute.Rule)
+	}
+	if err := t.end(); err != nil {
+		return err
+	}
+	for _, link := range v.Connectors {
+		fmt.Fprintf(a.stdout, "  connector: %s %s %s\n", link.Agent, link.Object, oneLine(link.Anchor))
+	}
+	return nil
+}

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"errors"
+
+	"github.com/metasync/metasync/engine/fault"
+	"github.com/metasync/metasync/engine/run"
+)
+
+type historyCmd struct {
+	Run_ uint64 `arg:"" optional:"" name:"run" help:"The number of one run to show."`
+	limit
+}
+
+func (c *historyCmd) Run(a *app) (err error) {
+	service, closer, err := a.service()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closer.Close()) }()
+	if c.Run_ != 0 {
+		return a.showRun(service.Record(a.ctx, c.Run_))
+	}
+	records, err := service.History(a.ctx, c.most(a))
+	if err != nil {
+		return err
+	}
+	if a.JSON {
+		return a.printJSON(records)
+	}
+	t := newTable(a.stdout)
+	t.row("RUN", "STARTED", "TOOK", "AGENT", "PROFILE", "RESULT", "CAUSE")
+	for _, r := range records {
+		t.row(r.Run, stamp(r.Started), took(r.Started, r.Ended), r.Agent, r.Profile, r.Result, causeText(r.Cause))
+	}
+	if err := t.end(); err != nil {
+		return err
+	}
+	c.mention(a, len(records))
+	return nil
+}
+
+func (a *app) showRun(record *run.Record, err error) error {
+	switch {
+	case err != nil:
+		return err
+	case record == nil:
+		return fault.New("unknown-run", "there is no such run in the history")
+	case a.JSON:
+		return a.printJSON(record)
+	}
+	return printRecord(a.stdout, record)
+}

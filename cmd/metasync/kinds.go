@@ -1,0 +1,11 @@
+package main
+
+import (
+	"github.com/metasync/metasync/agents/csv"
+	"github.com/metasync/metasync/engine/agent"
+)
+
+// kinds are the kinds of connected systems that a configuration may name.
+var kinds = []agent.Kind{
+	csv.Kind,
+}

@@ -1,0 +1,106 @@
+// Command metasync is the whole product in one binary: the daemon, and the
+// command line for people and scripts. What it does is in the packages beside it;
+// here are only the commands, a file for each, and how they print.
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/metasync/metasync/daemon"
+)
+
+// The exit codes. They are part of the interface, see docs/operations.md.
+const (
+	exitDone   exitCode = 0
+	exitFailed exitCode = 1
+	exitUsage  exitCode = 2
+	exitErrors exitCode = 3 // done, with errors on some objects
+	exitHeld   exitCode = 4 // by a threshold
+)
+
+// An exitCode is the error of a command that has already said what is wrong.
+type exitCode int
+
+func (c exitCode) Error() string { return "" }
+
+// cli is the command line.
+type cli struct {
+	globals
+
+	Init     initCmd     `cmd:"" help:"Write a commented configuration, sample data and a scripts folder into a folder."`
+	Validate validateCmd `cmd:"" help:"Check the configuration and the scripts; show every mistake with its place."`
+	Run      runCmd      `cmd:"" help:"Run the daemon until it is stopped."`
+	Once     onceCmd     `cmd:"" help:"Import, synchronize, export and confirm until nothing is left to do."`
+	Exec     execCmd     `cmd:"" help:"Carry out one run profile of an agent; print the run record."`
+	Get      getCmd      `cmd:"" help:"Show objects."`
+	History  historyCmd  `cmd:"" help:"Show what has run, or one run with its counters and errors."`
+	Status   statusCmd   `cmd:"" help:"Show what is pending, unconfirmed, held or failing."`
+	Eval     evalCmd     `cmd:"" help:"Evaluate an expression."`
+	Schema   schemaCmd   `cmd:"" help:"Print the JSON Schema of the configuration, for editors."`
+	Version  versionCmd  `cmd:"" help:"Print the version."`
+}
+
+// globals are the flags of every command.
+type globals struct {
+	Config string `short:"c" default:"metasync.yaml" placeholder:"FILE" help:"The configuration (default: metasync.yaml)."`
+	JSON   bool   `name:"json" help:"Print one JSON document."`
+}
+
+// An app is what commands work with.
+type app struct {
+	globals
+	ctx    context.Context // done at the first signal
+	stdout io.Writer
+	stderr io.Writer
+}
+
+// daemon returns the options of the daemon of this configuration.
+func (a *app) daemon() daemon.Options {
+	return daemon.Options{File: a.Config, Kinds: kinds, Version: version}
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // the second signal ends the process at once
+	os.Exit(int(execute(ctx, os.Args[1:], os.Stdout, os.Stderr)))
+}
+
+// execute carries out a command line and returns its exit code.
+func execute(ctx context.Context, args []string, stdout, stderr io.Writer) exitCode {
+	var c cli
+	helped := false
+	parser := kong.Must(&c,
+		kong.Name("metasync"),
+		kong.Description("metasync keeps identity systems in step."),
+		kong.UsageOnError(),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+		kong.Writers(stdout, stderr),
+		kong.Exit(func(int) { helped = true }),
+	)
+	command, err := parser.Parse(args)
+	if helped {
+		return exitDone
+	}
+	a := &app{c.globals, ctx, stdout, stderr}
+	if err != nil {
+		a.printError(err)
+		return exitUsage
+	}
+	err = command.Run(a)
+	code := exitFailed
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.As(err, &code):
+		return code
+	}
+	a.printError(err)
+	return exitFailed
+}

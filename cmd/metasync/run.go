@@ -1,0 +1,75 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/metasync/metasync/console"
+	"github.com/metasync/metasync/daemon"
+	"github.com/metasync/metasync/engine/store"
+)
+
+type runCmd struct{}
+
+func (*runCmd) Help() string {
+	return "The daemon imports, synchronizes and exports whenever a schedule or a trigger asks for it. " +
+		"A changed configuration or script takes effect by itself, if it is in order. " +
+		"SIGINT and SIGTERM end it cleanly, a second one at once. The log goes to standard error."
+}
+
+// startup is what run prints when it starts.
+type startup struct {
+	Version       string `json:"version"`
+	PID           int    `json:"pid"`
+	Configuration string `json:"configuration"`
+	Scripts       string `json:"scripts"`
+	State         string `json:"state"`
+	Socket        string `json:"socket"`
+	Agents        int    `json:"agents"`
+	Triggers      int    `json:"triggers"`
+}
+
+func (*runCmd) Run(a *app) (err error) {
+	options := a.daemon()
+	options.Log = a.logger(slog.LevelInfo)
+	d, err := daemon.Open(a.ctx, options)
+	if errors.Is(err, store.ErrLocked) {
+		return inUse(daemon.StateFolder(options), err)
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.Close()) }()
+	status, err := d.Status(a.ctx)
+	if err != nil {
+		return err
+	}
+	work, ctx := errgroup.WithContext(a.ctx)
+	work.Go(func() error { return d.Run(ctx) })
+	work.Go(func() error { return console.Serve(ctx, d.StateFolder(), d, options.Log) })
+	if err := a.printStartup(status); err != nil {
+		options.Log.Warn("standard output cannot be written", "err", err)
+	}
+	return work.Wait()
+}
+
+func (a *app) printStartup(s daemon.Status) error {
+	now := startup{
+		Version: s.Version, PID: s.PID, Configuration: s.File, Scripts: s.Scripts.Folder, State: s.State,
+		Socket: console.SocketPath(s.State), Agents: len(s.Agents), Triggers: len(s.Triggers),
+	}
+	if a.JSON {
+		return a.printJSON(now)
+	}
+	fmt.Fprintf(a.stdout, "metasync %s, process %d\n", now.Version, now.PID)
+	t := newTable(a.stdout)
+	t.row("  configuration", nearest(now.Configuration), "watched")
+	t.row("  scripts", nearest(now.Scripts)+string(filepath.Separator), "watched")
+	t.row("  state", nearest(now.State)+string(filepath.Separator), "")
+	t.row("  at work on", fmt.Sprintf("%s, %s", number(now.Agents, "agent"), number(now.Triggers, "trigger")), "")
+	return t.end()
+}

@@ -1,0 +1,158 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/metasync/metasync/daemon"
+	"github.com/metasync/metasync/engine/fault"
+)
+
+type statusCmd struct{}
+
+func (*statusCmd) Run(a *app) (err error) {
+	service, closer, err := a.service()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closer.Close()) }()
+	status, err := service.Status(a.ctx)
+	if err != nil {
+		return err
+	}
+	if a.JSON {
+		return a.printJSON(status)
+	}
+	return printStatus(a.stdout, status)
+}
+
+func printStatus(w io.Writer, s daemon.Status) error {
+	printRejected(w, s.Rejected)
+	t := newTable(w)
+	t.row("daemon", daemonText(s))
+	t.row("configuration", nearest(s.File))
+	t.row("state", nearest(s.State))
+	t.row("scripts", fmt.Sprintf("%s, generation %s since %s", number(len(s.Scripts.Files), "file"), s.Scripts.Generation, stamp(s.Scripts.Since)))
+	t.row("metaverse", number(s.Metaverse, "object"))
+	if s.Scheduler.Hold != "" {
+		t.row("waiting", s.Scheduler.Hold)
+	}
+	if s.Scheduler.Error != "" {
+		t.row("error", s.Scheduler.Error)
+	}
+	for _, warning := range s.Warnings {
+		t.row("warning", warning)
+	}
+	if err := t.end(); err != nil {
+		return err
+	}
+	for _, part := range []func(io.Writer, daemon.Status) error{printAgents, printScheduler, printTriggers} {
+		if err := part(w, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func daemonText(s daemon.Status) string {
+	if !s.Running {
+		return "not running"
+	}
+	return fmt.Sprintf("running as process %d since %s, version %s", s.PID, stamp(s.Started), s.Version)
+}
+
+// printRejected says, before anything else, that what is in the files is not
+// what runs.
+func printRejected(w io.Writer, r *daemon.Rejected) {
+	if r == nil {
+		return
+	}
+	fmt.Fprintf(w, "*** REFUSED at %s: the files are wrong, and the last good ones stay in force.\n", stamp(r.At))
+	for _, e := range r.Errors {
+		at := fault.Position{File: nearest(e.File), Line: e.Line, Column: e.Column}
+		if at.IsZero() {
+			fmt.Fprintf(w, "***   %s\n", oneLine(e.Text))
+		} else {
+			fmt.Fprintf(w, "***   %s: %s\n", at, oneLine(e.Text))
+		}
+		if e.Hint != "" {
+			fmt.Fprintf(w, "***     hint: %s\n", oneLine(e.Hint))
+		}
+	}
+	fmt.Fprintln(w)
+}
+
+func printAgents(w io.Writer, s daemon.Status) error {
+	fmt.Fprintln(w)
+	t := newTable(w)
+	t.row("AGENT", "OBJECTS", "CONNECTED", "TO SYNC", "TO EXPORT", "UNCONFIRMED", "ERRORS", "LAST RUN", "RESULT")
+	for _, agent := range s.Agents {
+		last, result := "-", "-"
+		if r := agent.Last; r != nil {
+			last = fmt.Sprintf("%d %s %s", r.Run, r.Profile, stamp(r.Started))
+			result = string(r.Result)
+		}
+		t.row(agent.Agent, agent.Count["all"], agent.Count["total-connector"], agent.PendingImports, agent.PendingExports, agent.Unconfirmed,
+			agent.FailedImports+agent.FailedExports, last, result)
+	}
+	if err := t.end(); err != nil {
+		return err
+	}
+	for _, agent := range s.Agents {
+		if !agent.Imported {
+			fmt.Fprintf(w, "%s was never imported completely.\n", agent.Agent)
+		}
+		if agent.NeedsFullSync {
+			fmt.Fprintf(w, "%s needs a full synchronization: its rules have changed.\n", agent.Agent)
+		}
+	}
+	return nil
+}
+
+func printScheduler(w io.Writer, s daemon.Status) error {
+	rows := 0
+	t := newTable(w)
+	row := func(what, agent, profile, about string) {
+		if rows++; rows == 1 {
+			fmt.Fprintln(w)
+			t.row("SCHEDULER", "AGENT", "PROFILE", "")
+		}
+		t.row(what, agent, profile, about)
+	}
+	for _, r := range s.Scheduler.Running {
+		row("running", r.Agent, r.Profile, causeText(r.Cause)+", since "+stamp(r.Started))
+	}
+	for _, q := range s.Scheduler.Queue {
+		row("waiting", q.Agent, q.Profile, causeText(q.Cause)+until(q.NotBefore)+": "+q.For)
+	}
+	for _, b := range s.Scheduler.Backoff {
+		row("failed", b.Agent, b.Profile, fmt.Sprintf("%d times in a row%s: %s", b.Failures, until(b.Next), b.Error))
+	}
+	return t.end()
+}
+
+func until(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return ", not before " + stamp(t)
+}
+
+func printTriggers(w io.Writer, s daemon.Status) error {
+	if len(s.Triggers) == 0 {
+		return nil
+	}
+	fmt.Fprintln(w)
+	t := newTable(w)
+	t.row("TRIGGER", "AGENT", "LAST FIRED", "NEXT", "HEALTH")
+	for _, h := range s.Triggers {
+		health := "ok"
+		if h.Failures > 0 || h.Error != "" {
+			health = fmt.Sprintf("failed %d times: %s", h.Failures, h.Error)
+		}
+		t.row(h.Name, h.Agent, stamp(h.LastFire), stamp(h.Next), health)
+	}
+	return t.end()
+}

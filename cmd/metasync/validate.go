@@ -1,0 +1,48 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/metasync/metasync/daemon"
+)
+
+type validateCmd struct{}
+
+// validateResult is what validate prints with --json.
+type validateResult struct {
+	OK bool `json:"ok"`
+	daemon.Summary
+	Errors []daemon.Problem `json:"errors"`
+}
+
+func (*validateCmd) Run(a *app) error {
+	summary, err := daemon.Check(a.ctx, a.daemon())
+	if a.JSON {
+		if summary.File == "" {
+			summary.File = a.Config
+		}
+		if printErr := a.printJSON(validateResult{err == nil, summary, daemon.Problems(err)}); printErr != nil {
+			return printErr
+		}
+	}
+	if err != nil {
+		return err
+	}
+	for _, warning := range summary.Warnings {
+		fmt.Fprintf(a.stderr, "warning: %s\n", warning)
+	}
+	if a.JSON {
+		return nil
+	}
+	_, err = fmt.Fprintf(a.stdout, "ok: %s, %s, %s\n",
+		number(summary.Agents, "agent"), number(summary.Rules, "rule"), number(len(summary.Scripts), "script"))
+	return err
+}
+
+// number is a number of things as people read it.
+func number(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}

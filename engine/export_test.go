@@ -1,0 +1,6 @@
+package engine
+
+import "github.com/metasync/metasync/engine/space"
+
+// Space gives tests the objects themselves.
+func (e *Engine) Space() *space.Space { return e.space }

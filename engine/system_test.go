@@ -1,0 +1,183 @@
+package engine_test
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/metasync/metasync/engine/agent"
+	"github.com/metasync/metasync/engine/agent/agenttest"
+	"github.com/metasync/metasync/engine/identity"
+)
+
+// A system is a connected system of a test: a directory in memory, which may be
+// told to treat what it is sent as badly as real ones sometimes do.
+type system struct {
+	*agenttest.Directory
+	schema  identity.Schema
+	ignored map[string]bool           // attributes that it accepts and forgets
+	fixed   map[string]identity.Value // attributes that it gives a value of its own instead
+}
+
+// OpenExport implements agent.Exporter.
+func (s *system) OpenExport(ctx context.Context, req agent.ExportRequest) (agent.Export, error) {
+	export, err := s.Directory.OpenExport(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	return &systemExport{export, s}, nil
+}
+
+type systemExport struct {
+	agent.Export
+	system *system
+}
+
+// Put implements agent.Export.
+func (x *systemExport) Put(ctx context.Context, changes []agent.Change) ([]agent.Result, error) {
+	changes = slices.Clone(changes)
+	for i := range changes {
+		c := &changes[i]
+		c.Changes = slices.Clone(c.Changes)
+		c.Changes = slices.DeleteFunc(c.Changes, func(change identity.Change) bool { return x.system.ignored[change.Name] })
+		for j := range c.Changes {
+			if v, ok := x.system.fixed[c.Changes[j].Name]; ok {
+				c.Changes[j] = identity.Change{Name: c.Changes[j].Name, Op: identity.Replace, Values: []identity.Value{v}}
+			}
+		}
+	}
+	return x.Export.Put(ctx, changes)
+}
+
+// values parses the text of an attribute: several values are separated by
+// semicolons, no text is no value.
+func (s *system) values(objectType, name, text string) ([]identity.Value, error) {
+	t := s.schema.Type(objectType)
+	if t == nil {
+		return nil, fmt.Errorf("no object type %q", objectType)
+	}
+	a := t.Attribute(name)
+	if a == nil {
+		return nil, fmt.Errorf("%s has no attribute %q", objectType, name)
+	}
+	if text == "" {
+		return nil, nil
+	}
+	var values []identity.Value
+	for part := range strings.SplitSeq(text, ";") {
+		if a.Type == identity.TypeReference {
+			values = append(values, identity.Reference(part))
+			continue
+		}
+		v, err := identity.ParseValue(a.Type, part)
+		if err != nil {
+			return nil, err
+		}
+		values = append(values, v)
+	}
+	return identity.Normalize(values), nil
+}
+
+// object returns the object with the given anchor or DN.
+func (s *system) object(key string) (agenttest.Object, bool) {
+	for _, o := range s.Objects() {
+		if o.Anchor == key || o.DN == key {
+			return o, true
+		}
+	}
+	return agenttest.Object{}, false
+}
+
+// String shows all objects of the system, one to a line.
+func (s *system) String() string {
+	var b strings.Builder
+	for _, o := range s.Objects() {
+		b.WriteString(o.Anchor)
+		if o.DN != o.Anchor {
+			fmt.Fprintf(&b, " %q", o.DN)
+		}
+		fmt.Fprintf(&b, " %s:%s\n", o.Type, showAttributes(o.Attributes))
+	}
+	return b.String()
+}
+
+func showAttributes(attributes identity.Attributes) string {
+	var b strings.Builder
+	for _, a := range attributes {
+		fmt.Fprintf(&b, " %s=%s", a.Name, showValues(a.Values))
+	}
+	return b.String()
+}
+
+func showValues(values []identity.Value) string {
+	texts := make([]string, len(values))
+	for i, v := range values {
+		texts[i] = quoteIfNeeded(v.Text())
+	}
+	return strings.Join(texts, ";")
+}
+
+func quoteIfNeeded(text string) string {
+	if text == "" || strings.ContainsAny(text, " ;=\"") {
+		return "'" + text + "'"
+	}
+	return text
+}
+
+// The kind of agent that configurations of tests name: type: memory.
+
+type memorySettings struct {
+	Names        string `yaml:"names" oneof:"anchor own ldap" default:"anchor" doc:"How objects are named: by their anchor alone, or by a DN."`
+	Delta        bool   `yaml:"delta" doc:"Whether there are delta imports."`
+	AllOrNothing bool   `yaml:"allOrNothing" doc:"Whether an export counts only as a whole."`
+
+	open func(agent.Env, *memorySettings) (agent.Agent, error)
+}
+
+func (s *memorySettings) Open(env agent.Env) (agent.Agent, error) { return s.open(env, s) }
+
+type memoryObject struct {
+	Strings    []string `yaml:"strings" doc:"Its attributes that are single texts."`
+	ExportOnly []string `yaml:"exportOnly" doc:"Attributes that cannot be read."`
+	ImportOnly []string `yaml:"importOnly" doc:"Attributes that cannot be written."`
+}
+
+func memoryKind(open func(agent.Env, *memorySettings) (agent.Agent, error)) agent.Kind {
+	return agent.Kind{
+		Name: "memory", Doc: "A directory in memory.",
+		New:       func() agent.Settings { return &memorySettings{open: open} },
+		NewObject: func() any { return &memoryObject{} },
+	}
+}
+
+// newSystem returns the empty system that a configuration describes.
+func newSystem(env agent.Env, settings *memorySettings) *system {
+	var schema identity.Schema
+	for _, o := range env.Objects {
+		extra := o.Settings.(*memoryObject)
+		types := map[string]identity.AttributeType{}
+		for _, name := range slices.Concat(o.Anchor, extra.Strings) {
+			types[name] = identity.AttributeType{Name: name, Type: identity.TypeString}
+		}
+		for _, a := range o.Attributes {
+			types[a.Name] = identity.AttributeType{Name: a.Name, Type: a.Type, Multi: a.Multi}
+		}
+		t := identity.ObjectType{Name: o.Name, Anchor: o.Anchor}
+		for _, name := range slices.Sorted(maps.Keys(types)) {
+			a := types[name]
+			a.ExportOnly, a.ImportOnly = slices.Contains(extra.ExportOnly, name), slices.Contains(extra.ImportOnly, name)
+			t.Attributes = append(t.Attributes, a)
+		}
+		schema.Types = append(schema.Types, t)
+	}
+	caps := agent.Capabilities{
+		DeltaImport: settings.Delta, AllOrNothing: settings.AllOrNothing,
+		AnchorIsDN: settings.Names == "" || settings.Names == "anchor", LDAPNames: settings.Names == "ldap",
+	}
+	return &system{
+		Directory: agenttest.NewDirectory(schema, caps), schema: schema,
+		ignored: map[string]bool{}, fixed: map[string]identity.Value{},
+	}
+}
