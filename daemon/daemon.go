@@ -237,14 +237,12 @@ func (d *Daemon) prune(ctx context.Context) error {
 	ticker := time.NewTicker(pruneEvery)
 	defer ticker.Stop()
 	for {
-		keep := d.current().config.History.Keep
-		if keep > 0 {
-			removed, err := d.engine.History().Prune(d.options.Now().Add(-keep))
-			if err != nil {
-				d.options.Log.Error("old run records cannot be removed", "err", err)
-			} else if removed > 0 {
-				d.options.Log.Info("old run records removed", "count", removed)
-			}
+		history := d.current().config.History
+		removed, err := d.engine.History().Prune(d.options.Now().Add(-history.Keep), history.Count)
+		if err != nil {
+			d.options.Log.Error("old run records cannot be removed", "err", err)
+		} else if removed > 0 {
+			d.options.Log.Info("old run records removed", "count", removed)
 		}
 		select {
 		case <-ctx.Done():

@@ -81,6 +81,10 @@ func TestExportKeepsTheRest(t *testing.T) {
 			personHeader + "1,Eve,,,",
 		},
 		{
+			"carriage return at the end", personHeader + "1,Ann,,,\"\"\r",
+			[]agent.Change{update("1", "name", "Eve"), add("2")}, personHeader + "1,Eve,,,\"\"\r\n2,,,,\n",
+		},
+		{
 			"header without line end", strings.TrimSpace(personHeader),
 			[]agent.Change{add("1", "name", " x")},
 			personHeader + "1,\" x\",,,\n",

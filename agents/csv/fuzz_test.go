@@ -35,6 +35,7 @@ var awkward = []string{
 	"id,name,phones\r1,Ann,\r2,Bob,\r",
 	"id,name,id\n1,Ann,2\n",
 	"\xFF\xFEi\x00d\x00",
+	"id,name,phones\r\n\"\"\r",
 	"name,id,phones,\"two words\"\n, 1 , \"x\",\n",
 }
 

@@ -26,7 +26,7 @@ const (
 // own, and what to close in the end.
 func (a *app) service() (console.Service, io.Closer, error) {
 	options := a.daemon()
-	options.Log = a.logger(slog.LevelError)
+	options.Log = a.log(slog.LevelError, false)
 	folder := daemon.StateFolder(options)
 	for deadline := time.Now().Add(patience); ; {
 		client, err := console.Dial(a.ctx, folder)
@@ -58,13 +58,15 @@ func inUse(folder string, err error) error {
 	return named
 }
 
-// logger returns the log of this process, which goes to standard error: colours
-// on a terminal, JSON elsewhere.
-func (a *app) logger(level slog.Level) *slog.Logger {
-	if isTerminal(a.stderr) && !a.JSON {
-		return slog.New(tint.NewHandler(a.stderr, &tint.Options{Level: level, TimeFormat: time.TimeOnly}))
+// log returns the log of this process, which goes to standard error as lines of
+// text or of JSON.
+func (a *app) log(level slog.Level, asJSON bool) *slog.Logger {
+	if asJSON {
+		return slog.New(slog.NewJSONHandler(a.stderr, &slog.HandlerOptions{Level: level}))
 	}
-	return slog.New(slog.NewJSONHandler(a.stderr, &slog.HandlerOptions{Level: level}))
+	return slog.New(tint.NewHandler(a.stderr, &tint.Options{
+		Level: level, TimeFormat: time.DateTime, NoColor: !isTerminal(a.stderr),
+	}))
 }
 
 func isTerminal(w io.Writer) bool {

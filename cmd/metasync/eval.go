@@ -23,7 +23,7 @@ type evalCmd struct {
 }
 
 func (*evalCmd) Help() string {
-	return `Values are JSON; {"$$bin": "00ff"} is binary, {"$$dt": "2026-01-05T02:00:00Z"} a date and time, {"$$ref": "CN=..."} a reference. ` +
+	return `Values are JSON; {"$bin": "00ff"} is binary, {"$dt": "2026-01-05T02:00:00Z"} a date and time, {"$ref": "CN=..."} a reference. ` +
 		"Functions of the scripts can be used if there is a configuration."
 }
 

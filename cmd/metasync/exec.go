@@ -28,12 +28,7 @@ func (c *execCmd) Run(a *app) (err error) {
 		return err
 	}
 	line.Clear()
-	if a.JSON {
-		err = a.printJSON(record)
-	} else {
-		err = printRecord(a.stdout, record)
-	}
-	if err != nil {
+	if err := a.showRun(record, nil); err != nil {
 		return err
 	}
 	return exitFor(record.Result.Severity()).result()

@@ -6,6 +6,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/signal"
@@ -79,7 +80,6 @@ func execute(ctx context.Context, args []string, stdout, stderr io.Writer) exitC
 	parser := kong.Must(&c,
 		kong.Name("metasync"),
 		kong.Description("metasync keeps identity systems in step."),
-		kong.UsageOnError(),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(int) { helped = true }),
@@ -91,6 +91,7 @@ func execute(ctx context.Context, args []string, stdout, stderr io.Writer) exitC
 	a := &app{c.globals, ctx, stdout, stderr}
 	if err != nil {
 		a.printError(err)
+		fmt.Fprintln(stderr, "  hint: metasync --help lists the commands, metasync COMMAND --help explains one")
 		return exitUsage
 	}
 	err = command.Run(a)

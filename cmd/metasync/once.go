@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/metasync/metasync/engine/autosync"
@@ -18,7 +20,7 @@ func (*onceCmd) Help() string {
 
 // onceResult is what once prints with --json.
 type onceResult struct {
-	Runs       []*run.Record        `json:"runs"`       // those of this call, in the order in which they ended
+	Runs       []*run.Record        `json:"runs"`       // those of this call, in the order in which they began
 	NotStarted []autosync.Completed `json:"notStarted"` // what could not even begin
 	Left       []autosync.Waiting   `json:"left"`       // what should have happened and could not
 	Changes    int                  `json:"changes"`    // objects found changed, and changes exported
@@ -57,6 +59,7 @@ func (*onceCmd) Run(a *app) (err error) {
 			result.Changes += changes(record)
 		}
 	}
+	slices.SortFunc(result.Runs, func(a, b *run.Record) int { return cmp.Compare(a.Run, b.Run) })
 	if a.JSON {
 		err = a.printJSON(result)
 	} else {

@@ -35,7 +35,7 @@ type startup struct {
 
 func (*runCmd) Run(a *app) (err error) {
 	options := a.daemon()
-	options.Log = a.logger(slog.LevelInfo)
+	options.Log = a.log(slog.LevelInfo, a.JSON || !isTerminal(a.stderr))
 	d, err := daemon.Open(a.ctx, options)
 	if errors.Is(err, store.ErrLocked) {
 		return inUse(daemon.StateFolder(options), err)

@@ -277,6 +277,7 @@ func (x *export) mark(tx *space.Tx, id identity.ID, wanted func(*identity.Delta)
 		Op: o.unapplied.Op, ObjectType: c.ObjectType, DN: c.DN, Anchor: c.Anchor, Repeated: repeated,
 	}
 	c.Exported, c.Unapplied, c.Batch = o.exported.Merge(o.unapplied), nil, x.batch
+	c.NotReimported = false // it is sent again, or will be missed again
 	c.SetDigest(nil)
 	tx.PutConnector(c)
 	switch o.unapplied.Op {

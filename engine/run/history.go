@@ -116,15 +116,9 @@ func (h *History) Records(after uint64) iter.Seq2[*Record, error] {
 
 // Last returns the newest records, the newest first.
 func (h *History) Last(limit int) ([]*Record, error) {
-	var next uint64 = 1
-	err := h.store.View(func(tx store.Reader) error {
-		if data := tx.Get(bucketRuns, []byte("next")); len(data) == 8 {
-			next = binary.BigEndian.Uint64(data)
-		}
-		return nil
-	})
+	_, next, err := h.bounds()
 	if err != nil {
-		return nil, fmt.Errorf("read run history: %w", err)
+		return nil, err
 	}
 	records := []*Record{}
 	for number := next - 1; number > 0 && len(records) < limit; number-- {
@@ -157,21 +151,49 @@ func (h *History) page(after uint64) ([]*Record, error) {
 	return page, err
 }
 
-// Prune removes the records of runs that ended before the given time, and
-// returns how many.
-func (h *History) Prune(before time.Time) (int, error) {
+// Prune removes the records of runs that ended before the given time, and the
+// oldest ones beyond count unless that is 0. It returns how many.
+func (h *History) Prune(before time.Time, count int) (int, error) {
+	oldest, next, err := h.bounds()
+	if err != nil {
+		return 0, err
+	}
 	removed := 0
 	for r, err := range h.Records(0) {
 		if err != nil {
 			return removed, err
 		}
-		if r.Ended.IsZero() || !r.Ended.Before(before) {
+		tooMany := count > 0 && next-oldest > uint64(count)
+		tooOld := !r.Ended.IsZero() && r.Ended.Before(before)
+		if !tooMany && !tooOld {
 			break
 		}
 		if err := h.store.Update(func(tx store.Tx) error { return tx.Delete(bucketRuns, runKey(r.Run)) }); err != nil {
 			return removed, fmt.Errorf("prune run history: %w", err)
 		}
 		removed++
+		oldest = r.Run + 1
 	}
 	return removed, nil
+}
+
+// bounds returns the number of the oldest record and the one that the next run
+// will get.
+func (h *History) bounds() (oldest, next uint64, err error) {
+	next = 1
+	err = h.store.View(func(tx store.Reader) error {
+		if data := tx.Get(bucketRuns, []byte("next")); len(data) == 8 {
+			next = binary.BigEndian.Uint64(data)
+		}
+		oldest = next
+		for key := range tx.Scan(bucketRuns, []byte("run/"), nil) {
+			oldest = binary.BigEndian.Uint64(key[len("run/"):])
+			break
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, 0, fmt.Errorf("read run history: %w", err)
+	}
+	return oldest, next, nil
 }

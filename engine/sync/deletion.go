@@ -11,33 +11,39 @@ import (
 
 // importDelete handles an object that is gone from its system.
 func (u *unit) importDelete(c *space.Connector) error {
-	if c.State.IsConnector() {
-		removed, err := u.disconnectInbound(c, space.Disconnector)
-		if err != nil {
-			return err
-		}
-		u.result.Inbound = ConnectorDeleteLeaveMV
-		if removed {
-			u.result.Inbound = ConnectorDeleteRemoveMV
-		}
+	remove := func() error { return u.tx.RemoveConnector(c) }
+	if !c.State.IsConnector() {
+		return remove()
 	}
-	return u.tx.RemoveConnector(c)
+	// It goes before provisioning looks for what may take its place, so that it
+	// is not found itself.
+	removed, err := u.disconnectInbound(c, space.Disconnector, remove)
+	if err != nil {
+		return err
+	}
+	u.result.Inbound = ConnectorDeleteLeaveMV
+	if removed {
+		u.result.Inbound = ConnectorDeleteRemoveMV
+	}
+	return nil
 }
 
 // deleteAdd handles an object that was deleted and came again between two
 // imports: the old one is disconnected, the new one is a new disconnector.
 func (u *unit) deleteAdd(c *space.Connector) error {
-	if c.State.IsConnector() {
-		if _, err := u.disconnectInbound(c, space.Disconnector); err != nil {
-			return err
-		}
+	renew := func() error {
+		c.ObjectType = c.Import.ObjectType
+		c.Synchronized = nil
+		c.Exported, c.Unapplied, c.Provisioned = nil, nil, false
+		c.Import = &identity.Delta{Op: identity.Add, ObjectType: c.ObjectType, DN: c.Import.DN, Changes: c.Import.Changes}
+		u.tx.PutConnector(c)
+		return nil
 	}
-	c.ObjectType = c.Import.ObjectType
-	c.Synchronized = nil
-	c.Exported, c.Unapplied, c.Provisioned = nil, nil, false
-	c.Import = &identity.Delta{Op: identity.Add, ObjectType: c.ObjectType, DN: c.Import.DN, Changes: c.Import.Changes}
-	u.tx.PutConnector(c)
-	return nil
+	if !c.State.IsConnector() {
+		return renew()
+	}
+	_, err := u.disconnectInbound(c, space.Disconnector, renew)
+	return err
 }
 
 // unlink cuts the link between an object and its metaverse object.
@@ -54,8 +60,9 @@ func (u *unit) unlink(c *space.Connector, mv *space.Object, state space.State) e
 }
 
 // disconnectInbound cuts a link because of what was imported (sync-engine
-// §3.3). It reports whether the metaverse object was deleted.
-func (u *unit) disconnectInbound(c *space.Connector, state space.State) (removed bool, err error) {
+// §3.3), and calls then as soon as the object contributes nothing any more. It
+// reports whether the metaverse object was deleted.
+func (u *unit) disconnectInbound(c *space.Connector, state space.State, then func() error) (removed bool, err error) {
 	mv, err := u.tx.Object(c.Link)
 	if err != nil {
 		return false, err
@@ -73,6 +80,9 @@ func (u *unit) disconnectInbound(c *space.Connector, state space.State) (removed
 		}
 	}
 	c.Unapplied, c.Exported, c.ExportError = nil, nil, nil
+	if err := then(); err != nil {
+		return false, err
+	}
 	if u.shouldDelete(mv, agent) {
 		return true, within(u.deleteObject(mv), stepDeletion, "", "")
 	}
@@ -169,6 +179,10 @@ func (u *unit) deprovision(c *space.Connector, mv *space.Object, recall bool) er
 	c.Unapplied, c.ExportError = nil, nil
 	if c.Provisioned && c.Exported == nil {
 		return u.tx.RemoveConnector(c) // the system never heard of it
+	}
+	c.NotReimported = false
+	if agent == nil || agent.Deprovision != rules.DeleteObject {
+		c.Exported, c.Batch = nil, 0 // whether that arrived no longer matters
 	}
 	if agent == nil {
 		return nil

@@ -93,8 +93,11 @@ func (u *unit) connector(id identity.ID, mode Mode) error {
 // commit closes the synchronization of an object: what was pending is now what
 // is synchronized.
 func (u *unit) commit(c *space.Connector) {
-	if c.Import == nil && c.ImportError == nil && !c.RetryReferences {
+	if c.Import == nil && c.ImportError == nil && !c.RetryReferences && !c.NotReimported {
 		return
+	}
+	if c.NotReimported && !c.State.IsConnector() {
+		c.Exported, c.Batch, c.NotReimported = nil, 0, false // nothing flows there any more
 	}
 	if c.Import != nil {
 		c.Synchronized, c.Import = c.ImportImage(), nil
@@ -131,7 +134,7 @@ func inboundCounter(link linkResult, flowed, removed bool) Counter {
 func (u *unit) filtered(c *space.Connector) error {
 	u.result.Inbound = DisconnectorFiltered
 	if c.State.IsConnector() {
-		removed, err := u.disconnectInbound(c, space.FilteredDisconnector)
+		removed, err := u.disconnectInbound(c, space.FilteredDisconnector, func() error { return nil })
 		if err != nil {
 			return within(err, stepFilter, "", "")
 		}

@@ -168,14 +168,18 @@ func (w *watches) enter(folder string) {
 	}
 }
 
-// prune drops the watches on folders that the scan did not enter.
-func (w *watches) prune() {
+// prune drops the watches on folders that the scan did not enter. It returns
+// true if there were any. Then the scan has to be repeated: a folder that was
+// renamed has one watch under both names, and loses it here.
+func (w *watches) prune() (again bool) {
 	for _, folder := range w.watcher.WatchList() {
 		if !w.entered[folder] {
-			_ = w.watcher.Remove(folder) // already gone with its folder
+			_ = w.watcher.Remove(folder) // it may be gone with its folder
+			again = true
 		}
 	}
 	clear(w.entered)
+	return again
 }
 
 // forward turns every notification, whatever it says, into a hint.

@@ -40,12 +40,16 @@ func Ignored(name string) bool {
 // tell its contents: time stamps may be as coarse as two seconds.
 const trustAge = 3 * time.Second
 
+// maxLooks bounds how often a scan starts again, while folders are being renamed
+// under it. What it misses then, the next poll finds.
+const maxLooks = 4
+
 // A scanner computes fingerprints, and remembers the digests of files that did
 // not change.
 type scanner struct {
 	options Options
 	enter   func(folder string) // called before a folder is read
-	done    func()              // called after a scan
+	done    func() (again bool) // called after a look at everything; true asks for another one
 	known   map[string]digest
 	now     map[string]digest // of the scan that is going on
 }
@@ -57,10 +61,30 @@ type digest struct {
 }
 
 func newScanner(o Options) *scanner {
-	return &scanner{options: o, enter: func(string) {}, done: func() {}}
+	return &scanner{options: o, enter: func(string) {}, done: func() bool { return false }}
 }
 
 func (s *scanner) scan(ctx context.Context) Fingerprint {
+	for range maxLooks {
+		s.look(ctx)
+		if !s.done() {
+			break
+		}
+	}
+	paths := make([]string, 0, len(s.known))
+	for path := range s.known {
+		paths = append(paths, path)
+	}
+	slices.Sort(paths)
+	hash := sha256.New()
+	for _, path := range paths {
+		io.WriteString(hash, path+"\x00"+s.known[path].sum+"\x00")
+	}
+	return Fingerprint(hex.EncodeToString(hash.Sum(nil)))
+}
+
+// look takes the digests of all files.
+func (s *scanner) look(ctx context.Context) {
 	s.now = map[string]digest{}
 	for _, root := range s.options.Roots {
 		root = filepath.Clean(root)
@@ -77,18 +101,6 @@ func (s *scanner) scan(ctx context.Context) Fingerprint {
 		}
 	}
 	s.known = s.now
-	s.done()
-
-	paths := make([]string, 0, len(s.now))
-	for path := range s.now {
-		paths = append(paths, path)
-	}
-	slices.Sort(paths)
-	hash := sha256.New()
-	for _, path := range paths {
-		io.WriteString(hash, path+"\x00"+s.now[path].sum+"\x00")
-	}
-	return Fingerprint(hex.EncodeToString(hash.Sum(nil)))
 }
 
 // enterNearest enters a folder, or what exists of the way to it.
