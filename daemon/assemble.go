@@ -56,7 +56,7 @@ func assemble(ctx context.Context, o Options, loadScripts func(context.Context, 
 	c := &candidate{config: cfg, scripts: scripts}
 	if err := c.complete(o.Log); err != nil {
 		scripts.Close()
-		return nil, err
+		return nil, redactedError(err, cfg.Secrets)
 	}
 	return c, nil
 }
@@ -68,6 +68,7 @@ func fromFolder(ctx context.Context, l *scripting.Loader) (*scripting.Generation
 // complete opens the agents and derives everything else.
 func (c *candidate) complete(log *slog.Logger) error {
 	c.definition.Model = c.config.Model
+	c.definition.Redact = func(text string) string { return config.Redact(c.config.Secrets, text) }
 	c.functions = rules.Functions{ByName: c.scripts.Functions(), Version: c.scripts.ID()}
 	c.triggers = slices.Clone(c.scripts.Triggers())
 	var problems []error
@@ -178,7 +179,7 @@ func Check(ctx context.Context, o Options) (Summary, error) {
 	}
 	warnings, err := e.Check(ctx, c.definition, c.functions)
 	if err != nil {
-		return Summary{}, err
+		return Summary{}, redactedError(err, c.config.Secrets)
 	}
 	s := Summary{
 		File: c.config.File, Agents: len(c.config.Agents), Types: len(c.config.Model.Types),

@@ -146,7 +146,7 @@ func (d *Daemon) lastGood(broken error) func(context.Context, *scripting.Loader)
 func (d *Daemon) activate(ctx context.Context, c *candidate) error {
 	warnings, err := d.engine.Configure(ctx, c.definition, c.functions)
 	if err != nil {
-		return err
+		return redactedError(err, c.config.Secrets)
 	}
 	for _, w := range warnings {
 		d.options.Log.Warn("a connected system could not be asked for its attributes", "err", w)

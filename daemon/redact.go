@@ -2,11 +2,27 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 
 	"github.com/metasync/metasync/engine/config"
 )
+
+// redactedError returns err without secrets: the same problems, as text.
+func redactedError(err error, secrets []string) error {
+	if err == nil || config.Redact(secrets, err.Error()) == err.Error() {
+		return err
+	}
+	var problems []error
+	for _, e := range config.Errors(err) {
+		clean := *e
+		clean.Text, clean.Err = config.Redact(secrets, e.Detail()), nil
+		clean.Hint, clean.Rule = config.Redact(secrets, e.Hint), config.Redact(secrets, e.Rule)
+		problems = append(problems, &clean)
+	}
+	return errors.Join(problems...)
+}
 
 // redacted returns a logger that writes no secret.
 func redacted(log *slog.Logger, secrets []string) *slog.Logger {

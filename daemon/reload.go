@@ -86,7 +86,7 @@ func (d *Daemon) replace(ctx context.Context) error {
 	}
 	if _, err := d.engine.Check(ctx, next.definition, next.functions); err != nil {
 		next.scripts.Close()
-		return err
+		return redactedError(err, next.config.Secrets)
 	}
 	// In the barrier no run is active: runs before it used the old rules and
 	// scripts to their end, runs after it use the new ones from their start.

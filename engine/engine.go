@@ -24,6 +24,9 @@ import (
 type Definition struct {
 	Model  rules.Model // the schemas of its agents are filled in by the engine
 	Agents []Agent     // in any order; one for each agent of the model
+
+	// Redact takes secrets out of the texts of run records; nil leaves them alone.
+	Redact func(text string) string
 }
 
 // An Agent is a connected system and how it is run.
@@ -118,7 +121,7 @@ func (e *Engine) Check(ctx context.Context, d Definition, functions rules.Functi
 }
 
 func (e *Engine) compile(ctx context.Context, d Definition, functions rules.Functions) (env *environment, warnings []error, err error) {
-	env = &environment{Environment: run.Environment{Agents: map[string]*run.Agent{}}}
+	env = &environment{Environment: run.Environment{Agents: map[string]*run.Agent{}, Redact: d.Redact}}
 	d.Model.Agents = slices.Clone(d.Model.Agents)
 	for i := range d.Model.Agents {
 		m := &d.Model.Agents[i]

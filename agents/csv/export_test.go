@@ -90,6 +90,10 @@ func TestExportKeepsTheRest(t *testing.T) {
 			personHeader + "1,\" x\",,,\n",
 		},
 		{
+			"an object named like its column", "\n" + personHeader + "id,Ann,,,\n1,Bob,,,\n",
+			[]agent.Change{remove("id")}, "\n" + personHeader + "1,Bob,,,\n",
+		},
+		{
 			"other columns", "note,id,name,age,phones,manager\n\"keep \"\"me\"\"\",1,Ann,,,\n",
 			[]agent.Change{update("1", "name", "Eve")},
 			"note,id,name,age,phones,manager\n\"keep \"\"me\"\"\",1,Eve,,,\n",
@@ -277,6 +281,14 @@ func TestExportDoesNotOverwrite(t *testing.T) {
 		left    string
 	}{
 		{"other content", nil, func(path string) error { return os.WriteFile(path, []byte(content+"2,Bob,,,\n"), 0o600) }, content + "2,Bob,,,\n"},
+		{"other content of the same size and time", nil, func(path string) error {
+			info, err := os.Stat(path)
+			if err != nil {
+				return err
+			}
+			err = os.WriteFile(path, []byte(strings.Replace(content, "Ann", "Eve", 1)), 0o600)
+			return errors.Join(err, os.Chtimes(path, info.ModTime(), info.ModTime()))
+		}, strings.Replace(content, "Ann", "Eve", 1)},
 		{"torn", nil, func(path string) error { return os.WriteFile(path, []byte(content+"2,\"Bob"), 0o600) }, content + "2,\"Bob"},
 		{"created", []string{"id", "name", "age", "phones", "manager"}, func(path string) error { return os.WriteFile(path, nil, 0o600) }, ""},
 	} {

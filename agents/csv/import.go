@@ -212,6 +212,8 @@ func (m *fileImport) attributes(page *agent.Page, e *agent.Entry, t *typeLayout)
 			list, err = c.parseList(text, page.Values(strings.Count(text, c.separator)+1))
 		case c.typ == identity.TypeString:
 			list[0] = identity.String(text)
+		case c.typ == identity.TypeReference:
+			list[0] = identity.Reference(text)
 		default:
 			list[0], err = identity.ParseValue(c.typ, text)
 		}

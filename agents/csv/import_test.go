@@ -343,6 +343,43 @@ func TestReadError(t *testing.T) {
 	}
 }
 
+// An endlessReader never ends.
+type endlessReader struct{}
+
+func (endlessReader) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = 'x'
+	}
+	return len(p), nil
+}
+
+func TestEndlessRow(t *testing.T) {
+	for _, begin := range []string{"a", "a,\"b"} {
+		s := newScanner("f.csv", io.MultiReader(strings.NewReader(begin), endlessReader{}), ',')
+		if _, err := s.next(new(row)); fault.Name(err) != "stopped-parsing-errors" || s.size > 2*maxRow {
+			t.Errorf("%q: %v after %d bytes", begin, err, s.size)
+		}
+	}
+}
+
+// TestBytesReadAreCounted: a file system may say that nothing has changed and
+// still have delivered something else.
+func TestBytesReadAreCounted(t *testing.T) {
+	a, _ := openPeople(t, personHeader+"1,Ann,,,\n")
+	imp, err := a.OpenImport(t.Context(), agent.ImportRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer imp.Close(t.Context(), agent.Aborted)
+	imp.(*fileImport).scan.size--
+	for page := new(agent.Page); err == nil; {
+		err = imp.Next(t.Context(), page)
+	}
+	if fault.Name(err) != "stopped-import-read" {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestCancelWithinPage(t *testing.T) {
 	a, _ := openPeople(t, personHeader+strings.Repeat("1,Ann,,,\n", 10*checkInterval))
 	imp, err := a.OpenImport(t.Context(), agent.ImportRequest{PageSize: 100 * checkInterval})

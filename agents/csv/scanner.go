@@ -290,14 +290,14 @@ func (r *row) blank() bool { return r.text == "" }
 
 // value returns the content of a cell; it shares the memory of the row's text.
 func (r *row) value(i int) string {
-	if c := &r.cells[i]; !c.quoted {
-		return r.text[c.start:c.end]
+	c := &r.cells[i]
+	if c.quoted {
+		return r.unquote(c)
 	}
-	return r.unquote(i)
+	return r.text[c.start:c.end]
 }
 
-func (r *row) unquote(i int) string {
-	c := &r.cells[i]
+func (r *row) unquote(c *cell) string {
 	inner := r.text[c.start+1 : c.end-1]
 	if c.doubled {
 		return strings.ReplaceAll(inner, `""`, `"`)

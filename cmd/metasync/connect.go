@@ -26,7 +26,7 @@ const (
 // own, and what to close in the end.
 func (a *app) service() (console.Service, io.Closer, error) {
 	options := a.daemon()
-	options.Log = a.log(slog.LevelError, false)
+	options.Log = a.log(slog.LevelWarn, false)
 	folder := daemon.StateFolder(options)
 	for deadline := time.Now().Add(patience); ; {
 		client, err := console.Dial(a.ctx, folder)
@@ -64,7 +64,7 @@ func (a *app) log(level slog.Level, asJSON bool) *slog.Logger {
 	if asJSON {
 		return slog.New(slog.NewJSONHandler(a.stderr, &slog.HandlerOptions{Level: level}))
 	}
-	return slog.New(tint.NewHandler(a.stderr, &tint.Options{
+	return slog.New(tint.NewHandler(a.line, &tint.Options{
 		Level: level, TimeFormat: time.DateTime, NoColor: !isTerminal(a.stderr),
 	}))
 }

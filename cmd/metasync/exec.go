@@ -21,13 +21,11 @@ func (c *execCmd) Run(a *app) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, closer.Close()) }()
-	line := a.statusLine()
-	defer line.Clear()
-	record, err := service.Exec(a.ctx, c.Agent, c.Profile, userName(), line.Progress)
+	record, err := service.Exec(a.ctx, c.Agent, c.Profile, userName(), a.line.Progress)
+	a.line.Clear()
 	if err != nil {
 		return err
 	}
-	line.Clear()
 	if err := a.showRun(record, nil); err != nil {
 		return err
 	}

@@ -60,6 +60,7 @@ type app struct {
 	ctx    context.Context // done at the first signal
 	stdout io.Writer
 	stderr io.Writer
+	line   *statusLine // on stderr
 }
 
 // daemon returns the options of the daemon of this configuration.
@@ -88,7 +89,7 @@ func execute(ctx context.Context, args []string, stdout, stderr io.Writer) exitC
 	if helped {
 		return exitDone
 	}
-	a := &app{c.globals, ctx, stdout, stderr}
+	a := &app{c.globals, ctx, stdout, stderr, newStatusLine(stderr)}
 	if err != nil {
 		a.printError(err)
 		fmt.Fprintln(stderr, "  hint: metasync --help lists the commands, metasync COMMAND --help explains one")

@@ -34,13 +34,11 @@ func (*onceCmd) Run(a *app) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, closer.Close()) }()
-	line := a.statusLine()
-	defer line.Clear()
-	summary, err := service.Once(a.ctx, line.Progress)
+	summary, err := service.Once(a.ctx, a.line.Progress)
+	a.line.Clear()
 	if err != nil {
 		return err
 	}
-	line.Clear()
 	result := onceResult{
 		Runs: []*run.Record{}, NotStarted: []autosync.Completed{}, Left: append([]autosync.Waiting{}, summary.Left...),
 		Failed: summary.Failed, Errors: summary.Errors,

@@ -17,24 +17,22 @@ import (
 const redraw = 100 * time.Millisecond
 
 // A statusLine shows on a terminal what is going on, in one line that goes away.
-// The zero value shows nothing.
+// What else is to be written there is written through it.
 type statusLine struct {
 	w     io.Writer
-	width func() int
+	width func() int // of the terminal; nil if w is none, and there is no line
 
 	mu    sync.Mutex
 	drawn time.Time
 	shown bool
 }
 
-// statusLine returns the status line of this process: on standard error, if that
-// is a terminal.
-func (a *app) statusLine() *statusLine {
-	if !isTerminal(a.stderr) {
-		return &statusLine{}
+func newStatusLine(w io.Writer) *statusLine {
+	if !isTerminal(w) {
+		return &statusLine{w: w}
 	}
-	return &statusLine{w: a.stderr, width: func() int {
-		width, _, err := term.GetSize(int(a.stderr.(*os.File).Fd()))
+	return &statusLine{w: w, width: func() int {
+		width, _, err := term.GetSize(int(w.(*os.File).Fd()))
 		if err != nil || width == 0 {
 			return 80
 		}
@@ -44,7 +42,7 @@ func (a *app) statusLine() *statusLine {
 
 // Progress is a [run.Progress].
 func (l *statusLine) Progress(agent string, step run.StepType, done, total int) {
-	if l.w == nil {
+	if l.width == nil {
 		return
 	}
 	l.mu.Lock()
@@ -64,10 +62,22 @@ func (l *statusLine) Progress(agent string, step run.StepType, done, total int) 
 func (l *statusLine) Clear() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.clear()
+}
+
+func (l *statusLine) clear() {
 	if l.shown {
 		fmt.Fprint(l.w, "\r\x1b[K")
 	}
 	l.shown = false
+}
+
+// Write implements io.Writer: it writes in place of the line.
+func (l *statusLine) Write(text []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.clear()
+	return l.w.Write(text)
 }
 
 // cut returns at most the first n characters of a text.

@@ -19,7 +19,7 @@ func (*validateCmd) Run(a *app) error {
 	summary, err := daemon.Check(a.ctx, a.daemon())
 	if a.JSON {
 		if summary.File == "" {
-			summary.File = a.Config
+			summary.File, summary.Scripts, summary.Warnings = a.Config, []string{}, []string{}
 		}
 		if printErr := a.printJSON(validateResult{err == nil, summary, daemon.Problems(err)}); printErr != nil {
 			return printErr

@@ -381,7 +381,7 @@ func (x *export) restore(tx *space.Tx, o outgoing, failure *fault.Error) error {
 	c.ExportError = stored
 	tx.PutConnector(c)
 	x.report.Exports[exportFailure]++
-	x.report.add(&x.report.ExportErrors, errorRecord(failure, x.now()).of(c, stored))
+	x.report.add(&x.report.ExportErrors, x.errorRecord(failure).of(c, stored))
 	return nil
 }
 

@@ -252,7 +252,7 @@ func (x *staging) entry(tx *space.Tx, e *agent.Entry, digest space.Digest) error
 	}
 	if err != nil {
 		x.report.Staging[stageFailure]++
-		record := errorRecord(err, x.now())
+		record := x.errorRecord(err)
 		record.DN, record.Anchor = e.DN, e.Anchor
 		if record.Line == 0 {
 			record.Line = e.Line

@@ -149,12 +149,17 @@ type ErrorRecord struct {
 	Retries   int         `json:"retry-count,omitempty"`
 }
 
-func errorRecord(err *fault.Error, at time.Time) ErrorRecord {
-	return ErrorRecord{
+// errorRecord shows an error on an object that happens now.
+func (s *step) errorRecord(err *fault.Error) ErrorRecord {
+	e := ErrorRecord{
 		Type: err.Name, DN: err.Object, Attribute: err.Attribute, Rule: err.Rule, Step: err.Step,
 		File: err.Position.File, Line: err.Position.Line, Column: err.Position.Column,
-		Detail: err.Detail(), First: at, Last: at,
+		Detail: err.Detail(), First: s.now(), Last: s.now(),
 	}
+	if s.env.Redact != nil {
+		e.Detail = s.env.Redact(e.Detail)
+	}
+	return e
 }
 
 func (e ErrorRecord) of(c *space.Connector, stored *space.ObjectError) ErrorRecord {

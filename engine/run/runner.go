@@ -57,6 +57,7 @@ func NewRunner(o Options) *Runner {
 type Environment struct {
 	Rules  *rules.Set
 	Agents map[string]*Agent
+	Redact func(text string) string // takes secrets out of what records show; nil leaves texts alone
 }
 
 // An Agent is a management agent with what the configuration says about running it.
@@ -208,6 +209,9 @@ func (s *step) run(definition Step) {
 		s.report.Result, s.report.Error = StoppedServiceShutdown, context.Cause(s.ctx).Error()
 	default:
 		s.report.stop(err)
+		if redact := s.env.Redact; redact != nil {
+			s.report.Error = redact(s.report.Error)
+		}
 		s.log.Error("step stopped", "result", s.report.Result, "err", err)
 	}
 }

@@ -158,7 +158,7 @@ func (x *synchronization) record(tx *space.Tx, id identity.ID, result sync.Resul
 		return err
 	}
 	add := func(err *fault.Error, warning bool) {
-		e := errorRecord(err, x.now())
+		e := x.errorRecord(err)
 		e.Warning = warning
 		if c != nil {
 			e = e.of(c, c.ImportError)

@@ -2,6 +2,7 @@ package filewatch
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -44,8 +45,10 @@ func TestSettle(t *testing.T) {
 		{
 			name: "a file that grows without notifications", options: Options{Rescan: time.Second, Max: -1},
 			events: []event{
-				{at: 900 * ms, contents: "b", lost: true}, {at: 1100 * ms, contents: "c", lost: true},
-				{at: 1300 * ms, contents: "d", lost: true}, {at: 1700 * ms, contents: "e", lost: true},
+				{at: 900 * ms, contents: "b", lost: true},
+				{at: 1100 * ms, contents: "c", lost: true},
+				{at: 1300 * ms, contents: "d", lost: true},
+				{at: 1700 * ms, contents: "e", lost: true},
 			},
 			want: []string{"e 2s"},
 		},
@@ -57,18 +60,20 @@ func TestSettle(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 				defer cancel()
-				start, contents := time.Now(), Fingerprint("a")
+				start := time.Now()
+				var contents atomic.Value
+				contents.Store(Fingerprint("a"))
 				hints := make(chan struct{}, 1)
 				for _, e := range test.events {
 					time.AfterFunc(e.at+time.Nanosecond, func() {
-						contents = e.contents
+						contents.Store(e.contents)
 						if !e.lost {
 							hints <- struct{}{}
 						}
 					})
 				}
 				var got []string
-				settle(ctx, test.options.withDefaults(), hints, func() Fingerprint { return contents },
+				settle(ctx, test.options.withDefaults(), hints, func() Fingerprint { return contents.Load().(Fingerprint) },
 					func(_ context.Context, now Fingerprint) {
 						got = append(got, string(now)+" "+time.Since(start).Round(ms).String())
 					})

@@ -43,8 +43,12 @@ func TestRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Files{
-		{"a.ts", "// a.ts"}, {"b.js", "// b.js"}, {"bom.js", "1"}, {"data/m.js", "// ..data/lib/m.js"},
-		{"lib/deep/c.js", "// lib/deep/c.js"}, {"linked.js", "// ..data/linked.js"},
+		{"a.ts", "// a.ts"},
+		{"b.js", "// b.js"},
+		{"bom.js", "1"},
+		{"data/m.js", "// ..data/lib/m.js"},
+		{"lib/deep/c.js", "// lib/deep/c.js"},
+		{"linked.js", "// ..data/linked.js"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

@@ -36,12 +36,11 @@ var ErrClosed = errors.New("these scripts are no longer in use")
 
 // Options say how scripts are run. The zero value is usable.
 type Options struct {
-	Prefix  string           // in front of file names in positions
-	Workers int              // calls at a time; 0 is GOMAXPROCS
-	Timeout time.Duration    // of a call, at most [MaxTimeout]; 0 is 1 s
-	Grace   time.Duration    // for running calls when a generation is closed; 0 is 10 s
-	Now     func() time.Time // the clock; nil is time.Now
-	Log     *slog.Logger     // for what scripts log; nil discards it
+	Prefix  string        // in front of file names in positions
+	Workers int           // calls at a time; 0 is GOMAXPROCS
+	Timeout time.Duration // of a call, at most [MaxTimeout]; 0 is 1 s
+	Grace   time.Duration // for running calls when a generation is closed; 0 is 10 s
+	Log     *slog.Logger  // for what scripts log; nil discards it
 }
 
 func (o Options) withDefaults() Options {
@@ -53,9 +52,6 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Grace <= 0 {
 		o.Grace = 10 * time.Second
-	}
-	if o.Now == nil {
-		o.Now = time.Now
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -102,7 +98,7 @@ type Registration struct {
 func Load(ctx context.Context, files Files, api *API, o Options) (*Generation, error) {
 	o = o.withDefaults()
 	g := &Generation{
-		api: api, options: o, files: files, id: files.ID(), loaded: o.Now(),
+		api: api, options: o, files: files, id: files.ID(), loaded: time.Now(),
 		pool:    make(chan *worker, o.Workers),
 		closing: make(chan struct{}),
 		workers: make(map[*worker]bool, o.Workers),

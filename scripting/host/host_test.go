@@ -192,12 +192,12 @@ func TestDeadline(t *testing.T) {
 		"text of exception": `hook("f", () => { throw { get message() { for (;;); } } })`,
 		"proxy":             `hook("f", () => new Proxy({}, { ownKeys() { for (;;); } }))`,
 		"host function":     `hook("f", () => { try { host.wait() } catch { return 1 } })`,
-		"native":            `hook("f", RegExp.prototype.test.bind(/^(a+)+\1$/, "a".repeat(21) + "b"))`,
+		"native":            `hook("f", RegExp.prototype.test.bind(/^(a+)+\1$/, "a".repeat(20) + "b"))`,
 	}
 	for name, script := range tests {
 		t.Run(name, func(t *testing.T) {
 			g := load(t, files("a.js", script+"\nhook('after', () => 'well')"), Options{Workers: 1})
-			_, err := call(t.Context(), t, g, Call{Timeout: 30 * time.Millisecond}, "f")
+			_, err := call(t.Context(), t, g, Call{Timeout: 10 * time.Millisecond}, "f")
 			if fault.Name(err) != "extension-dll-timeout" || !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("got %v, want a timeout", err)
 			}

@@ -5,15 +5,36 @@ import (
 	"context"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 )
 
+// output is a buffer for several goroutines.
+type output struct {
+	mu     sync.Mutex
+	buffer bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buffer.Write(p)
+}
+
+// take returns what was written since the last time.
+func (o *output) take() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	defer o.buffer.Reset()
+	return o.buffer.String()
+}
+
 // logger returns a logger without times, and what it has written.
-func logger() (*slog.Logger, *bytes.Buffer) {
-	var out bytes.Buffer
-	return slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{
+func logger() (*slog.Logger, *output) {
+	out := &output{}
+	return slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{
 		Level: slog.LevelDebug,
 		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 			if a.Key == slog.TimeKey {
@@ -21,7 +42,7 @@ func logger() (*slog.Logger, *bytes.Buffer) {
 			}
 			return a
 		},
-	})), &out
+	})), out
 }
 
 func TestLog(t *testing.T) {
@@ -50,7 +71,7 @@ func TestLog(t *testing.T) {
 		`level=INFO msg="a 1 null undefined {\"b\":2}" script=scripts/a.js:6:12 trigger=T`,
 		`level=INFO msg=` + strings.Repeat("x", maxText) + `… script=scripts/a.js:8:8 trigger=T`,
 	}, "\n") + "\n"
-	if got := out.String(); got != want {
+	if got := out.take(); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }
@@ -64,15 +85,14 @@ func TestLogIsLimitedPerPlace(t *testing.T) {
 			t.Fatal(err)
 		}
 		run := func() (many, one int, rest string) {
-			out.Reset()
 			if _, err := call(t.Context(), t, g, Call{}, "f"); err != nil {
 				t.Fatal(err)
 			}
-			many, one = strings.Count(out.String(), "msg=many"), strings.Count(out.String(), "msg=one")
-			out.Reset()
+			lines := out.take()
+			many, one = strings.Count(lines, "msg=many"), strings.Count(lines, "msg=one")
 			time.Sleep(2 * time.Second)
 			synctest.Wait()
-			return many, one, out.String()
+			return many, one, out.take()
 		}
 		for range 2 {
 			many, one, rest := run()

@@ -98,7 +98,7 @@ func newWorker(g *Generation) *worker {
 		case w.active != nil && !w.active.call.Now.IsZero():
 			return w.active.call.Now
 		}
-		return g.options.Now()
+		return time.Now()
 	})
 	w.rt.SetRandSource(func() float64 {
 		switch {
@@ -123,7 +123,7 @@ func (w *worker) load(ctx context.Context) {
 	}
 	for _, p := range g.programs {
 		if err := ctx.Err(); err != nil {
-			w.problems = append(w.problems, fault.Wrap("extension-dll-timeout", err))
+			w.problems = append(w.problems, fault.Wrap(nameTimeout, err))
 			break
 		}
 		noted := len(w.problems)

@@ -1,0 +1,156 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/metasync/metasync/daemon"
+	"github.com/metasync/metasync/engine"
+	"github.com/metasync/metasync/engine/autosync"
+	"github.com/metasync/metasync/engine/fault"
+	"github.com/metasync/metasync/engine/identity"
+	"github.com/metasync/metasync/engine/run"
+)
+
+// A fake is a service with a little of everything in it. Its runs go on until
+// finish is closed or their context is done.
+type fake struct {
+	started chan execRequest // told of each run
+	finish  chan struct{}
+}
+
+func newFake() *fake {
+	return &fake{started: make(chan execRequest, 10), finish: make(chan struct{})}
+}
+
+var noon = time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
+
+func (f *fake) Status(context.Context) (daemon.Status, error) {
+	return daemon.Status{
+		Version: "1", Running: true, PID: 7, Started: noon, State: "/var/lib",
+		Rejected: &daemon.Rejected{At: noon, Errors: []daemon.Problem{{Name: "script-syntax-error", File: "a.js", Line: 2}}},
+		Agents:   []daemon.AgentStatus{{Facts: autosync.Facts{Agent: "HR", PendingImports: 3}, Count: map[string]int{"all": 3}}},
+	}, nil
+}
+
+func (f *fake) History(_ context.Context, limit int) ([]*run.Record, error) {
+	records := []*run.Record{record(2), record(1)}
+	return records[:min(limit, 2)], nil
+}
+
+func (f *fake) Record(_ context.Context, number uint64) (*run.Record, error) {
+	if number > 2 {
+		return nil, nil
+	}
+	return record(number), nil
+}
+
+func record(number uint64) *run.Record {
+	return &run.Record{
+		Run: number, Agent: "HR", Profile: "full-import", Result: run.Success, Started: noon, Ended: noon.Add(time.Second),
+		Cause: run.Cause{Kind: "trigger", Name: "file"},
+		Steps: []*run.Report{{
+			Type: run.FullImport, Result: run.Success, Staging: map[string]int{"stage-add": 3},
+			DiscoveryErrors: []run.ErrorRecord{{Type: "parse-error", ID: identity.NewID(1, 2), Line: 4}},
+		}},
+	}
+}
+
+func (f *fake) Connectors(_ context.Context, q engine.ConnectorQuery) ([]engine.ConnectorView, error) {
+	if q.Agent != "HR" {
+		err := fault.New("unknown-agent", "there is no agent %q", q.Agent)
+		err.Hint = "did you mean HR?"
+		return nil, err
+	}
+	id := identity.NewID(0, 9)
+	return []engine.ConnectorView{{
+		ID: identity.NewID(1, 1), Agent: q.Agent, State: q.State, Anchor: q.Key, Metaverse: &id,
+		Attributes:    map[string][]any{"name": {"Zoë <&>\u2028"}, "number": {int64(9007199254740993)}, "flag": {true}},
+		PendingExport: &engine.DeltaView{Operation: q.Pending, Changes: map[string]engine.ChangeView{"a": {Operation: "add"}}},
+	}}, nil
+}
+
+func (f *fake) Objects(_ context.Context, q engine.ObjectQuery) ([]engine.ObjectView, error) {
+	switch q.Type {
+	case "broken":
+		return nil, errors.New("no name for this")
+	case "wrong":
+		return nil, errors.Join(
+			&fault.Error{
+				Name: "invalid", Text: "one", Hint: "do it", Position: fault.Position{File: "m.yaml", Line: 1, Column: 2},
+				Agent: "A", Object: "O", Attribute: "at", Rule: "R", Step: "join",
+			},
+			&fault.Error{Name: "invalid", Position: fault.Position{File: "m.yaml", Line: 3}, Err: errors.New("two")},
+		)
+	}
+	return []engine.ObjectView{{ID: identity.NewID(0, 1), Type: q.Type, Attributes: map[string]engine.AttributeView{
+		"sn": {Values: []any{"Berg"}, Contributor: "HR", Time: noon},
+	}}}, nil
+}
+
+func (f *fake) Once(ctx context.Context, progress run.Progress) (autosync.Summary, error) {
+	summary := autosync.Summary{Runs: []autosync.Completed{{Run: 4, Agent: "HR", Result: run.Success}}, Errors: true}
+	err := f.work(ctx, execRequest{}, progress)
+	if err != nil {
+		err = fault.Wrap("stopped-service-shutdown", err)
+	}
+	return summary, err
+}
+
+func (f *fake) Exec(ctx context.Context, agent, profile, user string, progress run.Progress) (*run.Record, error) {
+	if agent == "busy" {
+		return nil, run.ErrBusy
+	}
+	if err := f.work(ctx, execRequest{agent, profile, user}, progress); err != nil {
+		return nil, err
+	}
+	return record(5), nil
+}
+
+func (f *fake) work(ctx context.Context, request execRequest, progress run.Progress) error {
+	f.started <- request
+	if progress != nil {
+		progress("HR", run.FullImport, 1, 2)
+	}
+	select {
+	case <-f.finish:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// start serves a service in a folder. The returned function ends the server and
+// waits for it.
+func start(t *testing.T, folder string, service Service) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- Serve(ctx, folder, service, nil) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("Serve: %v", err)
+		}
+	})
+	t.Cleanup(stop)
+	return stop
+}
+
+// connect returns a client of the server in a folder, as soon as there is one.
+func connect(t *testing.T, folder string) *Client {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(time.Millisecond) {
+		c, err := Dial(t.Context(), folder)
+		if err == nil {
+			t.Cleanup(func() { c.Close() })
+			return c
+		}
+		if !errors.Is(err, ErrNotRunning) || time.Now().After(deadline) {
+			t.Fatalf("Dial: %v", err)
+		}
+	}
+}
