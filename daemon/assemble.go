@@ -18,6 +18,7 @@ import (
 	"github.com/metasync/metasync/engine/rules"
 	"github.com/metasync/metasync/engine/store"
 	"github.com/metasync/metasync/scripting"
+	"github.com/metasync/metasync/triggers"
 )
 
 // Options say what to run.
@@ -89,7 +90,7 @@ func (c *candidate) complete(log *slog.Logger) error {
 		})
 	}
 	for _, spec := range c.triggers {
-		if err := c.checkTrigger(spec); err != nil {
+		if err := errors.Join(triggers.Validate(spec), c.checkTrigger(spec)); err != nil {
 			problems = append(problems, err)
 		}
 	}

@@ -17,7 +17,7 @@ import (
 type system struct {
 	*agenttest.Directory
 	schema  identity.Schema
-	ignored map[string]bool           // attributes that it accepts and forgets
+	ignored map[string]bool           // attributes that it accepts and forgets; "delete": deletions
 	fixed   map[string]identity.Value // attributes that it gives a value of its own instead
 }
 
@@ -37,9 +37,14 @@ type systemExport struct {
 
 // Put implements agent.Export.
 func (x *systemExport) Put(ctx context.Context, changes []agent.Change) ([]agent.Result, error) {
-	changes = slices.Clone(changes)
-	for i := range changes {
-		c := &changes[i]
+	results := make([]agent.Result, len(changes))
+	var sent []agent.Change
+	var indexes []int
+	for i, c := range changes {
+		if c.Op == identity.Delete && x.system.ignored["delete"] {
+			continue
+		}
+		indexes = append(indexes, i)
 		c.Changes = slices.Clone(c.Changes)
 		c.Changes = slices.DeleteFunc(c.Changes, func(change identity.Change) bool { return x.system.ignored[change.Name] })
 		for j := range c.Changes {
@@ -47,8 +52,13 @@ func (x *systemExport) Put(ctx context.Context, changes []agent.Change) ([]agent
 				c.Changes[j] = identity.Change{Name: c.Changes[j].Name, Op: identity.Replace, Values: []identity.Value{v}}
 			}
 		}
+		sent = append(sent, c)
 	}
-	return x.Export.Put(ctx, changes)
+	answers, err := x.Export.Put(ctx, sent)
+	for i, answer := range answers {
+		results[indexes[i]] = answer
+	}
+	return results, err
 }
 
 // values parses the text of an attribute: several values are separated by

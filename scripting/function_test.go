@@ -283,6 +283,8 @@ func TestSwapUnderLoad(t *testing.T) {
 	}
 }
 
+// A call of two strings takes 2.1 to 2.5 µs and 22 allocations, one of a list of
+// three 5 µs (2 cores at load 7).
 func BenchmarkCall(b *testing.B) {
 	l, _ := folder(b, "a.js", `
 		flowFunction("initials", (given, sn) => given[0] + sn[0]);

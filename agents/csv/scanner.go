@@ -289,16 +289,18 @@ func closingQuote(text string, start int) (end, inner int) {
 func (r *row) blank() bool { return r.text == "" }
 
 // value returns the content of a cell; it shares the memory of the row's text.
-func (r *row) value(i int) string {
-	c := &r.cells[i]
+func (r *row) value(i int) string { return r.cells[i].of(r.text) }
+
+// of returns the content of the cell in the text of its row.
+func (c *cell) of(text string) string {
 	if c.quoted {
-		return r.unquote(c)
+		return c.unquote(text)
 	}
-	return r.text[c.start:c.end]
+	return text[c.start:c.end]
 }
 
-func (r *row) unquote(c *cell) string {
-	inner := r.text[c.start+1 : c.end-1]
+func (c *cell) unquote(text string) string {
+	inner := text[c.start+1 : c.end-1]
 	if c.doubled {
 		return strings.ReplaceAll(inner, `""`, `"`)
 	}

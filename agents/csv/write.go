@@ -207,7 +207,7 @@ type rowWriter struct {
 	delimiter byte
 	lineEnd   string
 	ending    string // what the last row needs before another can follow
-	changed   bool // something was written that was not there before
+	changed   bool   // something was written that was not there before
 	buf       []byte
 }
 

@@ -64,7 +64,7 @@ func (a *app) log(level slog.Level, asJSON bool) *slog.Logger {
 	if asJSON {
 		return slog.New(slog.NewJSONHandler(a.stderr, &slog.HandlerOptions{Level: level}))
 	}
-	return slog.New(tint.NewHandler(a.line, &tint.Options{
+	return slog.New(tint.NewTextHandler(a.line, &tint.Options{
 		Level: level, TimeFormat: time.DateTime, NoColor: !isTerminal(a.stderr),
 	}))
 }

@@ -125,15 +125,15 @@ func printScheduler(w io.Writer, s daemon.Status) error {
 		row("running", r.Agent, r.Profile, causeText(r.Cause)+", since "+stamp(r.Started))
 	}
 	for _, q := range s.Scheduler.Queue {
-		row("waiting", q.Agent, q.Profile, causeText(q.Cause)+until(q.NotBefore)+": "+q.For)
+		row("waiting", q.Agent, q.Profile, causeText(q.Cause)+notBefore(q.NotBefore)+": "+q.For)
 	}
 	for _, b := range s.Scheduler.Backoff {
-		row("failed", b.Agent, b.Profile, fmt.Sprintf("%d times in a row%s: %s", b.Failures, until(b.Next), b.Error))
+		row("failed", b.Agent, b.Profile, fmt.Sprintf("%d times in a row%s: %s", b.Failures, notBefore(b.Next), b.Error))
 	}
 	return t.end()
 }
 
-func until(t time.Time) string {
+func notBefore(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}

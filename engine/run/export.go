@@ -217,6 +217,7 @@ type outgoing struct {
 	unapplied *identity.Delta
 	exported  *identity.Delta
 	batch     uint64
+	failure   *space.ObjectError // of the attempt before
 }
 
 // page marks changes as sent, sends them, and takes the mark back from those
@@ -265,7 +266,7 @@ func (x *export) mark(tx *space.Tx, id identity.ID, wanted func(*identity.Delta)
 	if err != nil || c == nil {
 		return outgoing{}, nil, err
 	}
-	o := outgoing{id: id, unapplied: c.Unapplied, exported: c.Exported, batch: c.Batch}
+	o := outgoing{id: id, unapplied: c.Unapplied, exported: c.Exported, batch: c.Batch, failure: c.ExportError}
 	repeated := c.Exported != nil && c.Batch > x.confirmed && c.Batch < x.batch
 	if repeated {
 		o.unapplied, o.exported, o.batch = c.Exported.Merge(c.Unapplied), nil, 0
@@ -276,7 +277,7 @@ func (x *export) mark(tx *space.Tx, id identity.ID, wanted func(*identity.Delta)
 	change := &agent.Change{
 		Op: o.unapplied.Op, ObjectType: c.ObjectType, DN: c.DN, Anchor: c.Anchor, Repeated: repeated,
 	}
-	c.Exported, c.Unapplied, c.Batch = o.exported.Merge(o.unapplied), nil, x.batch
+	c.Exported, c.Unapplied, c.Batch, c.ExportError = o.exported.Merge(o.unapplied), nil, x.batch, nil
 	c.NotReimported = false // it is sent again, or will be missed again
 	c.SetDigest(nil)
 	tx.PutConnector(c)
@@ -375,8 +376,8 @@ func (x *export) restore(tx *space.Tx, o outgoing, failure *fault.Error) error {
 	// A synchronization may have staged more in the meantime.
 	c.Unapplied, c.Exported, c.Batch = o.unapplied.Merge(c.Unapplied), o.exported, o.batch
 	stored := &space.ObjectError{Name: failure.Name, Attribute: failure.Attribute, Detail: failure.Detail(), First: x.now(), Last: x.now()}
-	if c.ExportError != nil {
-		stored.First, stored.Retries = c.ExportError.First, c.ExportError.Retries+1
+	if o.failure != nil {
+		stored.First, stored.Retries = o.failure.First, o.failure.Retries+1
 	}
 	c.ExportError = stored
 	tx.PutConnector(c)

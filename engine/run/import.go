@@ -67,6 +67,10 @@ func (s *step) importStep(delta bool) error {
 	}
 	if err := x.read(stream); err != nil {
 		_, closeErr := stream.Close(context.WithoutCancel(s.ctx), agent.Aborted)
+		return errors.Join(err, x.settleNames(false), closeErr)
+	}
+	if err := x.settleNames(x.complete && !x.stopped && s.report.errors == 0); err != nil {
+		_, closeErr := stream.Close(context.WithoutCancel(s.ctx), agent.Aborted)
 		return errors.Join(err, closeErr)
 	}
 	if x.stopped {
@@ -119,6 +123,12 @@ type staging struct {
 	entries  int
 	stopped  bool
 	buffer   []byte
+
+	// see naming.go
+	staged     bitmap                 // objects whose entry was not the one known before
+	moved      map[identity.ID]string // objects that gave up a name, and which
+	doubtful   map[identity.ID]*doubt
+	transients int
 }
 
 // read stages all pages of the stream. The agent reads the next page while the

@@ -22,34 +22,38 @@ func (x *staging) stage(tx *space.Tx, e *agent.Entry, digest space.Digest) (coun
 	}
 	switch e.Op {
 	case identity.Delete:
-		if c == nil {
+		if c == nil || c.State == space.Placeholder {
 			return filteredDeletions, nil
 		}
 		x.seen.set(c.ID.Sequence())
 		return stageDelete, x.stageDelete(tx, c)
 	case identity.Update:
-		if c == nil || c.State == space.Placeholder {
+		if c == nil || c.State == space.Placeholder || c.Import != nil && c.Import.Op.Removes() {
 			return "", fault.New("need-full-object", "the system delivered a change to an object that was never imported")
 		}
-		changes, err := x.resolveChanges(tx, e.Changes)
+		changes, err := x.resolveChanges(tx, c.ID, e.Changes)
 		if err != nil {
 			return "", err
 		}
 		change := identity.Delta{Op: identity.Update, Changes: changes}
 		return x.stageImage(tx, c, e, change.Apply(c.ImportImage()), nil)
 	}
-	attributes, err := x.resolve(tx, e.Attributes)
+	isNew := c == nil || c.State == space.Placeholder
+	if c == nil {
+		c = tx.NewConnector(x.agent.Name)
+	}
+	attributes, err := x.resolve(tx, c.ID, e.Attributes)
 	if err != nil {
 		return "", err
 	}
-	if c == nil {
-		c = tx.NewConnector(x.agent.Name)
-		return x.stageNew(tx, c, e, attributes, digest)
+	keep := &digest
+	if d := x.doubtful[c.ID]; d != nil {
+		d.digest, keep = digest, nil
 	}
-	if c.State == space.Placeholder {
-		return x.stageNew(tx, c, e, attributes, digest)
+	if isNew {
+		return x.stageNew(tx, c, e, attributes, keep)
 	}
-	return x.stageImage(tx, c, e, attributes, &digest)
+	return x.stageImage(tx, c, e, attributes, keep)
 }
 
 // find returns the object of an entry: the one with its anchor, else the one
@@ -72,42 +76,48 @@ func (x *staging) find(tx *space.Tx, e *agent.Entry) (*space.Connector, error) {
 	if err != nil || c == nil || c.Anchor == "" {
 		return c, err
 	}
-	// Another object has the name: it must have been renamed or deleted, and
-	// this import will say which. Until then it gives the name away
-	// (sync-engine §1.4).
-	c.DN = "transient:" + c.ID.String()
-	tx.PutConnector(c)
-	return nil, nil
+	return nil, nil // another object has the name, see takeName
 }
 
 // stageNew stages an object that was not there before.
-func (x *staging) stageNew(tx *space.Tx, c *space.Connector, e *agent.Entry, attributes identity.Attributes, digest space.Digest) (string, error) {
-	c.ObjectType, c.DN, c.Anchor, c.State = e.ObjectType, e.DN, e.Anchor, space.Disconnector
+func (x *staging) stageNew(tx *space.Tx, c *space.Connector, e *agent.Entry, attributes identity.Attributes, digest *space.Digest) (string, error) {
+	if err := x.takeName(tx, c, e.DN); err != nil {
+		return "", err
+	}
+	c.ObjectType, c.Anchor, c.State = e.ObjectType, e.Anchor, space.Disconnector
 	c.Import = &identity.Delta{Op: identity.Add, ObjectType: e.ObjectType, DN: e.DN, Changes: identity.Diff(nil, attributes)}
-	c.SetDigest(&digest)
-	x.seen.set(c.ID.Sequence())
+	c.SetDigest(digest)
+	x.markStaged(c)
 	tx.PutConnector(c)
 	return stageAdd, nil
 }
 
 // stageImage stages what a known object looks like now.
 func (x *staging) stageImage(tx *space.Tx, c *space.Connector, e *agent.Entry, image identity.Attributes, digest *space.Digest) (counter string, err error) {
-	x.seen.set(c.ID.Sequence())
+	x.markStaged(c)
 	before := c.Import
+	name := nameOf(c, e)
+	renamed := name != c.DN
 	if e.ObjectType != "" && c.ObjectType != e.ObjectType {
+		if renamed {
+			if err := x.takeName(tx, c, name); err != nil {
+				return "", err
+			}
+		}
 		c.Import = &identity.Delta{Op: identity.DeleteAdd, ObjectType: e.ObjectType, DN: e.DN, Changes: identity.Diff(nil, image)}
 		x.put(tx, c, e, digest)
 		return stageDeleteAdd, nil
 	}
 	unsynchronized := c.Import != nil && c.Import.Op == identity.Add
 	waiting := c.Exported != nil || c.Provisioned
-	x.confirm(c, image, nameOf(c, e))
+	x.confirm(c, image, name)
 	if c.NotReimported {
 		digest = nil
 	}
-	renamed := nameOf(c, e) != c.DN
 	if renamed {
-		c.DN = nameOf(c, e)
+		if err := x.takeName(tx, c, name); err != nil {
+			return "", err
+		}
 	}
 	pending := &identity.Delta{Op: identity.Update, Changes: identity.Diff(c.Synchronized, image)}
 	switch {
@@ -127,6 +137,12 @@ func (x *staging) stageImage(tx *space.Tx, c *space.Connector, e *agent.Entry, i
 		return stageUpdate, nil
 	}
 	return stageNoChange, nil
+}
+
+// markStaged notes that this import has shown the object, and how it is now.
+func (x *staging) markStaged(c *space.Connector) {
+	x.seen.set(c.ID.Sequence())
+	x.staged.set(c.ID.Sequence())
 }
 
 // nameOf returns the DN that an entry gives its object.
@@ -250,7 +266,7 @@ func (x *staging) exportOnly(objectType, attribute string) bool {
 
 // resolve returns the attributes with references to connector-space objects in
 // place of DNs. An object that is not there yet gets a placeholder.
-func (x *staging) resolve(tx *space.Tx, attributes identity.Attributes) (identity.Attributes, error) {
+func (x *staging) resolve(tx *space.Tx, owner identity.ID, attributes identity.Attributes) (identity.Attributes, error) {
 	copied := false
 	for i := range attributes {
 		if attributes[i].Values[0].Type() != identity.TypeReference {
@@ -259,7 +275,7 @@ func (x *staging) resolve(tx *space.Tx, attributes identity.Attributes) (identit
 		if !copied {
 			attributes, copied = attributes.Clone(), true
 		}
-		values, err := x.resolveValues(tx, attributes[i].Values)
+		values, err := x.resolveValues(tx, owner, attributes[i].Values)
 		if err != nil {
 			return nil, err
 		}
@@ -268,7 +284,7 @@ func (x *staging) resolve(tx *space.Tx, attributes identity.Attributes) (identit
 	return attributes, nil
 }
 
-func (x *staging) resolveValues(tx *space.Tx, values []identity.Value) ([]identity.Value, error) {
+func (x *staging) resolveValues(tx *space.Tx, owner identity.ID, values []identity.Value) ([]identity.Value, error) {
 	out := make([]identity.Value, len(values))
 	for i, v := range values {
 		if v.Type() != identity.TypeReference || v.Ref() != 0 {
@@ -279,19 +295,20 @@ func (x *staging) resolveValues(tx *space.Tx, values []identity.Value) ([]identi
 		if err != nil {
 			return nil, err
 		}
+		x.doubts(owner, id)
 		out[i] = identity.ReferenceTo(id)
 	}
 	return identity.Normalize(out), nil
 }
 
-func (x *staging) resolveChanges(tx *space.Tx, changes []identity.Change) ([]identity.Change, error) {
+func (x *staging) resolveChanges(tx *space.Tx, owner identity.ID, changes []identity.Change) ([]identity.Change, error) {
 	out := slices.Clone(changes)
 	for i := range out {
 		var err error
-		if out[i].Values, err = x.resolveValues(tx, out[i].Values); err != nil {
+		if out[i].Values, err = x.resolveValues(tx, owner, out[i].Values); err != nil {
 			return nil, err
 		}
-		if out[i].Removed, err = x.resolveValues(tx, out[i].Removed); err != nil {
+		if out[i].Removed, err = x.resolveValues(tx, owner, out[i].Removed); err != nil {
 			return nil, err
 		}
 	}

@@ -76,9 +76,10 @@ func (u *unit) connector(id identity.ID, mode Mode) error {
 		return err
 	}
 	imported := !c.Import.IsZero()
+	missed := c.NotReimported
 	u.notReimported(c)
 	u.commit(c)
-	if changed || mode == Full || imported {
+	if changed || mode == Full || imported || missed {
 		if err := u.outbound(mv); err != nil {
 			return err
 		}

@@ -1,0 +1,301 @@
+package run
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/metasync/metasync/engine/fault"
+	"github.com/metasync/metasync/engine/identity"
+	"github.com/metasync/metasync/engine/space"
+)
+
+// Entries refer to each other by name, and a name may pass from one object to
+// another within an import. A complete read shows all names as they are at one
+// time, but in any order: when an entry with a reference is staged, the object
+// that bears the name may turn out to have given it up. So what is doubtful is
+// remembered, and put right when all names are known.
+
+// transientPrefix begins the name of an object that lost its name to another
+// one and has not shown up under a new one (sync-engine §1.4).
+const transientPrefix = "transient:"
+
+func isTransient(c *space.Connector) bool { return strings.HasPrefix(c.DN, transientPrefix) }
+
+// A doubt is an object with references to others that bore the name when it was
+// staged, but had not been seen in this import.
+type doubt struct {
+	targets []identity.ID
+	digest  space.Digest // stored when the doubt is settled
+}
+
+// takeName gives an object a name. Whoever had it is out of it: a placeholder
+// was this object all along, another object has to show up under a new name.
+func (x *staging) takeName(tx *space.Tx, c *space.Connector, dn string) error {
+	id, err := tx.ByDN(x.agent.Name, dn)
+	if err != nil {
+		return err
+	}
+	if id != 0 && id != c.ID {
+		holder, err := tx.Connector(id)
+		if err != nil {
+			return err
+		}
+		if err := x.displace(tx, holder, c); err != nil {
+			return err
+		}
+	}
+	if c.DN != "" && c.DN != dn && !isTransient(c) {
+		x.gaveUp(c)
+	}
+	c.DN = dn
+	tx.PutConnector(c)
+	return nil
+}
+
+// displace takes the name from an object, for another one.
+func (x *staging) displace(tx *space.Tx, holder, by *space.Connector) error {
+	switch {
+	case holder.State == space.Placeholder:
+		return x.absorb(tx, holder, by)
+	case x.complete && x.seen.has(holder.ID.Sequence()):
+		return fault.New("duplicate-object", "the system delivered another object named %q before", holder.DN)
+	case holder.Anchor == "":
+		return fault.New("duplicate-object", "an object named %q is about to be created", holder.DN)
+	}
+	x.gaveUp(holder)
+	holder.DN = transientPrefix + holder.ID.String()
+	tx.PutConnector(holder)
+	return nil
+}
+
+func (x *staging) gaveUp(c *space.Connector) {
+	if x.moved == nil {
+		x.moved = map[identity.ID]string{}
+	}
+	if _, known := x.moved[c.ID]; !known {
+		x.moved[c.ID] = c.DN
+	}
+}
+
+// absorb makes everyone who refers to a placeholder refer to the object that
+// now bears its name, and lets the placeholder go.
+func (x *staging) absorb(tx *space.Tx, placeholder, into *space.Connector) error {
+	owners, err := tx.Referrers(placeholder.ID)
+	if err != nil {
+		return err
+	}
+	placeholder.DN = transientPrefix + placeholder.ID.String()
+	tx.PutConnector(placeholder)
+	for _, id := range owners {
+		owner, err := tx.Connector(id)
+		if err != nil {
+			return err
+		}
+		if owner == nil {
+			continue
+		}
+		owner.Synchronized = replaceInAttributes(owner.Synchronized, placeholder.ID, into.ID)
+		for _, d := range []**identity.Delta{&owner.Import, &owner.Exported, &owner.Unapplied} {
+			*d = replaceInDelta(*d, placeholder.ID, into.ID)
+		}
+		owner.RetryReferences = owner.State.IsConnector()
+		tx.PutConnector(owner)
+	}
+	return nil
+}
+
+// doubts remembers that an object was staged with a reference to another one
+// whose name may be an old one.
+func (x *staging) doubts(owner, target identity.ID) {
+	if !x.complete || target.Sequence() > x.newest || x.seen.has(target.Sequence()) {
+		return
+	}
+	if x.doubtful == nil {
+		x.doubtful = map[identity.ID]*doubt{}
+	}
+	d := x.doubtful[owner]
+	if d == nil {
+		d = &doubt{}
+		x.doubtful[owner] = d
+	}
+	d.targets = append(d.targets, target)
+}
+
+// settleNames puts right the references that named objects by names which
+// these gave up in this import. whole says that the import was complete and
+// without errors, so that also objects which it found unchanged mean the names
+// as they are now.
+func (x *staging) settleNames(whole bool) error {
+	update := func(id identity.ID, fn func(tx *space.Tx) error) error {
+		err := x.space.Update(func(tx *space.Tx) error { return tx.Unit(func() error { return fn(tx) }) })
+		if err != nil {
+			return fmt.Errorf("settle names around %s: %w", id, err)
+		}
+		return nil
+	}
+	for _, id := range sortedIDs(x.moved) {
+		err := update(id, func(tx *space.Tx) error {
+			owners, err := tx.Referrers(id)
+			if err != nil {
+				return err
+			}
+			for _, owner := range owners {
+				d := x.doubtful[owner]
+				meantOld := d != nil && slices.Contains(d.targets, id)
+				if !meantOld && (!whole || x.staged.has(owner.Sequence())) {
+					continue
+				}
+				if err := x.redirect(tx, owner, id, x.moved[id]); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	for _, page := range pages(sortedIDs(x.doubtful), importPage) {
+		err := x.space.Update(func(tx *space.Tx) error {
+			for _, id := range page {
+				err := tx.Unit(func() error {
+					c, err := tx.Connector(id)
+					if err != nil || c == nil || c.NotReimported {
+						return err
+					}
+					c.SetDigest(&x.doubtful[id].digest)
+					tx.PutConnector(c)
+					return nil
+				})
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("settle names: %w", err)
+		}
+	}
+	return x.reportTransients()
+}
+
+// redirect makes an object that referred to target by a name refer to whoever
+// bears that name now, as a change of its imported image.
+func (x *staging) redirect(tx *space.Tx, owner, target identity.ID, dn string) error {
+	c, err := tx.Connector(owner)
+	if err != nil || c == nil || c.State == space.Placeholder || c.Import != nil && c.Import.Op.Removes() {
+		return err
+	}
+	image := c.ImportImage()
+	if !refersTo(image, target) {
+		return nil
+	}
+	now, err := x.target(tx, dn)
+	if err != nil || now == target {
+		return err
+	}
+	image = replaceInAttributes(image, target, now)
+	pending := &identity.Delta{Op: identity.Update}
+	if c.Import != nil {
+		*pending = *c.Import
+	}
+	if pending.Op == identity.Add || pending.Op == identity.DeleteAdd {
+		pending.Changes = identity.Diff(nil, image)
+	} else {
+		pending.Changes = identity.Diff(c.Synchronized, image)
+	}
+	if pending.Op == identity.Update && pending.DN == "" && len(pending.Changes) == 0 {
+		pending = nil
+	}
+	c.Import = pending
+	tx.PutConnector(c)
+	return nil
+}
+
+// reportTransients warns of objects that lost their name and got no new one.
+func (x *staging) reportTransients() error {
+	return x.space.View(func(tx *space.Tx) error {
+		for _, id := range sortedIDs(x.moved) {
+			c, err := tx.Connector(id)
+			if err != nil {
+				return err
+			}
+			if c == nil || !isTransient(c) || c.State == space.Placeholder || c.Import != nil && c.Import.Op.Removes() {
+				continue
+			}
+			x.transients++
+			warning := fault.New("transient-object", "another object has taken its name %q, and the import did not tell its new one", x.moved[id])
+			record := errorRecord(warning, x.now()).of(c, nil)
+			record.Warning = true
+			x.report.add(&x.report.DiscoveryErrors, record)
+		}
+		return nil
+	})
+}
+
+func sortedIDs[V any](m map[identity.ID]V) []identity.ID {
+	ids := make([]identity.ID, 0, len(m))
+	for id := range m {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+func pages(ids []identity.ID, size int) [][]identity.ID {
+	return slices.Collect(slices.Chunk(ids, size))
+}
+
+func refersTo(attributes identity.Attributes, target identity.ID) bool {
+	for _, a := range attributes {
+		for _, v := range a.Values {
+			if v.Ref() == target {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func replaceInAttributes(attributes identity.Attributes, from, to identity.ID) identity.Attributes {
+	out := attributes
+	for i, a := range attributes {
+		values, changed := replaceInValues(a.Values, from, to)
+		if !changed {
+			continue
+		}
+		if &out[0] == &attributes[0] {
+			out = attributes.Clone()
+		}
+		out[i].Values = values
+	}
+	return out
+}
+
+func replaceInDelta(d *identity.Delta, from, to identity.ID) *identity.Delta {
+	if d == nil {
+		return nil
+	}
+	out := *d
+	out.Changes = slices.Clone(d.Changes)
+	for i := range out.Changes {
+		out.Changes[i].Values, _ = replaceInValues(out.Changes[i].Values, from, to)
+		out.Changes[i].Removed, _ = replaceInValues(out.Changes[i].Removed, from, to)
+	}
+	return &out
+}
+
+func replaceInValues(values []identity.Value, from, to identity.ID) ([]identity.Value, bool) {
+	if !slices.ContainsFunc(values, func(v identity.Value) bool { return v.Ref() == from }) {
+		return values, false
+	}
+	out := slices.Clone(values)
+	for i := range out {
+		if out[i].Ref() == from {
+			out[i] = identity.ReferenceTo(to)
+		}
+	}
+	return identity.Normalize(out), true
+}
