@@ -97,7 +97,8 @@ func (e *Engine) Configure(ctx context.Context, d Definition, functions rules.Fu
 	if err != nil {
 		return warnings, err
 	}
-	for _, a := range env.Agents {
+	for _, name := range env.order { // so that agents get the same numbers in every store
+		a := env.Agents[name]
 		naming := space.Naming{AnchorIsDN: a.Agent.Capabilities().AnchorIsDN}
 		if a.Agent.Capabilities().LDAPNames {
 			naming.Fold = foldDN

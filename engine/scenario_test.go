@@ -104,8 +104,7 @@ func (s *script) play(transcript string) string {
 			}
 			b.WriteString(out)
 			if err := s.engine.Space().Check(); err != nil {
-				s.t.Errorf("after %q: %v", text, err)
-				fmt.Fprintf(&b, "!!! %v\n", err)
+				s.t.Fatalf("after %q:\n%s\nthe store is not sound:\n%v\n%s", text, b.String(), err, s.world)
 			}
 		case strings.TrimSpace(line) == "" || strings.HasPrefix(line, "#"):
 			b.WriteString(line)

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/metasync/metasync/engine/agent"
 	"github.com/metasync/metasync/engine/fault"
@@ -21,6 +22,7 @@ func (a *csvAgent) OpenExport(ctx context.Context, _ agent.ExportRequest) (agent
 		return nil, err
 	}
 	x := &fileExport{agent: a, current: map[string]*object{}, rows: map[string]*object{}}
+	x.encoder.Names = &names{codes: map[string]uint64{}}
 	f, err := a.open()
 	switch {
 	case a.mayBeAbsent(err):
@@ -51,6 +53,8 @@ type fileExport struct {
 	current map[string]*object
 	rows    map[string]*object
 	added   []*object
+
+	encoder identity.Encoder // of packed deltas
 }
 
 // An object is what the changes so far make of an object. Its delta starts from
@@ -60,7 +64,7 @@ type object struct {
 	anchor string
 	typ    int
 	gone   bool
-	delta  *identity.Delta
+	delta  packed
 }
 
 // An anchorKey is the first half of the SHA-256 of an anchor.
@@ -154,6 +158,7 @@ func (x *fileExport) find(anchor string) (*object, *fault.Error) {
 	case typ == ambiguous:
 		return nil, fault.New("ambiguous-update", "several rows have this anchor")
 	}
+	anchor = strings.Clone(anchor)
 	return &object{origin: anchor, anchor: anchor, typ: typ}, nil
 }
 
@@ -243,12 +248,12 @@ func (x *fileExport) add(c *agent.Change, typ int, delta *identity.Delta) (strin
 	case o != nil && (!c.Repeated || o.typ != typ):
 		return "", fault.New("cd-existing-object", "there is a row %q already", anchor)
 	case o != nil:
-		o.delta = o.delta.Merge(delta)
+		o.delta = x.pack(x.unpack(o.delta).Merge(delta))
 		x.keep(o)
 		return anchor, nil
 	}
 	delta.Op, delta.ObjectType = identity.Add, c.ObjectType
-	o = &object{anchor: anchor, typ: typ, delta: delta}
+	o = &object{anchor: strings.Clone(anchor), typ: typ, delta: x.pack(delta)}
 	x.added = append(x.added, o)
 	x.keep(o)
 	return anchor, nil
@@ -277,9 +282,9 @@ func (x *fileExport) update(c *agent.Change, typ int, delta *identity.Delta) (st
 			return "", fault.New("rename-to-existing-dn", "there is a row %q already", target)
 		}
 		x.current[o.anchor] = &object{anchor: o.anchor, gone: true}
-		o.anchor = target
+		o.anchor = strings.Clone(target)
 	}
-	o.delta = o.delta.Merge(delta)
+	o.delta = x.pack(x.unpack(o.delta).Merge(delta))
 	x.keep(o)
 	return o.anchor, nil
 }

@@ -158,7 +158,7 @@ func (x *fileExport) fill(ctx context.Context, f newFile) (changed bool, err err
 	}
 	for _, o := range x.added {
 		w.endLine()
-		w.writeCells(x.layout.cells(o))
+		w.writeCells(x.layout.cells(o, x.unpack(o.delta)))
 		w.changed = true
 	}
 	return w.changed, w.Flush()
@@ -189,7 +189,7 @@ func (x *fileExport) copyRows(ctx context.Context, w *rowWriter) error {
 			break
 		}
 		if anchor, typ := x.layout.identify(r); !inHeader && typ >= 0 && x.rows[anchor] != nil {
-			x.layout.writeObject(w, r, x.rows[anchor])
+			x.writeObject(w, r, x.rows[anchor])
 		} else {
 			w.writeRaw(r)
 		}
@@ -245,12 +245,12 @@ func (w *rowWriter) endLine() {
 }
 
 // writeObject writes a row as its object is after the changes.
-func (l *layout) writeObject(w *rowWriter, r *row, o *object) {
+func (x *fileExport) writeObject(w *rowWriter, r *row, o *object) {
 	if o.gone {
 		w.changed = true
 		return
 	}
-	edits := l.edits(r, o)
+	edits := x.layout.edits(r, o, x.unpack(o.delta))
 	if len(edits) == 0 {
 		w.writeRaw(r)
 		return
@@ -273,7 +273,7 @@ func (l *layout) writeObject(w *rowWriter, r *row, o *object) {
 }
 
 // edits returns the cells of a row that change, by column.
-func (l *layout) edits(r *row, o *object) map[int]string {
+func (l *layout) edits(r *row, o *object, delta *identity.Delta) map[int]string {
 	t := &l.types[o.typ]
 	edits := map[int]string{}
 	if o.anchor != o.origin {
@@ -284,12 +284,12 @@ func (l *layout) edits(r *row, o *object) map[int]string {
 			}
 		}
 	}
-	if o.delta == nil {
+	if delta == nil {
 		return edits
 	}
-	for i := range o.delta.Changes {
-		c := t.column(o.delta.Changes[i].Name)
-		if text, changed := c.edit(r.value(c.index), &o.delta.Changes[i]); changed {
+	for i := range delta.Changes {
+		c := t.column(delta.Changes[i].Name)
+		if text, changed := c.edit(r.value(c.index), &delta.Changes[i]); changed {
 			edits[c.index] = text
 		}
 	}
@@ -297,7 +297,7 @@ func (l *layout) edits(r *row, o *object) map[int]string {
 }
 
 // cells returns the row of a new object.
-func (l *layout) cells(o *object) []string {
+func (l *layout) cells(o *object, delta *identity.Delta) []string {
 	t := &l.types[o.typ]
 	texts := make([]string, len(l.names))
 	if l.typeColumn >= 0 {
@@ -307,7 +307,7 @@ func (l *layout) cells(o *object) []string {
 	for i, column := range t.anchor {
 		texts[column] = parts[i]
 	}
-	for _, a := range o.delta.Apply(nil) {
+	for _, a := range delta.Apply(nil) {
 		c := t.column(a.Name)
 		texts[c.index] = c.join(a.Values, nil)
 	}

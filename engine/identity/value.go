@@ -169,7 +169,7 @@ func (e *ParseError) Error() string {
 }
 
 var dateTimeLayouts = []string{
-	DateTimeFormat, "2006-01-02 15:04:05", "2006-01-02", time.RFC3339Nano, "2006-01-02T15:04:05", "20060102150405Z0700",
+	DateTimeFormat, "2006-01-02 15:04:05", time.DateOnly, time.RFC3339Nano, "2006-01-02T15:04:05", "20060102150405Z0700",
 }
 
 // ParseValue reads text as a value of type t: the inverse of [Value.Text] for
@@ -205,6 +205,9 @@ func ParseValue(t Type, text string) (Value, error) {
 	case TypeDateTime:
 		trimmed := strings.TrimSpace(text)
 		for _, layout := range dateTimeLayouts {
+			if len(trimmed) == len(time.DateOnly) && layout != time.DateOnly {
+				continue // a failed attempt costs more than one that succeeds
+			}
 			if at, err := time.ParseInLocation(layout, trimmed, time.UTC); err == nil {
 				return DateTime(at), nil
 			}

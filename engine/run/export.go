@@ -271,7 +271,7 @@ func (x *export) mark(tx *space.Tx, id identity.ID, wanted func(*identity.Delta)
 	if repeated {
 		o.unapplied, o.exported, o.batch = c.Exported.Merge(c.Unapplied), nil, 0
 	}
-	if o.unapplied.IsZero() || !wanted(o.unapplied) {
+	if o.unapplied.IsZero() || !wanted(o.unapplied) || isTransient(c) {
 		return outgoing{}, nil, nil
 	}
 	change := &agent.Change{

@@ -93,7 +93,13 @@ func (s *step) importStep(delta bool) error {
 			return err
 		}
 	}
+	if err := x.reportTransients(); err != nil {
+		return err
+	}
 	s.finish(x.entries+s.report.Staging[stageDelete], CompletedDiscoveryErrors)
+	if x.transients > 0 {
+		s.report.Result = CompletedTransients
+	}
 	return s.imported(func(state *space.AgentState) {
 		state.Imported = state.Imported || x.complete || !delta
 		state.Watermark = watermark

@@ -61,7 +61,15 @@ func (x *staging) displace(tx *space.Tx, holder, by *space.Connector) error {
 	case x.complete && x.seen.has(holder.ID.Sequence()):
 		return fault.New("duplicate-object", "the system delivered another object named %q before", holder.DN)
 	case holder.Anchor == "":
-		return fault.New("duplicate-object", "an object named %q is about to be created", holder.DN)
+		// We are about to create an object of that name. Its rules have to say
+		// what becomes of it.
+		holder.ExportError = &space.ObjectError{
+			Name: "object-already-exists", Detail: fmt.Sprintf("the system has another object named %q", holder.DN),
+			First: x.now(), Last: x.now(),
+		}
+		if err := tx.RetryObject(holder.Link); err != nil {
+			return err
+		}
 	}
 	x.gaveUp(holder)
 	holder.DN = transientPrefix + holder.ID.String()
@@ -84,6 +92,9 @@ func (x *staging) absorb(tx *space.Tx, placeholder, into *space.Connector) error
 	owners, err := tx.Referrers(placeholder.ID)
 	if err != nil {
 		return err
+	}
+	if _, err := tx.Waiters(placeholder.ID); err != nil {
+		return err // they are the owners, which are synchronized again
 	}
 	placeholder.DN = transientPrefix + placeholder.ID.String()
 	tx.PutConnector(placeholder)
@@ -156,7 +167,7 @@ func (x *staging) settleNames(whole bool) error {
 			return err
 		}
 	}
-	for _, page := range pages(sortedIDs(x.doubtful), importPage) {
+	for page := range slices.Chunk(sortedIDs(x.doubtful), importPage) {
 		err := x.space.Update(func(tx *space.Tx) error {
 			for _, id := range page {
 				err := tx.Unit(func() error {
@@ -178,7 +189,7 @@ func (x *staging) settleNames(whole bool) error {
 			return fmt.Errorf("settle names: %w", err)
 		}
 	}
-	return x.reportTransients()
+	return nil
 }
 
 // redirect makes an object that referred to target by a name refer to whoever
@@ -227,7 +238,7 @@ func (x *staging) reportTransients() error {
 			}
 			x.transients++
 			warning := fault.New("transient-object", "another object has taken its name %q, and the import did not tell its new one", x.moved[id])
-			record := errorRecord(warning, x.now()).of(c, nil)
+			record := x.errorRecord(warning).of(c, nil)
 			record.Warning = true
 			x.report.add(&x.report.DiscoveryErrors, record)
 		}
@@ -242,10 +253,6 @@ func sortedIDs[V any](m map[identity.ID]V) []identity.ID {
 	}
 	slices.Sort(ids)
 	return ids
-}
-
-func pages(ids []identity.ID, size int) [][]identity.ID {
-	return slices.Collect(slices.Chunk(ids, size))
 }
 
 func refersTo(attributes identity.Attributes, target identity.ID) bool {

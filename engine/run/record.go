@@ -19,6 +19,7 @@ const (
 	InProgress               Result = "in-progress"
 	CompletedNoObjects       Result = "completed-no-objects"
 	CompletedWarnings        Result = "completed-warnings"
+	CompletedTransients      Result = "completed-transient-objects"
 	CompletedDiscoveryErrors Result = "completed-discovery-errors"
 	CompletedSyncErrors      Result = "completed-sync-errors"
 	CompletedExportErrors    Result = "completed-export-errors"
@@ -37,7 +38,7 @@ func (r Result) Severity() int {
 	switch r {
 	case Success, CompletedNoObjects, InProgress:
 		return 0
-	case CompletedWarnings:
+	case CompletedWarnings, CompletedTransients:
 		return 1
 	case CompletedDiscoveryErrors, CompletedSyncErrors, CompletedExportErrors:
 		return 2

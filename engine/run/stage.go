@@ -7,6 +7,7 @@ import (
 	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/engine/identity"
 	"github.com/metasync/metasync/engine/space"
+	"github.com/metasync/metasync/engine/sync"
 )
 
 // stage brings one entry into the connector space: it finds its object, confirms
@@ -190,6 +191,12 @@ func (x *staging) confirm(c *space.Connector, image identity.Attributes, dn stri
 		c.Exported, c.Batch = nil, 0
 		c.Attempts++
 		c.Unapplied = &identity.Delta{Op: identity.Delete}
+		if c.Attempts >= sync.MaxAttempts {
+			c.ExportError = &space.ObjectError{
+				Name: "exported-change-not-reimported", Detail: "the system does not delete the object",
+				First: x.now(), Last: x.now(), Retries: c.Attempts,
+			}
+		}
 		return
 	}
 	base := c.ImportImage()

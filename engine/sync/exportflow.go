@@ -9,9 +9,9 @@ import (
 	"github.com/metasync/metasync/engine/space"
 )
 
-// maxAttempts is how often a change is exported again at once after the system
+// MaxAttempts is how often a change is exported again at once after the system
 // did not show it. Later attempts wait like those after an export error.
-const maxAttempts = 3
+const MaxAttempts = 3
 
 // exportFlow stages what flows from a metaverse object to one of its connectors:
 // the difference between what the rules want and what the object will look like
@@ -187,7 +187,7 @@ func (u *unit) stage(c *space.Connector, staged *identity.Delta, applied []strin
 	changed := !c.Unapplied.Equal(staged)
 	if changed {
 		c.Unapplied, c.ExportError = staged, nil
-		if staged != nil && c.Attempts >= maxAttempts {
+		if staged != nil && c.Attempts >= MaxAttempts {
 			c.ExportError = &space.ObjectError{
 				Name: "exported-change-not-reimported", Detail: "the system does not keep the exported values",
 				First: u.now, Last: u.now, Retries: c.Attempts,
