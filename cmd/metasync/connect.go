@@ -27,18 +27,30 @@ const (
 func (a *app) service() (console.Service, io.Closer, error) {
 	options := a.daemon()
 	options.Log = a.log(slog.LevelWarn, false)
+	client, own, err := a.connect(options)
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case client != nil:
+		return client, client, nil
+	}
+	return own, own, nil
+}
+
+// connect returns a client of the daemon that is at work on the state folder; if
+// there is none, it returns a daemon of our own, as soon as no other command has
+// the state.
+func (a *app) connect(options daemon.Options) (*console.Client, *daemon.Daemon, error) {
 	folder := daemon.StateFolder(options)
 	for deadline := time.Now().Add(patience); ; {
 		client, err := console.Dial(a.ctx, folder)
 		if !errors.Is(err, console.ErrNotRunning) {
-			return client, client, err
+			return client, nil, err
 		}
 		own, err := daemon.Open(a.ctx, options)
 		switch {
-		case err == nil:
-			return own, own, nil
 		case !errors.Is(err, store.ErrLocked):
-			return nil, nil, err
+			return nil, own, err
 		case time.Now().After(deadline):
 			return nil, nil, inUse(folder, err)
 		}

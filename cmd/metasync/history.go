@@ -49,5 +49,5 @@ func (a *app) showRun(record *run.Record, err error) error {
 	case a.JSON:
 		return a.printJSON(record)
 	}
-	return printRecord(a.stdout, record)
+	return a.printRecord(record)
 }

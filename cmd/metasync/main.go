@@ -65,7 +65,7 @@ type app struct {
 
 // daemon returns the options of the daemon of this configuration.
 func (a *app) daemon() daemon.Options {
-	return daemon.Options{File: a.Config, Kinds: kinds, Version: version}
+	return daemon.Options{File: absolute(a.Config), Kinds: kinds, Version: version}
 }
 
 func main() {

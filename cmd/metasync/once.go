@@ -150,7 +150,7 @@ func (a *app) printOnce(r onceResult) error {
 	if err := t.end(); err != nil {
 		return err
 	}
-	printObjectErrors(a.stdout, r.Runs)
+	a.printObjectErrors(r.Runs)
 	for _, w := range r.Left {
 		fmt.Fprintf(a.stdout, "left to do: %s %s: %s\n", w.Agent, w.Profile, oneLine(w.For))
 	}

@@ -108,7 +108,7 @@ func (a *app) printError(err error) {
 // printProblem prints one mistake as file:line:column: message.
 func (a *app) printProblem(e *fault.Error) {
 	shown := *e
-	shown.Name, shown.Position.File = "", nearest(e.Position.File)
+	shown.Name, shown.Position.File = "", a.place(e.Position.File)
 	fmt.Fprintln(a.stderr, cmp.Or(shown.Error(), e.Name))
 	a.printHint(e)
 }
@@ -119,17 +119,32 @@ func (a *app) printHint(e *fault.Error) {
 	}
 }
 
+// place returns the path of a file in an error as people find it: from the
+// working directory if that is shorter. A relative one is relative to the
+// configuration.
+func (a *app) place(file string) string {
+	if file == "" {
+		return ""
+	}
+	if !filepath.IsAbs(file) {
+		file = filepath.Join(filepath.Dir(absolute(a.Config)), file)
+	}
+	return nearest(file)
+}
+
 // nearest returns a path relative to the working directory if that is shorter.
 func nearest(path string) string {
-	if !filepath.IsAbs(path) {
-		return path
-	}
-	here, err := filepath.Abs(".")
-	if err != nil {
-		return path
-	}
-	if relative, err := filepath.Rel(here, path); err == nil && len(relative) < len(path) {
+	if relative, err := filepath.Rel(absolute("."), path); err == nil && len(relative) < len(path) {
 		return relative
+	}
+	return path
+}
+
+// absolute returns an absolute path; without a working directory, the path as it
+// is.
+func absolute(path string) string {
+	if full, err := filepath.Abs(path); err == nil {
+		return full
 	}
 	return path
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -44,11 +43,8 @@ func TestExitCode(t *testing.T) {
 }
 
 func TestPrintError(t *testing.T) {
-	absolute, err := filepath.Abs("metasync.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	placed := &fault.Error{Name: "invalid", Text: "wrong", Hint: "one\ntwo", Position: fault.Position{File: absolute, Line: 3, Column: 4}, Agent: "HR"}
+	placed := &fault.Error{Name: "invalid", Text: "wrong", Hint: "one\ntwo", Position: fault.Position{File: absolute("metasync.yaml"), Line: 3, Column: 4}, Agent: "HR"}
+	script := &fault.Error{Name: "invalid", Text: "wrong", Position: fault.Position{File: "scripts/a.js", Line: 3}}
 	named := &fault.Error{Name: "unknown-agent", Text: "no HRX", Hint: "HR?"}
 	for _, tt := range []struct {
 		name string
@@ -58,13 +54,14 @@ func TestPrintError(t *testing.T) {
 		{"plain", errors.New("broken"), []string{"metasync: broken"}},
 		{"named", fmt.Errorf("get: %w", named), []string{"metasync: get: unknown-agent: no HRX", "  hint: HR?"}},
 		{"placed", placed, []string{`metasync.yaml:3:4: agent "HR": wrong`, "  hint: one", "        two"}},
+		{"in a script", script, []string{"conf/scripts/a.js:3: wrong"}},
 		{"several", errors.Join(named, errors.New("and more"), placed), []string{
 			"no HRX", "  hint: HR?", "and more", `metasync.yaml:3:4: agent "HR": wrong`, "  hint: one", "        two",
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var out bytes.Buffer
-			(&app{stderr: &out}).printError(tt.err)
+			(&app{globals: globals{Config: "conf/metasync.yaml"}, stderr: &out}).printError(tt.err)
 			if diff := cmp.Diff(tt.want, strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
@@ -80,7 +77,7 @@ func TestObjectErrors(t *testing.T) {
 		step.SyncErrors = append(step.SyncErrors, run.ErrorRecord{Type: "join-error", DN: "a\x1b[2Jb\n", Attribute: "sn", Rule: "people", Detail: "no"})
 	}
 	var out bytes.Buffer
-	printObjectErrors(&out, []*run.Record{{Run: 3, Agent: "HR", Steps: []*run.Report{step}}})
+	(&app{stdout: &out}).printObjectErrors([]*run.Record{{Run: 3, Agent: "HR", Steps: []*run.Report{step}}})
 	lines := strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
 	if len(lines) != maxPrintedErrors+2 {
 		t.Fatalf("%d lines:\n%s", len(lines), out.String())

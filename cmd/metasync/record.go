@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -55,7 +54,8 @@ func causeText(c run.Cause) string {
 }
 
 // printRecord prints a run with its counters and errors.
-func printRecord(w io.Writer, r *run.Record) error {
+func (a *app) printRecord(r *run.Record) error {
+	w := a.stdout
 	fmt.Fprintf(w, "run %d: %s %s: %s\n", r.Run, r.Agent, r.Profile, r.Result)
 	t := newTable(w)
 	t.row("  cause", causeText(r.Cause))
@@ -80,7 +80,7 @@ func printRecord(w io.Writer, r *run.Record) error {
 			return err
 		}
 	}
-	printObjectErrors(w, []*run.Record{r})
+	a.printObjectErrors([]*run.Record{r})
 	return nil
 }
 
@@ -110,29 +110,29 @@ func plain[K ~string](counts map[K]int) map[string]int {
 }
 
 // printObjectErrors lists the first errors on objects in some runs.
-func printObjectErrors(w io.Writer, records []*run.Record) {
+func (a *app) printObjectErrors(records []*run.Record) {
 	total := 0
 	for _, r := range records {
 		for _, step := range r.Steps {
 			for _, e := range slices.Concat(step.DiscoveryErrors, step.SyncErrors, step.ExportErrors) {
 				if total++; total == 1 {
-					fmt.Fprintln(w, "errors on objects:")
+					fmt.Fprintln(a.stdout, "errors on objects:")
 				}
 				if total <= maxPrintedErrors {
-					fmt.Fprintf(w, "  run %d, %s: %s\n", r.Run, r.Agent, oneLine(objectError(e)))
+					fmt.Fprintf(a.stdout, "  run %d, %s: %s\n", r.Run, r.Agent, oneLine(a.objectError(e)))
 				}
 			}
 		}
 	}
 	if more := total - maxPrintedErrors; more > 0 {
-		fmt.Fprintf(w, "  and %d more; metasync history RUN --json lists them\n", more)
+		fmt.Fprintf(a.stdout, "  and %d more; metasync history RUN --json lists them\n", more)
 	}
 }
 
 // objectError is an error on an object as people read it.
-func objectError(e run.ErrorRecord) string {
+func (a *app) objectError(e run.ErrorRecord) string {
 	var parts []string
-	if at := (fault.Position{File: nearest(e.File), Line: e.Line, Column: e.Column}); !at.IsZero() {
+	if at := (fault.Position{File: a.place(e.File), Line: e.Line, Column: e.Column}); !at.IsZero() {
 		parts = append(parts, at.String())
 	}
 	object := e.DN

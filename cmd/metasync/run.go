@@ -36,12 +36,12 @@ type startup struct {
 func (*runCmd) Run(a *app) (err error) {
 	options := a.daemon()
 	options.Log = a.log(slog.LevelInfo, a.JSON || !isTerminal(a.stderr))
-	d, err := daemon.Open(a.ctx, options)
-	if errors.Is(err, store.ErrLocked) {
-		return inUse(daemon.StateFolder(options), err)
-	}
+	other, d, err := a.connect(options)
 	if err != nil {
 		return err
+	}
+	if other != nil {
+		return errors.Join(inUse(daemon.StateFolder(options), store.ErrLocked), other.Close())
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
 	status, err := d.Status(a.ctx)

@@ -25,11 +25,12 @@ func (*statusCmd) Run(a *app) (err error) {
 	if a.JSON {
 		return a.printJSON(status)
 	}
-	return printStatus(a.stdout, status)
+	return a.printStatus(status)
 }
 
-func printStatus(w io.Writer, s daemon.Status) error {
-	printRejected(w, s.Rejected)
+func (a *app) printStatus(s daemon.Status) error {
+	w := a.stdout
+	a.printRejected(s.Rejected)
 	t := newTable(w)
 	t.row("daemon", daemonText(s))
 	t.row("configuration", nearest(s.File))
@@ -65,13 +66,14 @@ func daemonText(s daemon.Status) string {
 
 // printRejected says, before anything else, that what is in the files is not
 // what runs.
-func printRejected(w io.Writer, r *daemon.Rejected) {
+func (a *app) printRejected(r *daemon.Rejected) {
 	if r == nil {
 		return
 	}
+	w := a.stdout
 	fmt.Fprintf(w, "*** REFUSED at %s: the files are wrong, and the last good ones stay in force.\n", stamp(r.At))
 	for _, e := range r.Errors {
-		at := fault.Position{File: nearest(e.File), Line: e.Line, Column: e.Column}
+		at := fault.Position{File: a.place(e.File), Line: e.Line, Column: e.Column}
 		if at.IsZero() {
 			fmt.Fprintf(w, "***   %s\n", oneLine(e.Text))
 		} else {

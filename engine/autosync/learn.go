@@ -19,7 +19,9 @@ func (s *Scheduler) learn(facts map[string]Facts, now time.Time) {
 			continue
 		}
 		before, after := e.before[e.agent], facts[e.agent]
-		if stalled(e.steps, before, after) {
+		// Of runs that overlap nobody can say whose doing the facts are: while one
+		// exports, a synchronization stages the next changes.
+		if !e.overlapped && stalled(e.steps, before, after) {
 			s.postpone(e.key, stallPause, now, fmt.Sprintf("it ended with %q and left all that it was for", e.outcome.Result))
 		} else {
 			for k := range s.delays {

@@ -87,6 +87,7 @@ type execution struct {
 	serves  []*entry // the requests that it carries out
 	result
 	interrupted bool // it was stopped because the scheduler stops
+	overlapped  bool // another run went on at the same time
 }
 
 func (e *execution) failed() bool { return e.err != nil || e.outcome.failed() }
@@ -309,7 +310,10 @@ func (s *Scheduler) situation(now time.Time) situation {
 // launch starts a run. It carries out every request for the same profile, and
 // those that it covers and nobody waits for.
 func (s *Scheduler) launch(ctx context.Context, w want, now time.Time) {
-	e := &execution{want: w, steps: s.settings.steps(w.key), started: now, before: s.facts}
+	e := &execution{want: w, steps: s.settings.steps(w.key), started: now, before: s.facts, overlapped: len(s.running) > 0}
+	for _, other := range s.running {
+		other.overlapped = true
+	}
 	for k, request := range s.queue {
 		same := k == w.key
 		covered := k.agent == w.agent && len(request.waiters) == 0 && covers(e.steps, s.settings.steps(k))
@@ -389,8 +393,13 @@ func (s *Scheduler) finish(ctx context.Context, e *execution) {
 		if e.outcome.Result == run.NoStartFullImport && e.profile != a.Operations[run.FullImport] {
 			s.fullOnly[e.agent] = e.outcome.Run
 		}
-		s.log.Warn("a run failed", "agent", e.agent, "profile", e.profile, "run", e.outcome.Run,
-			"result", e.outcome.Result, "err", e.reason(), "next", s.delays[e.key].next)
+		log := s.log.With("agent", e.agent, "profile", e.profile)
+		if e.outcome.Run == 0 {
+			log.Error("a run did not start", "err", e.reason())
+		}
+		if next := s.delays[e.key].next; next.Before(never) {
+			log.Info("a failed run will be tried again", "run", e.outcome.Run, "next", next)
+		}
 	default:
 		if hasKind(e.steps, importing) {
 			s.imported[e.agent] = now

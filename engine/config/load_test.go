@@ -82,7 +82,7 @@ func TestModel(t *testing.T) {
 		},
 		Rules: []rules.Rule{
 			{
-				Name: "HR people", Agent: "HR", Object: "employee", Metaverse: "person",
+				Name: "HR people", Agent: "HR", Object: "employee", Metaverse: "person", Precedence: 100,
 				Join: []rules.JoinCriterion{{{Connector: "id", Metaverse: "employeeID"}}},
 				Inbound: &rules.Inbound{
 					Scope:   rules.Scope{{{Attribute: "employeeType", Operator: "not-equal", Value: "Robot"}}},

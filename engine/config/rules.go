@@ -15,7 +15,7 @@ type rule struct {
 	Agent      word          `yaml:"agent,required" doc:"The agent."`
 	Object     word          `yaml:"object,required" doc:"The object type of the agent."`
 	Metaverse  word          `yaml:"metaverse,required" doc:"The object type of the metaverse."`
-	Precedence int           `yaml:"precedence" default:"0" doc:"Its rank among the rules of the agent; the smaller wins."`
+	Precedence int           `yaml:"precedence" default:"100" doc:"Its rank among the rules of the agent; the smaller wins."`
 	DependsOn  word          `yaml:"dependsOn" doc:"A rule that must apply to an object before this one does."`
 	Dialect    string        `yaml:"dialect" oneof:"fim entra" doc:"Dialect of its expressions, if not that of the configuration."`
 	Join       []joinItem    `yaml:"join" doc:"How objects find each other, tried in order: mappings {connector attribute: metaverse attribute}, of which every pair must be equal."`

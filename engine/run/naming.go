@@ -233,7 +233,7 @@ func (x *staging) reportTransients() error {
 			if err != nil {
 				return err
 			}
-			if c == nil || !isTransient(c) || c.State == space.Placeholder || c.Import != nil && c.Import.Op.Removes() {
+			if c == nil || !isTransient(c) || c.Anchor == "" || c.Import != nil && c.Import.Op.Removes() {
 				continue
 			}
 			x.transients++

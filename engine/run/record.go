@@ -218,3 +218,11 @@ func (r *Record) severest() Result {
 	}
 	return result
 }
+
+// why returns the error that ended the run, "" if there is none.
+func (r *Record) why() string {
+	if len(r.Steps) == 0 {
+		return "the profile has no steps"
+	}
+	return r.Steps[len(r.Steps)-1].Error
+}

@@ -139,7 +139,12 @@ func (r *Runner) Run(ctx context.Context, env *Environment, agentName, profile s
 	if err := r.history.end(record); err != nil {
 		return nil, err
 	}
-	log.Info("run ended", "profile", profile, "result", record.Result, "took", record.Ended.Sub(record.Started))
+	log = log.With("profile", profile, "result", record.Result, "took", record.Ended.Sub(record.Started))
+	if record.Result.Severity() >= 3 {
+		log.Error("run ended", "err", record.why())
+	} else {
+		log.Info("run ended")
+	}
 	return record, nil
 }
 
@@ -212,7 +217,6 @@ func (s *step) run(definition Step) {
 		if redact := s.env.Redact; redact != nil {
 			s.report.Error = redact(s.report.Error)
 		}
-		s.log.Error("step stopped", "result", s.report.Result, "err", err)
 	}
 }
 

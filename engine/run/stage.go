@@ -32,16 +32,28 @@ func (x *staging) stage(tx *space.Tx, e *agent.Entry, digest space.Digest) (coun
 		if c == nil || c.State == space.Placeholder || c.Import != nil && c.Import.Op.Removes() {
 			return "", fault.New("need-full-object", "the system delivered a change to an object that was never imported")
 		}
+		before := c.DN
+		if name := nameOf(c, e); name != before {
+			if err := x.takeName(tx, c, name); err != nil {
+				return "", err
+			}
+		}
 		changes, err := x.resolveChanges(tx, c.ID, e.Changes)
 		if err != nil {
 			return "", err
 		}
 		change := identity.Delta{Op: identity.Update, Changes: changes}
-		return x.stageImage(tx, c, e, change.Apply(c.ImportImage()), nil)
+		return x.stageImage(tx, c, e, change.Apply(c.ImportImage()), before, nil)
 	}
 	isNew := c == nil || c.State == space.Placeholder
 	if c == nil {
 		c = tx.NewConnector(x.agent.Name)
+	}
+	before := c.DN
+	if name := nameOf(c, e); isNew || name != before {
+		if err := x.takeName(tx, c, name); err != nil { // first: the object may refer to itself
+			return "", err
+		}
 	}
 	attributes, err := x.resolve(tx, c.ID, e.Attributes)
 	if err != nil {
@@ -54,7 +66,7 @@ func (x *staging) stage(tx *space.Tx, e *agent.Entry, digest space.Digest) (coun
 	if isNew {
 		return x.stageNew(tx, c, e, attributes, keep)
 	}
-	return x.stageImage(tx, c, e, attributes, keep)
+	return x.stageImage(tx, c, e, attributes, before, keep)
 }
 
 // find returns the object of an entry: the one with its anchor, else the one
@@ -82,9 +94,6 @@ func (x *staging) find(tx *space.Tx, e *agent.Entry) (*space.Connector, error) {
 
 // stageNew stages an object that was not there before.
 func (x *staging) stageNew(tx *space.Tx, c *space.Connector, e *agent.Entry, attributes identity.Attributes, digest *space.Digest) (string, error) {
-	if err := x.takeName(tx, c, e.DN); err != nil {
-		return "", err
-	}
 	c.ObjectType, c.Anchor, c.State = e.ObjectType, e.Anchor, space.Disconnector
 	c.Import = &identity.Delta{Op: identity.Add, ObjectType: e.ObjectType, DN: e.DN, Changes: identity.Diff(nil, attributes)}
 	c.SetDigest(digest)
@@ -93,32 +102,22 @@ func (x *staging) stageNew(tx *space.Tx, c *space.Connector, e *agent.Entry, att
 	return stageAdd, nil
 }
 
-// stageImage stages what a known object looks like now.
-func (x *staging) stageImage(tx *space.Tx, c *space.Connector, e *agent.Entry, image identity.Attributes, digest *space.Digest) (counter string, err error) {
+// stageImage stages what a known object looks like now; formerly is the name
+// that it had until this entry.
+func (x *staging) stageImage(tx *space.Tx, c *space.Connector, e *agent.Entry, image identity.Attributes, formerly string, digest *space.Digest) (counter string, err error) {
 	x.markStaged(c)
 	before := c.Import
-	name := nameOf(c, e)
-	renamed := name != c.DN
+	renamed := c.DN != formerly
 	if e.ObjectType != "" && c.ObjectType != e.ObjectType {
-		if renamed {
-			if err := x.takeName(tx, c, name); err != nil {
-				return "", err
-			}
-		}
 		c.Import = &identity.Delta{Op: identity.DeleteAdd, ObjectType: e.ObjectType, DN: e.DN, Changes: identity.Diff(nil, image)}
 		x.put(tx, c, e, digest)
 		return stageDeleteAdd, nil
 	}
 	unsynchronized := c.Import != nil && c.Import.Op == identity.Add
 	waiting := c.Exported != nil || c.Provisioned
-	x.confirm(c, image, name)
+	x.confirm(c, image)
 	if c.NotReimported {
 		digest = nil
-	}
-	if renamed {
-		if err := x.takeName(tx, c, name); err != nil {
-			return "", err
-		}
 	}
 	pending := &identity.Delta{Op: identity.Update, Changes: identity.Diff(c.Synchronized, image)}
 	switch {
@@ -177,7 +176,7 @@ func (x *staging) stageDelete(tx *space.Tx, c *space.Connector) error {
 // confirm compares what was exported to an object with what the import shows
 // (sync-engine §1.3). What arrived is part of the synchronized image from now on,
 // so that it is no news to synchronization; what did not is marked.
-func (x *staging) confirm(c *space.Connector, image identity.Attributes, dn string) {
+func (x *staging) confirm(c *space.Connector, image identity.Attributes) {
 	exported := c.Exported
 	if exported == nil {
 		if c.Provisioned {
@@ -217,7 +216,7 @@ func (x *staging) confirm(c *space.Connector, image identity.Attributes, dn stri
 		}
 		remaining.Changes = append(remaining.Changes, change)
 	}
-	if exported.IsRename() && exported.DN != dn && c.DN != exported.DN {
+	if exported.IsRename() && !x.space.SameDN(x.agent.Name, exported.DN, c.DN) {
 		remaining.DN = exported.DN
 	}
 	c.Synchronized = confirmed

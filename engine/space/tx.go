@@ -534,6 +534,12 @@ func (tx *Tx) dnKey(spc uint16, anchor, dn string) []byte {
 	return append(spaceKey(spc), tx.space.foldDN(spc, dn)...)
 }
 
+// SameDN reports whether two DNs are the same name in an agent's system.
+func (s *Space) SameDN(agent, a, b string) bool {
+	spc := s.Number(agent)
+	return a == b || s.foldDN(spc, a) == s.foldDN(spc, b)
+}
+
 func (s *Space) foldDN(spc uint16, dn string) string {
 	s.mu.RLock()
 	defer s.mu.RUnlock()

@@ -96,8 +96,8 @@ func (u *unit) rename(c *space.Connector, view objectView, rule *rules.OutboundR
 	if c.Exported != nil && c.Exported.DN != "" {
 		current = c.Exported.DN
 	}
-	if dn == current {
-		return nil
+	if u.space.SameDN(rule.Agent, dn, current) {
+		return nil // systems have their own mind about upper and lower case
 	}
 	holder, err := u.nameHolder(rule, dn)
 	if err != nil {
@@ -142,8 +142,9 @@ func (u *unit) outboundValues(mv *space.Object, view objectView, flow *rules.Out
 		if values, err = u.outboundReferences(mv, agent, values); err != nil {
 			return nil, false, err
 		}
-		// A reference that cannot flow yet is no reason to remove the old one.
-		declined = len(values) == 0 && wanted > 0
+		// A reference that cannot flow is a missing value: it removes the old one
+		// only if the flow may.
+		declined = len(values) == 0 && wanted > 0 && !flow.AllowNull
 	}
 	return values, declined, nil
 }

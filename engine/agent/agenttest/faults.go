@@ -67,6 +67,13 @@ func (d *Directory) plan(call Call, n int, after bool, err error) {
 	d.faults.planned = append(d.faults.planned, plannedFault{call, d.faults.calls[call] + n, after, err})
 }
 
+// Calm forgets the calls that were planned to fail and have not come yet.
+func (d *Directory) Calm() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.faults.planned = nil
+}
+
 // FailImport makes imports deliver a discovery error in place of the object
 // with this anchor. A nil err ends it.
 func (d *Directory) FailImport(anchor string, err *fault.Error) {
