@@ -1,6 +1,12 @@
 package engine
 
-import "github.com/metasync/metasync/engine/space"
+import (
+	"github.com/metasync/metasync/engine/rules"
+	"github.com/metasync/metasync/engine/space"
+)
 
 // Space gives tests the objects themselves.
 func (e *Engine) Space() *space.Space { return e.space }
+
+// Rules gives tests the rules in force.
+func (e *Engine) Rules() *rules.Set { return e.current.Load().Rules }

@@ -235,9 +235,11 @@ func (w *world) calm() {
 	}
 }
 
+type fataler interface{ Fatalf(format string, args ...any) }
+
 // settled fails the test unless the systems are as they should be and a further
 // cycle changes nothing.
-func (w *world) settled(t *rapid.T) {
+func (w *world) settled(t fataler) {
 	if err := w.engine.Space().Check(); err != nil {
 		t.Fatalf("the store is not sound: %v\n%s", err, w)
 	}

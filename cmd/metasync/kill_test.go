@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +17,7 @@ func TestKill(t *testing.T) {
 	if testing.Short() {
 		t.Skip("synchronizes a thousand people several times")
 	}
+	t.Parallel()
 	binary := buildBinary(t)
 	undisturbed := newDemo(t)
 	begun := time.Now()
@@ -23,26 +25,50 @@ func TestKill(t *testing.T) {
 	whole := time.Since(begun)
 	want := population(t, undisturbed)
 
-	// The moments are spread over the time that the whole takes here and now.
-	const moments = 8
+	// The export is the moment that matters most; the others are spread over the
+	// time that the whole takes here and now.
+	moments := map[string]func(demo string, ended <-chan struct{}){"during the export": untilExport}
+	const spread = 7
+	for i := range spread {
+		moments[fmt.Sprintf("after %d/%d of the time", i+1, spread+1)] = func(string, <-chan struct{}) {
+			time.Sleep(whole * time.Duration(i+1) / (spread + 1))
+		}
+	}
 	killed := 0
-	for i := range moments {
+	for name, moment := range moments {
 		demo := newDemo(t)
-		if killOnce(t, binary, demo, whole*time.Duration(i+1)/(moments+1)) {
+		if killOnce(t, binary, demo, moment) {
 			killed++
 		}
 		runOnce(t, binary, demo)
 		if diff := cmp.Diff(want, population(t, demo)); diff != "" {
-			t.Errorf("after a kill at %d/%d of the way (-undisturbed +killed):\n%s", i+1, moments+1, diff)
+			t.Errorf("killed %s (-undisturbed +killed):\n%s", name, diff)
 		}
 		before := digestFiles(t, demo)
 		runOnce(t, binary, demo)
 		if diff := cmp.Diff(before, digestFiles(t, demo)); diff != "" {
-			t.Errorf("once more changed something (-before +after):\n%s", diff)
+			t.Errorf("killed %s: once more changed something (-before +after):\n%s", name, diff)
 		}
 	}
 	if killed == 0 {
-		t.Errorf("none of %d processes was killed while it was at work", moments)
+		t.Errorf("none of %d processes was killed while it was at work", len(moments))
+	}
+}
+
+// untilExport waits until the new target file is being written, or the process
+// has ended.
+func untilExport(demo string, ended <-chan struct{}) {
+	ticker := time.NewTicker(time.Millisecond)
+	defer ticker.Stop()
+	for {
+		if info, err := os.Stat(filepath.Join(demo, "out", ".directory.csv.new")); err == nil && info.Size() > 0 {
+			return
+		}
+		select {
+		case <-ended:
+			return
+		case <-ticker.C:
+		}
 	}
 }
 
@@ -79,17 +105,24 @@ func runOnce(t *testing.T, binary, folder string) {
 	}
 }
 
-// killOnce starts once, kills it after some time, and reports whether it was
-// still at work.
-func killOnce(t *testing.T, binary, folder string, after time.Duration) bool {
+// killOnce starts once, kills it at some moment, and reports whether it was still
+// at work.
+func killOnce(t *testing.T, binary, folder string, moment func(demo string, ended <-chan struct{})) bool {
 	t.Helper()
 	cmd := once(t, binary, folder)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(after)
+	ended := make(chan struct{})
+	var err error
+	go func() {
+		defer close(ended)
+		err = cmd.Wait()
+	}()
+	moment(folder, ended)
 	_ = cmd.Process.Kill() // it may have ended
-	return cmd.Wait() != nil
+	<-ended
+	return err != nil
 }
 
 // population is what the target system holds in the end.

@@ -36,6 +36,7 @@ func TestMain(m *testing.M) {
 // The scripts are the manual of the commands: what one types, and what comes of
 // it. Run them with -update to write down what comes of it now.
 func TestScripts(t *testing.T) {
+	t.Parallel()
 	testscript.Run(t, params("testdata/script"))
 }
 
@@ -53,6 +54,7 @@ func params(dir string) testscript.Params {
 		Dir: dir, UpdateScripts: *update, RequireExplicitExec: true,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("TZ", "UTC")
+			env.Setenv("GORACE", "atexit_sleep_ms=0") // or each command takes a second longer
 			quickstart, err := filepath.Abs(filepath.Join("..", "..", "examples", "quickstart"))
 			env.Setenv("QUICKSTART", quickstart)
 			return err

@@ -17,19 +17,20 @@ var fencedConsole = regexp.MustCompile("(?s)```console\n(.*?)```")
 // TestTour types what the pages tell the reader to type, in order, in a copy of
 // the quickstart.
 func TestTour(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
 	for name, page := range map[string]string{
 		"readme":     filepath.Join("..", "..", "README.md"),
 		"quickstart": filepath.Join("..", "..", "examples", "quickstart", "README.md"),
 	} {
-		dir := t.TempDir()
 		script := tour(t, page)
 		if err := os.WriteFile(filepath.Join(dir, name+".txtar"), []byte(script), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		p := params(dir)
-		p.UpdateScripts = false
-		testscript.Run(t, p)
 	}
+	p := params(dir)
+	p.UpdateScripts = false
+	testscript.Run(t, p)
 }
 
 // tour turns the commands of a page into a script. A shell reads them, as the

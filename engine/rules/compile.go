@@ -284,15 +284,16 @@ func (c *compiler) outbound(r Rule, t *Type, object *ObjectRules, agent *AgentRu
 		object.Managed[f.Target] = true
 		rule.Flows = append(rule.Flows, flow)
 	}
-	if rule.Provision && rule.DN == nil && agent.AnchorIsDN {
+	hasDN := slices.ContainsFunc(r.Outbound.Flows, func(f Flow) bool { return f.Target == DNAttribute }) // with an error, maybe
+	if rule.Provision && !hasDN && agent.AnchorIsDN {
 		for _, name := range object.Type.Anchor {
-			if !slices.ContainsFunc(rule.Flows, func(f *OutboundFlow) bool { return f.Target == name }) {
+			if !slices.ContainsFunc(r.Outbound.Flows, func(f Flow) bool { return f.Target == name }) {
 				c.failIn(r, r.Position, fault.New("sync-rule-outbound-flow-rules-invalid",
 					"the rule provisions %q objects, but no flow gives their anchor %q a value", object.Type.Name, name))
 			}
 		}
 	}
-	if rule.Provision && rule.DN == nil && !agent.AnchorIsDN {
+	if rule.Provision && !hasDN && !agent.AnchorIsDN {
 		c.failIn(r, r.Position, fault.New("sync-rule-outbound-flow-rules-invalid", "the rule provisions objects, but no flow gives them a dn"))
 	}
 	if r.DependsOn != "" {
@@ -375,11 +376,7 @@ func (c *compiler) order(t *Type) {
 		if d.metaverse != t.Name {
 			continue
 		}
-		for _, r := range t.Outbound {
-			if r.Name == d.on {
-				d.rule.DependsOn = r
-			}
-		}
+		c.depend(t, d)
 	}
 	var ordered []*OutboundRule
 	var visit func(r *OutboundRule, path []*OutboundRule)
@@ -388,7 +385,10 @@ func (c *compiler) order(t *Type) {
 			return
 		}
 		if slices.Contains(path, r) {
-			c.fail(&fault.Error{Name: "sync-rule-validation-parsing-error", Rule: r.Name, Text: "the rule depends on itself"})
+			i := slices.IndexFunc(c.dependencies, func(d dependency) bool { return d.rule == r })
+			c.fail(&fault.Error{
+				Name: "sync-rule-validation-parsing-error", Rule: r.Name, Text: "the rule depends on itself", Position: c.dependencies[i].position,
+			})
 			return
 		}
 		if r.DependsOn != nil {
@@ -400,6 +400,35 @@ func (c *compiler) order(t *Type) {
 		visit(r, nil)
 	}
 	t.Outbound = ordered
+}
+
+// depend resolves a dependency: on the outbound half of a rule if it has one,
+// else on the inbound half.
+func (c *compiler) depend(t *Type, d dependency) {
+	for _, r := range t.Outbound {
+		if r.Name == d.on {
+			d.rule.DependsOn = r
+			return
+		}
+	}
+	var names []string
+	for _, r := range c.model.Rules {
+		if r.Metaverse == t.Name {
+			names = append(names, r.Name)
+		}
+		if r.Name != d.on || r.Metaverse != t.Name || r.Inbound == nil || c.set.agents[r.Agent] == nil {
+			continue
+		}
+		if o := c.set.agents[r.Agent].Objects[r.Object]; o != nil {
+			i := slices.IndexFunc(o.Inbound, func(in *InboundRule) bool { return in.Name == d.on })
+			d.rule.DependsOnInbound = o.Inbound[i]
+		}
+		return
+	}
+	c.fail(&fault.Error{
+		Name: "sync-rule-validation-parsing-error", Rule: d.rule.Name, Position: d.position,
+		Text: fmt.Sprintf("the rule depends on %q, which is no rule for %q objects", d.on, t.Name), Hint: suggestion(d.on, names),
+	})
 }
 
 // indexes collects the attributes that joins look up.

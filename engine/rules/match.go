@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -193,7 +194,7 @@ func compileCondition(item Condition, attribute func(string) (identity.Attribute
 	operator, known := operators[name]
 	if !known {
 		err := fault.New("sync-rule-scoping-filter-invalid-operator", "unknown operator %q", item.Operator)
-		err.Hint = suggestion(item.Operator, Operators())
+		err.Hint = suggestion(item.Operator, slices.Sorted(maps.Keys(operators)))
 		return nil, err
 	}
 	schema, known := attribute(item.Attribute)

@@ -56,7 +56,8 @@ type Attribute struct {
 }
 
 // Rank returns how strong a contribution of a rule is, 0 being the strongest. A
-// rule that no longer flows into the attribute ranks where its agent's would.
+// rule that no longer flows into the attribute ranks where its agent's would, an
+// agent that is no longer there behind all others.
 func (a *Attribute) Rank(agent, rule string) int {
 	last := -1
 	for _, f := range a.Flows {
@@ -69,6 +70,9 @@ func (a *Attribute) Rank(agent, rule string) int {
 	}
 	if last >= 0 {
 		return last
+	}
+	if _, known := a.agentRank[agent]; !known {
+		return len(a.Flows) // nobody speaks for it any more
 	}
 	rank := 0
 	for _, f := range a.Flows {
@@ -133,10 +137,14 @@ type OutboundRule struct {
 	Scope       *Matcher // nil matches everything
 	Provision   bool
 	Deprovision bool
-	DependsOn   *OutboundRule // nil, or the rule must have been applied first
 	Joins       []*Join
 	Flows       []*OutboundFlow
 	DN          *OutboundFlow // the flow into the DN, nil if there is none
+
+	// What must have been applied first; nil if nothing has to. An inbound rule
+	// has been applied if the object has a connector in its scope.
+	DependsOn        *OutboundRule
+	DependsOnInbound *InboundRule
 }
 
 // An OutboundFlow gives an attribute of a connected system a value.

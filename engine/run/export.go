@@ -400,6 +400,9 @@ func (x *export) rename() error {
 						return err
 					}
 					if n.dn != "" {
+						if err := x.nameTaken(tx, c, n.dn); err != nil {
+							return err
+						}
 						c.DN = n.dn
 					}
 					switch {
@@ -421,6 +424,26 @@ func (x *export) rename() error {
 		}
 	}
 	x.named = x.named[:0]
+	return nil
+}
+
+// nameTaken makes room for an object that has got a name: no other one can have
+// it any more, whatever the last import said.
+func (x *export) nameTaken(tx *space.Tx, c *space.Connector, dn string) error {
+	id, err := tx.ByDN(x.agent.Name, dn)
+	if err != nil || id == 0 || id == c.ID {
+		return err
+	}
+	holder, err := tx.Connector(id)
+	if err != nil || holder == nil {
+		return err
+	}
+	if holder.State == space.Placeholder {
+		return tx.Absorb(holder, c)
+	}
+	holder.DN = transientPrefix + holder.ID.String()
+	holder.SetDigest(nil)
+	tx.PutConnector(holder)
 	return nil
 }
 

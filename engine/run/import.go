@@ -2,11 +2,8 @@ package run
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 
 	"github.com/metasync/metasync/engine/agent"
 	"github.com/metasync/metasync/engine/fault"
@@ -57,7 +54,7 @@ func (s *step) importStep(delta bool) error {
 	if err != nil {
 		return err
 	}
-	x := &staging{step: s, complete: stream.Complete(), newest: first}
+	x := &staging{step: s, complete: stream.Complete(), newest: first, digester: newDigester(s.schema)}
 	if stream.Unchanged() {
 		if _, err := stream.Close(s.ctx, agent.Completed); err != nil {
 			return err
@@ -128,109 +125,13 @@ type staging struct {
 	seen     bitmap // by sequence number
 	entries  int
 	stopped  bool
-	buffer   []byte
+	digester *digester
 
 	// see naming.go
 	staged     bitmap                 // objects whose entry was not the one known before
 	moved      map[identity.ID]string // objects that gave up a name, and which
 	doubtful   map[identity.ID]*doubt
 	transients int
-}
-
-// read stages all pages of the stream. The agent reads the next page while the
-// last one is staged.
-func (x *staging) read(stream agent.Import) error {
-	ctx, cancel := context.WithCancel(x.ctx)
-	free, full := make(chan *agent.Page, importPages), make(chan *agent.Page)
-	for range importPages {
-		free <- &agent.Page{}
-	}
-	done := make(chan error, 1)
-	go func() {
-		defer close(full)
-		done <- x.fetch(ctx, stream, free, full)
-	}()
-	var stageErr error
-	for page := range full {
-		if stageErr == nil && !x.stopped {
-			if stageErr = x.pages(page, free, full); stageErr != nil || x.stopped {
-				cancel()
-			}
-			continue
-		}
-		free <- page
-	}
-	cancel()
-	readErr := <-done
-	switch {
-	case stageErr != nil:
-		return stageErr
-	case x.stopped:
-		return nil
-	}
-	return readErr
-}
-
-// fetch fills pages until the stream ends.
-func (x *staging) fetch(ctx context.Context, stream agent.Import, free <-chan *agent.Page, full chan<- *agent.Page) error {
-	for {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		page := <-free
-		page.Reset()
-		err := stream.Next(ctx, page)
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		select {
-		case full <- page:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}
-
-// pages stages a page, and those that are there as soon as it is done.
-func (x *staging) pages(page *agent.Page, free chan<- *agent.Page, full <-chan *agent.Page) error {
-	return x.space.Batches(func(tx *space.Tx) (more bool, err error) {
-		err = x.page(tx, page)
-		free <- page
-		if err != nil || x.stopped {
-			return false, err
-		}
-		select {
-		case page, more = <-full:
-		default:
-		}
-		return more, nil
-	})
-}
-
-// page stages the entries of a page. Entries that are as they were when they
-// were last staged need no more than a look at the anchor index.
-func (x *staging) page(tx *space.Tx, page *agent.Page) error {
-	for i := range page.Entries {
-		e := &page.Entries[i]
-		digest := x.digest(e)
-		unchanged, err := x.unchanged(tx, e, digest)
-		if err != nil {
-			return err
-		}
-		if unchanged {
-			continue
-		}
-		if err := x.entry(tx, e, digest); err != nil {
-			return err
-		}
-	}
-	x.entries += len(page.Entries)
-	x.progress(x.agent.Name, x.report.Type, x.entries, 0)
-	x.stopped = x.stopped || x.report.tooManyErrors()
-	return nil
 }
 
 // unchanged reports whether an entry is what was staged last for its object,
@@ -285,29 +186,6 @@ func (x *staging) entry(tx *space.Tx, e *agent.Entry, digest space.Digest) error
 	}
 	x.report.Staging[counter]++
 	return nil
-}
-
-// digest returns a fingerprint of a complete entry, the zero Digest for others.
-func (x *staging) digest(e *agent.Entry) space.Digest {
-	if e.Err != nil || e.Op != identity.Add && e.Op != identity.None {
-		return space.Digest{}
-	}
-	b := append(x.buffer[:0], e.ObjectType...)
-	b = append(append(b, 0), e.DN...)
-	for i := range e.Attributes {
-		a := &e.Attributes[i]
-		b = append(append(b, 0), a.Name...)
-		b = append(b, 0)
-		for _, v := range a.Values {
-			b = append(b, byte(v.Type()))
-			b = binary.AppendVarint(b, v.Int())
-			b = binary.AppendUvarint(b, uint64(len(v.Str())))
-			b = append(b, v.Str()...)
-		}
-	}
-	x.buffer = b
-	sum := sha256.Sum256(b)
-	return space.Digest(sum[:16])
 }
 
 // A bitmap is a set of sequence numbers.

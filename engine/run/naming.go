@@ -57,7 +57,7 @@ func (x *staging) takeName(tx *space.Tx, c *space.Connector, dn string) error {
 func (x *staging) displace(tx *space.Tx, holder, by *space.Connector) error {
 	switch {
 	case holder.State == space.Placeholder:
-		return x.absorb(tx, holder, by)
+		return tx.Absorb(holder, by)
 	case x.complete && x.seen.has(holder.ID.Sequence()):
 		return fault.New("duplicate-object", "the system delivered another object named %q before", holder.DN)
 	case holder.Anchor == "":
@@ -84,36 +84,6 @@ func (x *staging) gaveUp(c *space.Connector) {
 	if _, known := x.moved[c.ID]; !known {
 		x.moved[c.ID] = c.DN
 	}
-}
-
-// absorb makes everyone who refers to a placeholder refer to the object that
-// now bears its name, and lets the placeholder go.
-func (x *staging) absorb(tx *space.Tx, placeholder, into *space.Connector) error {
-	owners, err := tx.Referrers(placeholder.ID)
-	if err != nil {
-		return err
-	}
-	if _, err := tx.Waiters(placeholder.ID); err != nil {
-		return err // they are the owners, which are synchronized again
-	}
-	placeholder.DN = transientPrefix + placeholder.ID.String()
-	tx.PutConnector(placeholder)
-	for _, id := range owners {
-		owner, err := tx.Connector(id)
-		if err != nil {
-			return err
-		}
-		if owner == nil {
-			continue
-		}
-		owner.Synchronized = replaceInAttributes(owner.Synchronized, placeholder.ID, into.ID)
-		for _, d := range []**identity.Delta{&owner.Import, &owner.Exported, &owner.Unapplied} {
-			*d = replaceInDelta(*d, placeholder.ID, into.ID)
-		}
-		owner.RetryReferences = owner.State.IsConnector()
-		tx.PutConnector(owner)
-	}
-	return nil
 }
 
 // doubts remembers that an object was staged with a reference to another one
@@ -207,7 +177,7 @@ func (x *staging) redirect(tx *space.Tx, owner, target identity.ID, dn string) e
 	if err != nil || now == target {
 		return err
 	}
-	image = replaceInAttributes(image, target, now)
+	image = space.ReplaceReference(image, target, now)
 	pending := &identity.Delta{Op: identity.Update}
 	if c.Import != nil {
 		*pending = *c.Import
@@ -264,45 +234,4 @@ func refersTo(attributes identity.Attributes, target identity.ID) bool {
 		}
 	}
 	return false
-}
-
-func replaceInAttributes(attributes identity.Attributes, from, to identity.ID) identity.Attributes {
-	out := attributes
-	for i, a := range attributes {
-		values, changed := replaceInValues(a.Values, from, to)
-		if !changed {
-			continue
-		}
-		if &out[0] == &attributes[0] {
-			out = attributes.Clone()
-		}
-		out[i].Values = values
-	}
-	return out
-}
-
-func replaceInDelta(d *identity.Delta, from, to identity.ID) *identity.Delta {
-	if d == nil {
-		return nil
-	}
-	out := *d
-	out.Changes = slices.Clone(d.Changes)
-	for i := range out.Changes {
-		out.Changes[i].Values, _ = replaceInValues(out.Changes[i].Values, from, to)
-		out.Changes[i].Removed, _ = replaceInValues(out.Changes[i].Removed, from, to)
-	}
-	return &out
-}
-
-func replaceInValues(values []identity.Value, from, to identity.ID) ([]identity.Value, bool) {
-	if !slices.ContainsFunc(values, func(v identity.Value) bool { return v.Ref() == from }) {
-		return values, false
-	}
-	out := slices.Clone(values)
-	for i := range out {
-		if out[i].Ref() == from {
-			out[i] = identity.ReferenceTo(to)
-		}
-	}
-	return identity.Normalize(out), true
 }

@@ -179,7 +179,13 @@ func (tx *Tx) ObjectRetries(after identity.ID, limit int) []identity.ID {
 }
 
 // DoneObject takes back [Tx.RetryObject].
-func (tx *Tx) DoneObject(id identity.ID) error { return tx.kv.Delete(bucketRetry, idKey(id)) }
+func (tx *Tx) DoneObject(id identity.ID) error {
+	tx.key = binary.BigEndian.AppendUint64(tx.key[:0], uint64(id))
+	if tx.kv.Get(bucketRetry, tx.key) == nil {
+		return nil // nearly always: do not write to say so
+	}
+	return tx.kv.Delete(bucketRetry, tx.key)
+}
 
 // Indexes says by which attributes objects can be found.
 type Indexes struct {

@@ -108,6 +108,11 @@ func (u *unit) rename(c *space.Connector, view objectView, rule *rules.OutboundR
 		return within(taken, stepExportFlow, rule.Name, rules.DNAttribute)
 	}
 	if creating {
+		if holder != nil && holder.ID != c.ID {
+			if err := u.tx.Absorb(holder, c); err != nil {
+				return err
+			}
+		}
 		c.DN = dn
 		u.tx.PutConnector(c)
 	}

@@ -27,6 +27,12 @@ func (u *unit) outbound(mv *space.Object) error {
 		if rule.DependsOn != nil && !slices.Contains(applied, rule.DependsOn) || !rule.Scope.Match(view) {
 			continue
 		}
+		if waits, err := u.waits(mv, rule.DependsOnInbound); err != nil || waits {
+			if err != nil {
+				return err
+			}
+			continue
+		}
 		if rule.Provision && u.connectorOf(mv, rule.Agent, rule.Object.Name) == 0 {
 			id, err := u.provision(mv, view, rule)
 			if err != nil {
@@ -55,6 +61,28 @@ func (u *unit) outbound(mv *space.Object) error {
 		}
 	}
 	return nil
+}
+
+// waits reports whether no connector of the metaverse object is in the scope of
+// an inbound rule that has to be applied first.
+func (u *unit) waits(mv *space.Object, rule *rules.InboundRule) (bool, error) {
+	if rule == nil {
+		return false, nil
+	}
+	number := u.space.Number(rule.Agent)
+	for _, id := range mv.Connectors {
+		if id.Space() != number {
+			continue
+		}
+		c, err := u.tx.Connector(id)
+		if err != nil {
+			return false, err
+		}
+		if c != nil && c.ObjectType == rule.Object && rule.Scope.Match(&connectorView{c, c.ImportImage()}) {
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 // leave deprovisions the connectors to which a rule with deprovisioning applied

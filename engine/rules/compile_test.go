@@ -1,0 +1,287 @@
+package rules
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/metasync/metasync/engine/expr"
+	"github.com/metasync/metasync/engine/fault"
+	"github.com/metasync/metasync/engine/identity"
+)
+
+func at(line int) fault.Position {
+	return fault.Position{File: "metasync.yaml", Line: line, Column: 1}
+}
+
+// model is a model that compiles, with one rule in and one out.
+func model() Model {
+	str, ref := identity.TypeString, identity.TypeReference
+	return Model{
+		Types: []MetaverseType{{
+			Name: "person",
+			Attributes: []MetaverseAttribute{
+				{Name: "number", Type: str},
+				{Name: "name", Type: str},
+				{Name: "phones", Type: str, Multi: true},
+				{Name: "boss", Type: ref},
+				{Name: "photo", Type: identity.TypeBinary},
+			},
+			Position: at(1),
+		}},
+		Agents: []Agent{
+			{Name: "HR", AnchorIsDN: true, Position: at(10), Schema: identity.Schema{Types: []identity.ObjectType{{
+				Name: "employee", Anchor: []string{"id"}, Attributes: []identity.AttributeType{
+					{Name: "id", Type: str},
+					{Name: "name", Type: str},
+					{Name: "phones", Type: str, Multi: true},
+					{Name: "boss", Type: ref},
+				},
+			}}}},
+			{Name: "AD", Position: at(20), Schema: identity.Schema{Types: []identity.ObjectType{{
+				Name: "user", Anchor: []string{"guid"}, Attributes: []identity.AttributeType{
+					{Name: "guid", Type: str, ImportOnly: true},
+					{Name: "number", Type: str},
+					{Name: "mail", Type: str},
+					{Name: "manager", Type: ref},
+				},
+			}}}},
+		},
+		Rules: []Rule{
+			{
+				Name: "people", Agent: "HR", Object: "employee", Metaverse: "person", Position: at(30),
+				Join: []JoinCriterion{{{Connector: "id", Metaverse: "number", Position: at(31)}}},
+				Inbound: &Inbound{Project: true, Flows: []Flow{
+					{Target: "number", Source: Source{Attribute: "id", Position: at(33)}, Position: at(33)},
+					{Target: "boss", Source: Source{Attribute: "boss", Position: at(34)}, Position: at(34)},
+				}},
+			},
+			{
+				Name: "accounts", Agent: "AD", Object: "user", Metaverse: "person", Position: at(40),
+				Join: []JoinCriterion{{{Connector: "number", Metaverse: "number", Position: at(41)}}},
+				Outbound: &Outbound{Provision: true, Flows: []Flow{
+					{Target: "dn", Source: Source{Expression: `"CN=" + name`, Position: at(43)}, Position: at(43)},
+					{Target: "number", Source: Source{Attribute: "number", Position: at(44)}, Position: at(44)},
+				}},
+			},
+		},
+	}
+}
+
+// TestCompileErrors: everything that may be wrong with a model is found, under
+// its name, at its place, and with what may have been meant.
+func TestCompileErrors(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		change func(*Model)
+		want   string // the error name
+		line   int
+		text   string // in the message or the hint
+	}{
+		{"unknown agent", func(m *Model) { m.Rules[0].Agent = "HRR" }, "sync-rule-validation-parsing-error", 30, `unknown agent "HRR"`},
+		{"unknown metaverse type", func(m *Model) { m.Rules[0].Metaverse = "persn" }, "sync-rule-validation-parsing-error", 30, `unknown metaverse type "persn"`},
+		{"unknown object type", func(m *Model) { m.Rules[1].Object = "usr" }, "sync-rule-validation-parsing-error", 40, `no object type "usr"`},
+		{"filter for an unknown type", func(m *Model) { m.Agents[0].Filter = map[string]Scope{"worker": {}} }, "sync-rule-validation-parsing-error", 10, `unknown object type "worker"`},
+		{"join on an unknown attribute", func(m *Model) { m.Rules[0].Join[0][0].Connector = "nr" }, "sync-rule-relationship-criteria-attribute-not-found", 31, `unknown attribute "nr"`},
+		{"join with an unknown attribute", func(m *Model) { m.Rules[0].Join[0][0].Metaverse = "numbr" }, "sync-rule-relationship-criteria-attribute-not-found", 31, `did you mean "number"?`},
+		{"join by reference", func(m *Model) { m.Rules[0].Join[0][0] = JoinPair{Connector: "boss", Metaverse: "boss", Position: at(31)} }, "sync-rule-invalid-relationship-criteria-xml", 31, "references"},
+		{"inbound flow into an unknown attribute", func(m *Model) { m.Rules[0].Inbound.Flows[0].Target = "numbr" }, "sync-rule-flow-attribute-not-found", 33, `did you mean "number"?`},
+		{"inbound flow from an unknown attribute", func(m *Model) { m.Rules[0].Inbound.Flows[0].Source.Attribute = "idd" }, "sync-rule-flow-attribute-not-found", 33, `did you mean "id"?`},
+		{"outbound flow into an unknown attribute", func(m *Model) { m.Rules[1].Outbound.Flows[1].Target = "numbr" }, "sync-rule-flow-attribute-not-found", 44, `did you mean "number"?`},
+		{"outbound flow into the anchor", func(m *Model) { m.Rules[1].Outbound.Flows[1].Target = "anchor" }, "sync-rule-flow-attribute-not-found", 44, "anchor"},
+		{"outbound flow into what cannot be written", func(m *Model) { m.Rules[1].Outbound.Flows[1].Target = "guid" }, "sync-rule-outbound-flow-rules-invalid", 44, "cannot be exported"},
+		{"several values into one", func(m *Model) { m.Rules[0].Inbound.Flows[0].Source.Attribute = "phones" }, "flow-multi-values-to-single-value", 33, "phones"},
+		{"a reference into a text", func(m *Model) { m.Rules[0].Inbound.Flows[0].Source.Attribute = "boss" }, "cs-attribute-type-mismatch", 33, "reference"},
+		{"a text into a reference", func(m *Model) { m.Rules[0].Inbound.Flows[1].Source.Attribute = "name" }, "cs-attribute-type-mismatch", 34, "reference"},
+		{"a binary into a text", func(m *Model) { m.Rules[1].Outbound.Flows[1].Source.Attribute = "photo" }, "cs-attribute-type-mismatch", 44, "binary"},
+		{"a broken expression", func(m *Model) { m.Rules[1].Outbound.Flows[0].Source.Expression = `"CN=" +` }, "sync-rule-invalid-expression", 43, ""},
+		{"an unknown function", func(m *Model) { m.Rules[1].Outbound.Flows[0].Source.Expression = `Lft(name, 1)` }, "", 43, "Left"},
+		{"an unknown attribute in an expression", func(m *Model) { m.Rules[1].Outbound.Flows[0].Source.Expression = `nam` }, "", 43, `name?`},
+		{"a script flow", func(m *Model) { m.Rules[0].Inbound.Flows[0].Source = Source{Script: "x", Position: at(33)} }, "extension-entry-point-not-implemented", 33, `"x"`},
+		{"provisioning without a name", func(m *Model) { m.Rules[1].Outbound.Flows = m.Rules[1].Outbound.Flows[1:] }, "sync-rule-outbound-flow-rules-invalid", 40, "dn"},
+		{"provisioning without an anchor", func(m *Model) {
+			m.Agents[1].AnchorIsDN = true
+			m.Agents[1].Schema.Types[0].Attributes[0].ImportOnly = false
+			m.Rules[1].Outbound.Flows = m.Rules[1].Outbound.Flows[1:]
+		}, "sync-rule-outbound-flow-rules-invalid", 40, `"guid"`},
+		{"a rule that depends on itself", func(m *Model) { m.Rules[1].DependsOn = "accounts" }, "sync-rule-validation-parsing-error", 40, "depends on itself"},
+		{"a rule that depends on nothing", func(m *Model) { m.Rules[1].DependsOn = "acounts" }, "sync-rule-validation-parsing-error", 40, `did you mean "accounts"?`},
+		{"equal precedence", func(m *Model) {
+			m.Types[0].Attributes[0].Precedence.Mode, m.Types[0].Attributes[0].Position = Equal, at(2)
+		}, "sync-rule-validation-parsing-error", 2, "equal precedence"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			m := model()
+			tt.change(&m)
+			set, err := Compile(m, Functions{})
+			if err == nil || set != nil {
+				t.Fatalf("compiled")
+			}
+			e := fault.As(err, "")
+			if tt.want != "" && e.Name != tt.want || e.Position.Line != tt.line || e.Position.File != "metasync.yaml" ||
+				!strings.Contains(err.Error()+" "+e.Hint, tt.text) {
+				t.Errorf("%v (name %q, hint %q, at %v)", err, e.Name, e.Hint, e.Position)
+			}
+		})
+	}
+}
+
+// TestCompileFindsAll: one error does not hide another.
+func TestCompileFindsAll(t *testing.T) {
+	m := model()
+	m.Rules[0].Inbound.Flows[0].Target = "numbr"
+	m.Rules[1].Outbound.Flows[1].Target = "nmbr"
+	m.Rules[1].Join[0][0].Metaverse = "x"
+	_, err := Compile(m, Functions{})
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok || len(joined.Unwrap()) != 3 {
+		t.Fatalf("%v", err)
+	}
+	for _, e := range joined.Unwrap() {
+		var named *fault.Error
+		if !errors.As(e, &named) || named.Position.IsZero() || named.Rule == "" {
+			t.Errorf("without name, place or rule: %v", e)
+		}
+	}
+}
+
+// TestOrder: outbound rules apply by precedence, but never before a rule that
+// they depend on; flows into an attribute rank by agent, then by rule.
+func TestOrder(t *testing.T) {
+	m := model()
+	out := func(name string, precedence int, dependsOn string) Rule {
+		return Rule{Name: name, Agent: "AD", Object: "user", Metaverse: "person", Precedence: precedence, DependsOn: dependsOn, Outbound: &Outbound{}}
+	}
+	m.Rules = append(m.Rules, out("last", 200, ""), out("first", 1, ""), out("behind last", 2, "last"), out("default", 0, ""))
+	in := func(name, agent, object string, precedence int) Rule {
+		return Rule{
+			Name: name, Agent: agent, Object: object, Metaverse: "person", Precedence: precedence,
+			Inbound: &Inbound{Flows: []Flow{{Target: "name", Source: Source{Constant: true, Value: name}}}},
+		}
+	}
+	m.Types[0].Attributes[1].Precedence.Agents = []string{"AD"}
+	m.Rules = append(m.Rules, in("HR weak", "HR", "employee", 50), in("HR strong", "HR", "employee", 5), in("AD any", "AD", "user", 0))
+	set, err := Compile(m, Functions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var order []string
+	for _, r := range set.Type("person").Outbound {
+		order = append(order, r.Name)
+	}
+	if diff := cmp.Diff([]string{"first", "last", "behind last", "accounts", "default"}, order); diff != "" {
+		t.Errorf("outbound rules (-want +got):\n%s", diff)
+	}
+	attribute := set.Type("person").Attributes["name"]
+	var flows []string
+	for i, f := range attribute.Flows {
+		flows = append(flows, f.Rule.Name)
+		if f.Rank != i {
+			t.Errorf("%s has rank %d", f.Rule.Name, f.Rank)
+		}
+	}
+	if diff := cmp.Diff([]string{"AD any", "HR strong", "HR weak"}, flows); diff != "" {
+		t.Errorf("flows into name (-want +got):\n%s", diff)
+	}
+	for _, tt := range []struct {
+		agent, rule string
+		want        int
+	}{
+		{"AD", "AD any", 0},
+		{"HR", "HR strong", 1},
+		{"HR", "HR weak", 2},
+		{"HR", "a rule that is gone", 2}, // as the weakest of its agent
+		{"an agent that is gone", "x", 3},
+	} {
+		if got := attribute.Rank(tt.agent, tt.rule); got != tt.want {
+			t.Errorf("rank of %s, %s: %d, want %d", tt.agent, tt.rule, got, tt.want)
+		}
+	}
+}
+
+func TestIndexed(t *testing.T) {
+	m := model()
+	m.Types[0].Attributes[1].Indexed = true
+	set, err := Compile(m, Functions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string][]string{"person": {"name", "number"}}, set.Indexed); diff != "" {
+		t.Errorf("metaverse (-want +got):\n%s", diff)
+	}
+	// Only a rule that provisions looks among the disconnectors.
+	if diff := cmp.Diff(map[string]map[string][]string{"AD": {"user": {"number"}}}, set.IndexedConnectors); diff != "" {
+		t.Errorf("connector spaces (-want +got):\n%s", diff)
+	}
+	if got := set.Agent("HR").Objects["employee"].Reads; !slices.Equal(got, []string{"boss", "id"}) {
+		t.Errorf("HR reads %q", got)
+	}
+	if got := set.Agents(); !slices.Equal(got, []string{"HR", "AD"}) {
+		t.Errorf("agents %q", got)
+	}
+}
+
+// TestFingerprint: it changes with what decides, and with nothing else.
+func TestFingerprint(t *testing.T) {
+	compile := func(m Model, f Functions) string {
+		t.Helper()
+		set, err := Compile(m, f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return set.Fingerprint
+	}
+	functions := func(version string) Functions {
+		return Functions{ByName: map[string]expr.Function{"initials": {}}, Version: version}
+	}
+	base := compile(model(), Functions{})
+	moved := model()
+	moved.Rules[0].Position = at(99)
+	if compile(moved, Functions{}) != base {
+		t.Error("a rule that only moved in its file changes the fingerprint")
+	}
+	changed := model()
+	changed.Rules[0].Inbound.Project = false
+	if compile(changed, Functions{}) == base {
+		t.Error("a changed rule does not change the fingerprint")
+	}
+	if compile(model(), functions("1")) == compile(model(), functions("2")) {
+		t.Error("changed functions do not change the fingerprint of a model with expressions")
+	}
+	direct := model()
+	direct.Rules = direct.Rules[:1]
+	if compile(direct, functions("1")) != compile(direct, functions("2")) {
+		t.Error("functions change the fingerprint of a model without expressions")
+	}
+}
+
+func TestConvert(t *testing.T) {
+	str := func(s string) identity.Value { return identity.String(s) }
+	for _, tt := range []struct {
+		from  []identity.Value
+		to    identity.Type
+		multi bool
+		want  []identity.Value
+		err   string
+	}{
+		{[]identity.Value{str("7")}, identity.TypeInteger, false, []identity.Value{identity.Integer(7)}, ""},
+		{[]identity.Value{identity.Integer(7)}, identity.TypeString, false, []identity.Value{str("7")}, ""},
+		{[]identity.Value{str("True")}, identity.TypeBoolean, false, []identity.Value{identity.Boolean(true)}, ""},
+		{[]identity.Value{str("10"), str("9")}, identity.TypeInteger, true, []identity.Value{identity.Integer(9), identity.Integer(10)}, ""},
+		{[]identity.Value{str("1"), str("01")}, identity.TypeInteger, true, []identity.Value{identity.Integer(1)}, ""},
+		{nil, identity.TypeInteger, false, nil, ""},
+		{[]identity.Value{str("seven")}, identity.TypeInteger, false, nil, "cs-attribute-type-mismatch"},
+		{[]identity.Value{str("a"), str("b")}, identity.TypeString, false, nil, "flow-multi-values-to-single-value"},
+		{[]identity.Value{identity.Reference("x")}, identity.TypeString, false, nil, "cs-attribute-type-mismatch"},
+		{[]identity.Value{str("x")}, identity.TypeReference, false, nil, "cs-attribute-type-mismatch"},
+		{[]identity.Value{identity.Binary([]byte{1})}, identity.TypeString, false, nil, "cs-attribute-type-mismatch"},
+	} {
+		got, err := Convert(slices.Clone(tt.from), tt.to, tt.multi)
+		if fault.Name(err) != tt.err || !slices.Equal(got, tt.want) {
+			t.Errorf("%v to %s: %v, %v", tt.from, tt.to, got, err)
+		}
+	}
+}
