@@ -231,13 +231,19 @@ func (e *Engine) Facts() ([]autosync.Facts, error) {
 				return err
 			}
 			c := tx.Counters(name)
-			facts = append(facts, autosync.Facts{
+			f := autosync.Facts{
 				Agent: name, Imported: state.Imported,
 				PendingImports: int(c[space.CountToSync]), FailedImports: int(c[space.CountSyncFailed]),
 				PendingExports: int(c[space.CountToExport]), FailedExports: int(c[space.CountExportFailed]),
 				Unconfirmed:   int(c[space.CountUnconfirmed]),
 				NeedsFullSync: state.Imported && state.Rules != env.Rules.Fingerprint,
-			})
+			}
+			if state.Batch != state.ConfirmedBatch {
+				// An export was cut short: nobody knows what arrived, so it is sent
+				// again before anything is confirmed.
+				f.PendingExports, f.Unconfirmed = f.PendingExports+f.Unconfirmed, 0
+			}
+			facts = append(facts, f)
 		}
 		return nil
 	})

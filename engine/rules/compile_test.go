@@ -87,7 +87,9 @@ func TestCompileErrors(t *testing.T) {
 		{"filter for an unknown type", func(m *Model) { m.Agents[0].Filter = map[string]Scope{"worker": {}} }, "sync-rule-validation-parsing-error", 10, `unknown object type "worker"`},
 		{"join on an unknown attribute", func(m *Model) { m.Rules[0].Join[0][0].Connector = "nr" }, "sync-rule-relationship-criteria-attribute-not-found", 31, `unknown attribute "nr"`},
 		{"join with an unknown attribute", func(m *Model) { m.Rules[0].Join[0][0].Metaverse = "numbr" }, "sync-rule-relationship-criteria-attribute-not-found", 31, `did you mean "number"?`},
-		{"join by reference", func(m *Model) { m.Rules[0].Join[0][0] = JoinPair{Connector: "boss", Metaverse: "boss", Position: at(31)} }, "sync-rule-invalid-relationship-criteria-xml", 31, "references"},
+		{"join by reference", func(m *Model) {
+			m.Rules[0].Join[0][0] = JoinPair{Connector: "boss", Metaverse: "boss", Position: at(31)}
+		}, "sync-rule-invalid-relationship-criteria-xml", 31, "references"},
 		{"inbound flow into an unknown attribute", func(m *Model) { m.Rules[0].Inbound.Flows[0].Target = "numbr" }, "sync-rule-flow-attribute-not-found", 33, `did you mean "number"?`},
 		{"inbound flow from an unknown attribute", func(m *Model) { m.Rules[0].Inbound.Flows[0].Source.Attribute = "idd" }, "sync-rule-flow-attribute-not-found", 33, `did you mean "id"?`},
 		{"outbound flow into an unknown attribute", func(m *Model) { m.Rules[1].Outbound.Flows[1].Target = "numbr" }, "sync-rule-flow-attribute-not-found", 44, `did you mean "number"?`},
