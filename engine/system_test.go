@@ -92,8 +92,11 @@ func (s *system) values(objectType, name, text string) ([]identity.Value, error)
 
 // object returns the object with the given anchor or DN.
 func (s *system) object(key string) (agenttest.Object, bool) {
+	if o, found := s.Object(key); found || s.Capabilities().AnchorIsDN {
+		return o, found
+	}
 	for _, o := range s.Objects() {
-		if o.Anchor == key || o.DN == key {
+		if o.DN == key {
 			return o, true
 		}
 	}
