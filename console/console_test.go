@@ -17,7 +17,6 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/metasync/metasync/engine"
-	"github.com/metasync/metasync/engine/config"
 	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/engine/run"
 )
@@ -77,7 +76,7 @@ func describe(err error) []string {
 	if fault.Name(err) == "" {
 		return lines
 	}
-	for _, e := range config.Errors(err) {
+	for _, e := range fault.All(err) {
 		lines = append(lines, e.Name, e.Error(), e.Hint, e.Position.String(), e.Step)
 	}
 	return lines

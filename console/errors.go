@@ -1,7 +1,6 @@
 package console
 
 import (
-	"github.com/metasync/metasync/engine/config"
 	"github.com/metasync/metasync/engine/fault"
 )
 
@@ -33,7 +32,7 @@ func failureOf(err error) *failure {
 	if fault.Name(err) == "" {
 		return f
 	}
-	for _, e := range config.Errors(err) {
+	for _, e := range fault.All(err) {
 		f.Named = append(f.Named, named{
 			Name: e.Name, Text: e.Detail(), Hint: e.Hint, Position: e.Position,
 			Agent: e.Agent, Object: e.Object, Attribute: e.Attribute, Rule: e.Rule, Step: e.Step,

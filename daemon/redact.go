@@ -7,6 +7,7 @@ import (
 	"log/slog"
 
 	"github.com/metasync/metasync/engine/config"
+	"github.com/metasync/metasync/engine/fault"
 )
 
 // redactedError returns err without secrets: the same problems, as text.
@@ -15,7 +16,7 @@ func redactedError(err error, secrets []string) error {
 		return err
 	}
 	var problems []error
-	for _, e := range config.Errors(err) {
+	for _, e := range fault.All(err) {
 		clean := *e
 		clean.Text, clean.Err = config.Redact(secrets, e.Detail()), nil
 		clean.Hint, clean.Rule = config.Redact(secrets, e.Hint), config.Redact(secrets, e.Rule)

@@ -7,7 +7,7 @@ import (
 
 	"github.com/metasync/metasync/engine"
 	"github.com/metasync/metasync/engine/autosync"
-	"github.com/metasync/metasync/engine/config"
+	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/engine/run"
 	"github.com/metasync/metasync/triggers"
 )
@@ -112,7 +112,7 @@ func (d *Daemon) Status(context.Context) (Status, error) {
 // Problems takes an error of a configuration or of scripts apart.
 func Problems(err error) []Problem {
 	problems := []Problem{}
-	for _, e := range config.Errors(err) {
+	for _, e := range fault.All(err) {
 		text := e.Detail()
 		if e.Rule != "" {
 			text = "rule " + e.Rule + ": " + text

@@ -114,6 +114,7 @@ func TestCrashPoints(t *testing.T) {
 	for i := range 4 {
 		allOrNothing, exportFirst := i&1 != 0, i&2 != 0
 		t.Run(fmt.Sprintf("all or nothing %t/export first %t", allOrNothing, exportFirst), func(t *testing.T) {
+			t.Parallel()
 			want, changes := undisturbed(t, allOrNothing)
 			n := 1
 			for ; ; n++ {
@@ -148,6 +149,7 @@ func TestAgentFailures(t *testing.T) {
 		for _, lost := range []bool{false, true} {
 			for _, call := range failCalls {
 				t.Run(fmt.Sprintf("all or nothing %t/%s/answer lost %t", allOrNothing, call, lost), func(t *testing.T) {
+					t.Parallel()
 					disturbed := false
 					for n := 1; n <= 4; n++ {
 						w := newStory(t, allOrNothing)

@@ -145,9 +145,6 @@ func TestThresholdDefault(t *testing.T) {
 // TestErrorLimit: a step that meets too many errors stops; what it did until
 // then stays.
 func TestErrorLimit(t *testing.T) {
-	if testing.Short() {
-		t.Skip("builds a population")
-	}
 	w := newOffice(t, false)
 	for i := range 5100 {
 		key := fmt.Sprintf("y%04d", i)

@@ -231,7 +231,9 @@ func (w *world) calm() {
 	}
 }
 
-type fataler interface{ Fatalf(format string, args ...any) }
+type fataler interface {
+	Fatalf(format string, args ...any)
+}
 
 // settled fails the test unless the systems are as they should be and a further
 // cycle changes nothing.

@@ -168,8 +168,11 @@ func (s *script) command(args []string) (string, error) {
 				name  string
 				count int
 			}{
-				{"to sync", f.PendingImports}, {"failed sync", f.FailedImports}, {"to export", f.PendingExports},
-				{"failed export", f.FailedExports}, {"unconfirmed", f.Unconfirmed},
+				{"to sync", f.PendingImports},
+				{"failed sync", f.FailedImports},
+				{"to export", f.PendingExports},
+				{"failed export", f.FailedExports},
+				{"unconfirmed", f.Unconfirmed},
 			} {
 				if n.count != 0 {
 					fmt.Fprintf(&b, " %d %s", n.count, n.name)

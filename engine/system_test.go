@@ -17,7 +17,7 @@ import (
 type system struct {
 	*agenttest.Directory
 	schema  identity.Schema
-	ignored map[string]bool           // attributes that it accepts and forgets; "delete": deletions
+	ignored map[string]bool           // attributes that it accepts and forgets; "delete": deletions, "dn": new names
 	fixed   map[string]identity.Value // attributes that it gives a value of its own instead
 }
 
@@ -45,6 +45,9 @@ func (x *systemExport) Put(ctx context.Context, changes []agent.Change) ([]agent
 			continue
 		}
 		indexes = append(indexes, i)
+		if x.system.ignored["dn"] {
+			c.NewDN = ""
+		}
 		c.Changes = slices.Clone(c.Changes)
 		c.Changes = slices.DeleteFunc(c.Changes, func(change identity.Change) bool { return x.system.ignored[change.Name] })
 		for j := range c.Changes {
@@ -56,6 +59,9 @@ func (x *systemExport) Put(ctx context.Context, changes []agent.Change) ([]agent
 	}
 	answers, err := x.Export.Put(ctx, sent)
 	for i, answer := range answers {
+		if x.system.ignored["dn"] {
+			answer.DN = changes[indexes[i]].NewDN // it does not know better
+		}
 		results[indexes[i]] = answer
 	}
 	return results, err

@@ -257,7 +257,8 @@ func (w *world) showConnector(tx *space.Tx, c *space.Connector) string {
 		on   bool
 		text string
 	}{
-		{c.NotReimported, "not reimported"}, {c.RetryReferences, "retries references"},
+		{c.NotReimported, "not reimported"},
+		{c.RetryReferences, "retries references"},
 		{c.Attempts > 0, fmt.Sprintf("%d attempts", c.Attempts)},
 	} {
 		if flag.on {

@@ -42,6 +42,23 @@ func (l limit) mention(a *app, listed int) {
 	}
 }
 
+// list prints objects, one after the other or as one JSON array.
+func list[T any](a *app, l limit, views []T, show func(T) error) error {
+	if a.JSON {
+		return a.printJSON(views)
+	}
+	for i, v := range views {
+		if i > 0 {
+			fmt.Fprintln(a.stdout)
+		}
+		if err := show(v); err != nil {
+			return err
+		}
+	}
+	l.mention(a, len(views))
+	return nil
+}
+
 type getConnectorsCmd struct {
 	Agent   string `arg:"" help:"The agent."`
 	State   string `placeholder:"STATE" help:"Only objects in this state: connector, explicit-connector, disconnector, explicit-disconnector, filtered-disconnector, placeholder."`
@@ -62,19 +79,7 @@ func (c *getConnectorsCmd) Run(a *app) (err error) {
 	if err != nil {
 		return err
 	}
-	if a.JSON {
-		return a.printJSON(views)
-	}
-	for i, v := range views {
-		if i > 0 {
-			fmt.Fprintln(a.stdout)
-		}
-		if err := a.printConnector(v); err != nil {
-			return err
-		}
-	}
-	c.mention(a, len(views))
-	return nil
+	return list(a, c.limit, views, a.printConnector)
 }
 
 func (a *app) printConnector(v engine.ConnectorView) error {
@@ -150,19 +155,7 @@ func (c *getObjectsCmd) Run(a *app) (err error) {
 	if err != nil {
 		return err
 	}
-	if a.JSON {
-		return a.printJSON(views)
-	}
-	for i, v := range views {
-		if i > 0 {
-			fmt.Fprintln(a.stdout)
-		}
-		if err := a.printObject(v); err != nil {
-			return err
-		}
-	}
-	c.mention(a, len(views))
-	return nil
+	return list(a, c.limit, views, a.printObject)
 }
 
 func (a *app) printObject(v engine.ObjectView) error {

@@ -13,7 +13,6 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/metasync/metasync/engine/config"
 	"github.com/metasync/metasync/engine/fault"
 )
 
@@ -92,7 +91,7 @@ func (a *app) printError(err error) {
 		fmt.Fprintln(a.stderr, "metasync: interrupted")
 		return
 	}
-	list := config.Errors(err)
+	list := fault.All(err)
 	if len(list) > 1 || len(list) == 1 && !list[0].Position.IsZero() {
 		for _, e := range list {
 			a.printProblem(e)

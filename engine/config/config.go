@@ -74,7 +74,7 @@ type Options struct {
 }
 
 // Load reads and checks a configuration. It returns either a whole Config, or an
-// error that joins everything that is wrong; [Errors] takes it apart. A mistake
+// error that joins everything that is wrong; [fault.All] takes it apart. A mistake
 // in the settings of a kind, which is not the administrator's, is an error too.
 func Load(path string, opts Options) (*Config, error) {
 	if opts.Getenv == nil {
@@ -122,7 +122,7 @@ type loader struct {
 	secrets  []string
 	includes map[string]fault.Position // where a file was included
 	open     []string                  // the files that are being read, outermost first
-	problems problems
+	problems fault.List
 }
 
 // fail notes a problem.

@@ -14,6 +14,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/metasync/metasync/engine/config"
+	"github.com/metasync/metasync/engine/fault"
 )
 
 var update = flag.Bool("update", false, "write the errors that are found into testdata/invalid")
@@ -69,7 +70,7 @@ func loadText(text string) (*config.Config, error) {
 // errorLines returns the errors as a user sees them, one per line.
 func errorLines(err error) string {
 	var out strings.Builder
-	for _, e := range config.Errors(err) {
+	for _, e := range fault.All(err) {
 		line := strings.ReplaceAll(e.Error(), folder+string(filepath.Separator), "")
 		out.WriteString(strings.ReplaceAll(line, ": invalid-configuration", ""))
 		if e.Hint != "" {

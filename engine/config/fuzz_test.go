@@ -8,6 +8,7 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"github.com/metasync/metasync/engine/config"
+	"github.com/metasync/metasync/engine/fault"
 )
 
 // Whatever the bytes: no panic; a configuration or errors, never both; each
@@ -32,7 +33,7 @@ func FuzzLoad(f *testing.F) {
 		if (c == nil) != (err != nil) {
 			t.Fatalf("got %v and %v", c, err)
 		}
-		for _, e := range config.Errors(err) {
+		for _, e := range fault.All(err) {
 			if e.Name == "" || e.Position.File == "" || e.Position.Line < 1 || e.Position.Column < 1 {
 				t.Errorf("an error without name or place: %#v", e)
 			}

@@ -400,7 +400,7 @@ func TestRealFiles(t *testing.T) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a missing file: %v", err)
 	}
-	if list := config.Errors(err); len(list) != 1 || list[0].Position.File != filepath.Join("conf", "absent.yaml") {
+	if list := fault.All(err); len(list) != 1 || list[0].Position.File != filepath.Join("conf", "absent.yaml") {
 		t.Errorf("a missing file: %v", list)
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"github.com/metasync/metasync/engine/config"
@@ -47,26 +46,6 @@ func TestRedactLeavesNoSecret(t *testing.T) {
 	})
 }
 
-func TestErrors(t *testing.T) {
-	at := func(file string, line, column int) *fault.Error {
-		return &fault.Error{Name: "x", Position: fault.Position{File: file, Line: line, Column: column}}
-	}
-	a, b, c := at("a", 2, 1), at("a", 10, 1), at("b", 1, 1)
-	plain := errors.New("plain")
-	got := config.Errors(fmt.Errorf("outer: %w", errors.Join(c, errors.Join(b, a), plain)))
-	var lines []string
-	for _, e := range got {
-		lines = append(lines, e.Error())
-	}
-	want := []string{"invalid-configuration: plain", "a:2:1: x", "a:10:1: x", "b:1:1: x"}
-	if diff := cmp.Diff(want, lines); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
-	if list := config.Errors(nil); list != nil {
-		t.Errorf("Errors(nil) = %v", list)
-	}
-}
-
 func TestLoadJoinsErrors(t *testing.T) {
 	_, err := loadText("stat: x\nagnts: {}\n")
 	var first *fault.Error
@@ -76,7 +55,7 @@ func TestLoadJoinsErrors(t *testing.T) {
 	if lines := strings.Split(err.Error(), "\n"); len(lines) != 2 {
 		t.Errorf("want a line for each of 2 errors: %q", lines)
 	}
-	if list := config.Errors(fmt.Errorf("while loading: %w", err)); len(list) != 2 {
+	if list := fault.All(fmt.Errorf("while loading: %w", err)); len(list) != 2 {
 		t.Errorf("Errors finds %v behind another error", list)
 	}
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/metasync/metasync/engine/agent"
 	"github.com/metasync/metasync/engine/config"
+	"github.com/metasync/metasync/engine/fault"
 )
 
 // knownKeys returns every key that the schema or a tag in the code names.
@@ -132,7 +133,7 @@ func unknownToLoader(t *testing.T, root any) []string {
 	_, err = loadText(string(data))
 	unknown := regexp.MustCompile(`^unknown key "([^"]*)"`)
 	found := map[string]bool{}
-	for _, e := range config.Errors(err) {
+	for _, e := range fault.All(err) {
 		if match := unknown.FindStringSubmatch(e.Text); match != nil {
 			found[match[1]] = true
 		}

@@ -87,7 +87,8 @@ func TestOperators(t *testing.T) {
 		{
 			"since", "less-than", "2026-01-01 00:00:00.000",
 			[]identity.Value{identity.DateTime(time.Date(2025, 12, 31, 0, 0, 0, 0, time.UTC))},
-			[]identity.Value{identity.DateTime(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))}, yes, no,
+			[]identity.Value{identity.DateTime(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))},
+			yes, no,
 		},
 	} {
 		m := matcher(t, Scope{{{Attribute: tt.attribute, Operator: tt.operator, Value: tt.value}}})

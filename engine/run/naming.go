@@ -77,7 +77,12 @@ func (x *staging) displace(tx *space.Tx, holder, by *space.Connector) error {
 	return nil
 }
 
+// gaveUp notes that an object no longer has its name. A name that only an export
+// gave it, and no import has shown, is none that entries can have meant.
 func (x *staging) gaveUp(c *space.Connector) {
+	if c.Exported.IsRename() && x.space.SameDN(x.agent.Name, c.Exported.DN, c.DN) {
+		return
+	}
 	if x.moved == nil {
 		x.moved = map[identity.ID]string{}
 	}

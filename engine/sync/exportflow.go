@@ -231,9 +231,12 @@ func (u *unit) notReimported(c *space.Connector) {
 	}
 	c.NotReimported = false
 	c.Attempts++
-	attributes := make([]string, len(c.Exported.Changes))
-	for i, change := range c.Exported.Changes {
-		attributes[i] = change.Name
+	var attributes []string
+	if c.Exported.IsRename() {
+		attributes = append(attributes, rules.DNAttribute)
+	}
+	for _, change := range c.Exported.Changes {
+		attributes = append(attributes, change.Name)
 	}
 	warning := fault.New("exported-change-not-reimported", "the import after the export did not show what was exported: %q", attributes)
 	u.warn(c, warning)

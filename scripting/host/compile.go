@@ -45,7 +45,7 @@ var unsupported = map[string]bool{
 
 // compile compiles a file. Warnings are given apart: the file runs in spite of
 // them.
-func compile(f File, prefix string) (p *program, warnings, wrong problems) {
+func compile(f File, prefix string) (p *program, warnings, wrong fault.List) {
 	p = &program{name: f.Name, label: path.Join(prefix, f.Name)}
 	loader := api.LoaderJS
 	if path.Ext(f.Name) == ".ts" {
@@ -92,10 +92,10 @@ func (p *program) message(m api.Message) *fault.Error {
 }
 
 // parse hands the text that esbuild made over to goja.
-func (p *program) parse(text string, sourceMap []byte) problems {
+func (p *program) parse(text string, sourceMap []byte) fault.List {
 	sourceMap, err := fixSourceMap(sourceMap)
 	if err != nil {
-		return problems{{Name: syntaxError, Position: fault.Position{File: p.label}, Err: err}}
+		return fault.List{{Name: syntaxError, Position: fault.Position{File: p.label}, Err: err}}
 	}
 	text += "\n//# sourceMappingURL=map"
 	load := parser.WithSourceMapLoader(func(string) ([]byte, error) { return sourceMap, nil })
@@ -111,23 +111,23 @@ func (p *program) parse(text string, sourceMap []byte) problems {
 	if errors.As(err, &failed) && failed.File != nil {
 		e := fault.New(syntaxError, "%s", failed.Message)
 		e.Position = p.position(failed.File.Position(failed.Offset))
-		return problems{e}
+		return fault.List{e}
 	}
 	if err != nil {
-		return problems{{Name: syntaxError, Position: fault.Position{File: p.label}, Err: err}}
+		return fault.List{{Name: syntaxError, Position: fault.Position{File: p.label}, Err: err}}
 	}
 	return nil
 }
 
 // parseErrors maps the errors of goja's parser, which has not read the source
 // map when it fails.
-func (p *program) parseErrors(err error, sourceMap []byte) problems {
+func (p *program) parseErrors(err error, sourceMap []byte) fault.List {
 	var list parser.ErrorList
 	if !errors.As(err, &list) {
-		return problems{{Name: syntaxError, Position: fault.Position{File: p.label}, Err: err}}
+		return fault.List{{Name: syntaxError, Position: fault.Position{File: p.label}, Err: err}}
 	}
 	consumer, mapErr := sourcemap.Parse("", sourceMap)
-	var wrong problems
+	var wrong fault.List
 	for _, item := range list {
 		e := fault.New(syntaxError, "%s", item.Message)
 		e.Position.File = p.label
@@ -160,8 +160,8 @@ func fixSourceMap(sourceMap []byte) ([]byte, error) {
 // checkRegExps refuses \p{...} in regular expression literals, which goja
 // accepts and which then never matches (measured; it would filter out everybody
 // instead of nobody).
-func (p *program) checkRegExps(tree *ast.Program) problems {
-	var wrong problems
+func (p *program) checkRegExps(tree *ast.Program) fault.List {
+	var wrong fault.List
 	seen := map[uintptr]bool{}
 	var walk func(v reflect.Value)
 	walk = func(v reflect.Value) {

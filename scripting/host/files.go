@@ -65,7 +65,7 @@ func Read(folder, prefix string) (Files, error) {
 	defer root.Close()
 	r := &folderReader{root: root, prefix: prefix}
 	r.folder(".", 0)
-	if err := r.problems.err(); err != nil {
+	if err := r.problems.Err(); err != nil {
 		return nil, err
 	}
 	slices.SortFunc(r.files, func(a, b File) int { return strings.Compare(a.Name, b.Name) })
@@ -76,7 +76,7 @@ type folderReader struct {
 	root     *os.Root
 	prefix   string
 	files    Files
-	problems problems
+	problems fault.List
 }
 
 func (r *folderReader) folder(name string, depth int) {

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/metasync/metasync/engine/fault"
 )
 
 func write(t testing.TB, folder, name, text string) {
@@ -66,7 +68,7 @@ func TestRead(t *testing.T) {
 	write(t, folder, "latin1.js", "\xe4")
 	write(t, folder, "huge.js", strings.Repeat(" ", maxFileSize+1))
 	_, err = Read(folder, "scripts")
-	var list problems
+	var list fault.List
 	if !errors.As(err, &list) || len(list) != 5 {
 		t.Fatalf("got %v, want five errors", err)
 	}

@@ -104,7 +104,7 @@ func Load(ctx context.Context, files Files, api *API, o Options) (*Generation, e
 		workers: make(map[*worker]bool, o.Workers),
 	}
 	g.limiter = newLimiter(o.Log)
-	var wrong problems
+	var wrong fault.List
 	for _, f := range files {
 		if err := ctx.Err(); err != nil {
 			return nil, fmt.Errorf("load scripts: %w", err)
@@ -119,7 +119,7 @@ func Load(ctx context.Context, files Files, api *API, o Options) (*Generation, e
 	first := g.newWorker(ctx)
 	if wrong = append(wrong, first.problems...); len(wrong) > 0 {
 		g.limiter.close()
-		return nil, wrong.err()
+		return nil, wrong.Err()
 	}
 	g.registrations = first.registrations
 	g.pool <- first
@@ -152,7 +152,7 @@ func (g *Generation) forget(w *worker) {
 // anotherWorker makes a worker that offers what the first one offered.
 func (g *Generation) anotherWorker(ctx context.Context) (*worker, error) {
 	w := g.newWorker(ctx)
-	if err := w.problems.err(); err != nil {
+	if err := w.problems.Err(); err != nil {
 		g.forget(w)
 		return nil, err
 	}
@@ -173,7 +173,7 @@ func (g *Generation) anotherWorker(ctx context.Context) (*worker, error) {
 		e := fault.New("script-registration-unstable", "%s %q is not registered alike each time the scripts are run", a.Kind, a.Name)
 		e.Position = a.Position
 		g.forget(w)
-		return nil, problems{e}
+		return nil, fault.List{e}
 	}
 	return w, nil
 }

@@ -92,7 +92,7 @@ func TestBroken(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			_, err := Load(t.Context(), test.files, testAPI(), Options{Prefix: "scripts", Workers: 2})
-			var list problems
+			var list fault.List
 			if !errors.As(err, &list) || len(list) != len(test.want) {
 				t.Fatalf("got %v, want %d errors", err, len(test.want))
 			}

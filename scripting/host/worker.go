@@ -50,7 +50,7 @@ type worker struct {
 	loading       bool
 	modules       map[string]*module
 	registrations []*Registration
-	problems      problems
+	problems      fault.List
 }
 
 // newWorker makes a runtime with the names of the API, in which no file ran yet.
