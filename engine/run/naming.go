@@ -46,7 +46,9 @@ func (x *staging) takeName(tx *space.Tx, c *space.Connector, dn string) error {
 		}
 	}
 	if c.DN != "" && c.DN != dn && !isTransient(c) {
-		x.gaveUp(c)
+		if err := x.gaveUp(tx, c); err != nil {
+			return err
+		}
 	}
 	c.DN = dn
 	tx.PutConnector(c)
@@ -57,7 +59,7 @@ func (x *staging) takeName(tx *space.Tx, c *space.Connector, dn string) error {
 func (x *staging) displace(tx *space.Tx, holder, by *space.Connector) error {
 	switch {
 	case holder.State == space.Placeholder:
-		return tx.Absorb(holder, by)
+		return x.absorb(tx, holder, by)
 	case x.complete && x.seen.has(holder.ID.Sequence()):
 		return fault.New("duplicate-object", "the system delivered another object named %q before", holder.DN)
 	case holder.Anchor == "":
@@ -71,17 +73,63 @@ func (x *staging) displace(tx *space.Tx, holder, by *space.Connector) error {
 			return err
 		}
 	}
-	x.gaveUp(holder)
+	if err := x.gaveUp(tx, holder); err != nil {
+		return err
+	}
 	holder.DN = transientPrefix + holder.ID.String()
 	tx.PutConnector(holder)
 	return nil
 }
 
-// gaveUp notes that an object no longer has its name. A name that only an export
-// gave it, and no import has shown, is none that entries can have meant.
-func (x *staging) gaveUp(c *space.Connector) {
+// absorb puts an object in the place of the placeholder that has its name. Who
+// referred to the placeholder means the new name of the object, also if an older
+// name of it is settled later.
+func (x *staging) absorb(tx *space.Tx, placeholder, into *space.Connector) error {
+	owners, err := tx.Referrers(placeholder.ID)
+	if err != nil {
+		return err
+	}
+	before, err := tx.Referrers(into.ID)
+	if err != nil {
+		return err
+	}
+	if x.absorbed == nil {
+		x.absorbed = map[[2]identity.ID]bool{}
+	}
+	both := slices.DeleteFunc(before, func(id identity.ID) bool { return !slices.Contains(owners, id) })
+	old := x.moved[into.ID]
+	if len(both) > 0 && into.DN != "" && !isTransient(into) {
+		old = into.DN
+		if err := x.gaveUp(tx, into); err != nil {
+			return err
+		}
+		into.DN = transientPrefix + into.ID.String()
+		tx.PutConnector(into)
+	}
+	if old != "" {
+		// These mean the object by its new name and somebody else by its old one.
+		for _, id := range both {
+			if err := x.redirect(tx, id, map[identity.ID]string{into.ID: old}); err != nil {
+				return err
+			}
+			if d := x.doubtful[id]; d != nil {
+				d.targets = slices.DeleteFunc(d.targets, func(target identity.ID) bool { return target == into.ID })
+			}
+		}
+	}
+	for _, id := range owners {
+		x.absorbed[[2]identity.ID{id, into.ID}] = true
+	}
+	return tx.Absorb(placeholder, into)
+}
+
+// gaveUp notes that an object no longer has its name, and has everyone looked at
+// again who refers to it, in this import or, should it break off, in the next. A
+// name that only an export gave it, and no import has shown, is none that entries
+// can have meant.
+func (x *staging) gaveUp(tx *space.Tx, c *space.Connector) error {
 	if c.Exported.IsRename() && x.space.SameDN(x.agent.Name, c.Exported.DN, c.DN) {
-		return
+		return nil
 	}
 	if x.moved == nil {
 		x.moved = map[identity.ID]string{}
@@ -89,12 +137,30 @@ func (x *staging) gaveUp(c *space.Connector) {
 	if _, known := x.moved[c.ID]; !known {
 		x.moved[c.ID] = c.DN
 	}
+	if !x.complete {
+		return nil
+	}
+	owners, err := tx.Referrers(c.ID)
+	if err != nil {
+		return err
+	}
+	for _, id := range owners {
+		owner, err := tx.Connector(id)
+		if err != nil {
+			return err
+		}
+		if owner != nil {
+			owner.SetDigest(nil)
+			tx.PutConnector(owner)
+		}
+	}
+	return nil
 }
 
 // doubts remembers that an object was staged with a reference to another one
 // whose name may be an old one.
 func (x *staging) doubts(owner, target identity.ID) {
-	if !x.complete || target.Sequence() > x.newest || x.seen.has(target.Sequence()) {
+	if !x.complete || target == owner || target.Sequence() > x.newest || x.seen.has(target.Sequence()) {
 		return
 	}
 	if x.doubtful == nil {
@@ -113,33 +179,28 @@ func (x *staging) doubts(owner, target identity.ID) {
 // without errors, so that also objects which it found unchanged mean the names
 // as they are now.
 func (x *staging) settleNames(whole bool) error {
-	update := func(id identity.ID, fn func(tx *space.Tx) error) error {
-		err := x.space.Update(func(tx *space.Tx) error { return tx.Unit(func() error { return fn(tx) }) })
-		if err != nil {
-			return fmt.Errorf("settle names around %s: %w", id, err)
-		}
-		return nil
+	plan, err := x.planNames(whole)
+	if err != nil {
+		return fmt.Errorf("settle names: %w", err)
 	}
-	for _, id := range sortedIDs(x.moved) {
-		err := update(id, func(tx *space.Tx) error {
-			owners, err := tx.Referrers(id)
-			if err != nil {
-				return err
-			}
-			for _, owner := range owners {
-				d := x.doubtful[owner]
-				meantOld := d != nil && slices.Contains(d.targets, id)
-				if !meantOld && (!whole || x.staged.has(owner.Sequence())) {
-					continue
-				}
-				if err := x.redirect(tx, owner, id, x.moved[id]); err != nil {
+	for page := range slices.Chunk(sortedIDs(plan), importPage) {
+		err := x.space.Update(func(tx *space.Tx) error {
+			for _, owner := range page {
+				err := tx.Unit(func() error {
+					names := map[identity.ID]string{}
+					for _, id := range plan[owner] {
+						names[id] = x.moved[id]
+					}
+					return x.redirect(tx, owner, names)
+				})
+				if err != nil {
 					return err
 				}
 			}
 			return nil
 		})
 		if err != nil {
-			return err
+			return fmt.Errorf("settle names: %w", err)
 		}
 	}
 	for page := range slices.Chunk(sortedIDs(x.doubtful), importPage) {
@@ -167,22 +228,54 @@ func (x *staging) settleNames(whole bool) error {
 	return nil
 }
 
-// redirect makes an object that referred to target by a name refer to whoever
-// bears that name now, as a change of its imported image.
-func (x *staging) redirect(tx *space.Tx, owner, target identity.ID, dn string) error {
+// planNames finds the objects whose references to objects that moved mean
+// somebody else now.
+func (x *staging) planNames(whole bool) (plan map[identity.ID][]identity.ID, err error) {
+	plan = map[identity.ID][]identity.ID{}
+	err = x.space.View(func(tx *space.Tx) error {
+		for _, id := range sortedIDs(x.moved) {
+			owners, err := tx.Referrers(id)
+			if err != nil {
+				return err
+			}
+			for _, owner := range owners {
+				d := x.doubtful[owner]
+				meantOld := d != nil && slices.Contains(d.targets, id)
+				if !meantOld && (!whole || x.staged.has(owner.Sequence()) || x.absorbed[[2]identity.ID{owner, id}]) {
+					continue
+				}
+				plan[owner] = append(plan[owner], id)
+			}
+		}
+		return nil
+	})
+	return plan, err
+}
+
+// redirect makes an object that referred to others by the given names, which
+// these gave up, refer to whoever bears the names now, as a change of its
+// imported image.
+func (x *staging) redirect(tx *space.Tx, owner identity.ID, names map[identity.ID]string) error {
 	c, err := tx.Connector(owner)
 	if err != nil || c == nil || c.State == space.Placeholder || c.Import != nil && c.Import.Op.Removes() {
 		return err
 	}
-	image := c.ImportImage()
-	if !refersTo(image, target) {
+	image, now := c.ImportImage(), map[identity.ID]identity.ID{}
+	for _, a := range image {
+		for _, v := range a.Values {
+			dn, moved := names[v.Ref()]
+			if _, known := now[v.Ref()]; !moved || known {
+				continue
+			}
+			if now[v.Ref()], err = x.target(tx, dn); err != nil {
+				return err
+			}
+		}
+	}
+	if len(now) == 0 {
 		return nil
 	}
-	now, err := x.target(tx, dn)
-	if err != nil || now == target {
-		return err
-	}
-	image = space.ReplaceReference(image, target, now)
+	image = space.ReplaceReferences(image, now)
 	pending := &identity.Delta{Op: identity.Update}
 	if c.Import != nil {
 		*pending = *c.Import
@@ -228,15 +321,4 @@ func sortedIDs[V any](m map[identity.ID]V) []identity.ID {
 	}
 	slices.Sort(ids)
 	return ids
-}
-
-func refersTo(attributes identity.Attributes, target identity.ID) bool {
-	for _, a := range attributes {
-		for _, v := range a.Values {
-			if v.Ref() == target {
-				return true
-			}
-		}
-	}
-	return false
 }

@@ -18,6 +18,7 @@ func (tx *Tx) Absorb(placeholder, into *Connector) error {
 	if _, err := tx.Waiters(placeholder.ID); err != nil {
 		return err // they are among the owners
 	}
+	moved := map[identity.ID]identity.ID{placeholder.ID: into.ID}
 	for _, id := range owners {
 		owner, err := tx.Connector(id)
 		if err != nil {
@@ -26,22 +27,19 @@ func (tx *Tx) Absorb(placeholder, into *Connector) error {
 		if owner == nil {
 			continue
 		}
-		owner.Synchronized = ReplaceReference(owner.Synchronized, placeholder.ID, into.ID)
-		for _, d := range []**identity.Delta{&owner.Import, &owner.Exported, &owner.Unapplied} {
-			*d = replaceInDelta(*d, placeholder.ID, into.ID)
-		}
+		owner.replaceReferences(moved)
 		owner.RetryReferences = owner.State.IsConnector()
 		tx.PutConnector(owner)
 	}
 	return tx.RemoveConnector(placeholder)
 }
 
-// ReplaceReference returns the attributes with references to one object in
-// place of those to another. The attributes themselves are not changed.
-func ReplaceReference(attributes identity.Attributes, from, to identity.ID) identity.Attributes {
+// ReplaceReferences returns the attributes with references to some objects in
+// place of those to others, all at once. The attributes themselves are not changed.
+func ReplaceReferences(attributes identity.Attributes, moved map[identity.ID]identity.ID) identity.Attributes {
 	out, copied := attributes, false
 	for i, a := range attributes {
-		values, changed := replaceInValues(a.Values, from, to)
+		values, changed := replaceInValues(a.Values, moved)
 		if !changed {
 			continue
 		}
@@ -53,28 +51,51 @@ func ReplaceReference(attributes identity.Attributes, from, to identity.ID) iden
 	return out
 }
 
-func replaceInDelta(d *identity.Delta, from, to identity.ID) *identity.Delta {
-	if d == nil {
-		return nil
+// replaceReferences does the same to all images of the object. The deltas
+// between them follow: one that removed one reference and added the other now
+// changes nothing.
+func (c *Connector) replaceReferences(moved map[identity.ID]identity.ID) {
+	imported, exported, top := c.ImportImage(), c.ExportedImage(), c.TopImage()
+	below := ReplaceReferences(c.Synchronized, moved)
+	c.Synchronized = below
+	for _, layer := range []struct {
+		delta **identity.Delta
+		image identity.Attributes
+	}{{&c.Import, imported}, {&c.Exported, exported}, {&c.Unapplied, top}} {
+		image := ReplaceReferences(layer.image, moved)
+		*layer.delta = between(*layer.delta, below, image)
+		below = image
+	}
+	if c.Exported == nil {
+		c.Batch, c.NotReimported = 0, false
+	}
+}
+
+// between returns the delta of the same kind as d from one image to another.
+func between(d *identity.Delta, from, to identity.Attributes) *identity.Delta {
+	if d == nil || d.Op.Removes() {
+		return d
 	}
 	out := *d
-	out.Changes = slices.Clone(d.Changes)
-	for i := range out.Changes {
-		out.Changes[i].Values, _ = replaceInValues(out.Changes[i].Values, from, to)
-		out.Changes[i].Removed, _ = replaceInValues(out.Changes[i].Removed, from, to)
+	if d.Op == identity.Add || d.Op == identity.DeleteAdd || d.Op == identity.Replace {
+		from = nil
+	}
+	out.Changes = identity.Diff(from, to)
+	if len(out.Changes) == 0 && out.Op == identity.Update && out.DN == "" {
+		return nil
 	}
 	return &out
 }
 
-func replaceInValues(values []identity.Value, from, to identity.ID) ([]identity.Value, bool) {
-	isFrom := func(v identity.Value) bool { return v.Ref() == from }
-	if !slices.ContainsFunc(values, isFrom) {
+func replaceInValues(values []identity.Value, moved map[identity.ID]identity.ID) ([]identity.Value, bool) {
+	hasMoved := func(v identity.Value) bool { return v.Ref() != 0 && moved[v.Ref()] != 0 }
+	if !slices.ContainsFunc(values, hasMoved) {
 		return values, false
 	}
 	out := slices.Clone(values)
 	for i := range out {
-		if isFrom(out[i]) {
-			out[i] = identity.ReferenceTo(to)
+		if hasMoved(out[i]) {
+			out[i] = identity.ReferenceTo(moved[out[i].Ref()])
 		}
 	}
 	return identity.Normalize(out), true

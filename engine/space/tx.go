@@ -233,7 +233,7 @@ func (tx *Tx) writeConnector(c *Connector) error {
 		return err
 	}
 	wasKey, isKey := tx.dnKey(spc, before.anchor, before.dn), tx.dnKey(spc, c.Anchor, c.DN)
-	if err := tx.moveKey(bucketDN, wasKey, isKey, id); err != nil {
+	if err := tx.moveName(wasKey, isKey, id); err != nil {
 		return err
 	}
 	for i, list := range lists {
@@ -335,7 +335,7 @@ func (tx *Tx) erase(id identity.ID, before *origin) error {
 			return err
 		}
 	}
-	if err := tx.moveKey(bucketDN, tx.dnKey(spc, before.anchor, before.dn), nil, nil); err != nil {
+	if err := tx.moveName(tx.dnKey(spc, before.anchor, before.dn), nil, idKey(id)); err != nil {
 		return err
 	}
 	for i, list := range lists {
@@ -351,17 +351,19 @@ func (tx *Tx) erase(id identity.ID, before *origin) error {
 	return tx.writeOrigin(id, before, origin{})
 }
 
-func (tx *Tx) moveKey(bucket store.Bucket, was, is, value []byte) error {
+// moveName moves an object from one key of the DN index to another. A name that
+// another object has taken in the same unit is left to that.
+func (tx *Tx) moveName(was, is, id []byte) error {
 	if string(was) == string(is) {
 		return nil
 	}
-	if was != nil {
-		if err := tx.kv.Delete(bucket, was); err != nil {
+	if was != nil && string(tx.kv.Get(bucketDN, was)) == string(id) {
+		if err := tx.kv.Delete(bucketDN, was); err != nil {
 			return err
 		}
 	}
 	if is != nil {
-		return tx.kv.Put(bucket, is, value)
+		return tx.kv.Put(bucketDN, is, id)
 	}
 	return nil
 }

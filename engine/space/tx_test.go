@@ -231,7 +231,7 @@ func TestAbsorb(t *testing.T) {
 			p.DN, p.State = "CN=new name", Placeholder
 			tx.PutConnector(p)
 			o := put(tx, "CN=owner", "1", peer(p))
-			o.Unapplied = &identity.Delta{Op: identity.Update, Changes: []identity.Change{{Name: "peer", Op: identity.Replace, Values: peer(p).Values}}}
+			o.Unapplied = &identity.Delta{Op: identity.Update, Changes: []identity.Change{{Name: "deputy", Op: identity.Add, Values: peer(p).Values}}}
 			into = put(tx, "CN=old name", "2").ID
 			owner = o.ID
 			return nil
