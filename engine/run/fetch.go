@@ -24,7 +24,7 @@ type batch struct {
 // last one is staged.
 func (x *staging) read(stream agent.Import) error {
 	ctx, cancel := context.WithCancel(x.ctx)
-	free, full := make(chan *batch, importPages), make(chan *batch)
+	free, full := make(chan *batch, importPages), make(chan *batch, 1)
 	for range importPages {
 		free <- &batch{}
 	}
@@ -196,6 +196,11 @@ func (d *digester) of(e *agent.Entry) space.Digest {
 		if next == len(t.names) {
 			return space.Digest{}
 		}
+		if text, short := shortText(a.Values); short && next < 0x80 {
+			b = append(b, byte(next), 1, byte(identity.TypeString), byte(len(text))) // as below, at once
+			b = append(b, text...)
+			continue
+		}
 		b = binary.AppendUvarint(b, uint64(next))
 		b = binary.AppendUvarint(b, uint64(len(a.Values)))
 		for _, v := range a.Values {
@@ -211,4 +216,14 @@ func (d *digester) of(e *agent.Entry) space.Digest {
 	d.buffer = b
 	sum := sha256.Sum256(b)
 	return space.Digest(sum[:16])
+}
+
+// shortText returns the text of a single string value if its length fits a byte
+// of a varint, as nearly all do.
+func shortText(values []identity.Value) (string, bool) {
+	if len(values) != 1 || values[0].Type() != identity.TypeString {
+		return "", false
+	}
+	text := values[0].Str()
+	return text, 0 < len(text) && len(text) < 0x80
 }

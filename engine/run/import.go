@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/bits"
 
 	"github.com/metasync/metasync/engine/agent"
 	"github.com/metasync/metasync/engine/fault"
@@ -13,7 +14,7 @@ import (
 
 const (
 	importPage  = 2000 // entries in a page, and in a store transaction
-	importPages = 3    // pages between the agent and the connector space
+	importPages = 4    // pages between the agent and the connector space
 )
 
 // importStep reads from the system and stages what it says (sync-engine §2.3).
@@ -81,9 +82,13 @@ func (s *step) importStep(delta bool) error {
 	}
 	if s.report.errors > 0 {
 		// What could not be read may be anything: nothing is concluded from what
-		// was not seen, and the next import begins where this one did.
+		// was not seen, and the next import begins where this one did. But it came
+		// to its end: one bad entry holds nobody else.
 		s.finish(x.entries, CompletedDiscoveryErrors)
-		return nil
+		return s.imported(func(state *space.AgentState) {
+			state.Imported = state.Imported || x.complete || !delta
+			state.Schema = &s.schema
+		})
 	}
 	if x.complete {
 		if err := x.obsolete(); err != nil {
@@ -201,4 +206,12 @@ func (b *bitmap) set(n uint64) {
 		*b = append(*b, 0)
 	}
 	(*b)[n/64] |= 1 << (n % 64)
+}
+
+func (b bitmap) len() int {
+	n := 0
+	for _, word := range b {
+		n += bits.OnesCount64(word)
+	}
+	return n
 }

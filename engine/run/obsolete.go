@@ -14,6 +14,9 @@ const obsoletionBatch = 2000
 // are gone (sync-engine §2.3). Nothing is marked if that would be more than the
 // agent's threshold allows, or everything there is.
 func (x *staging) obsolete() error {
+	if all, err := x.sawAll(); err != nil || all {
+		return err
+	}
 	unseen, total, err := x.unseen()
 	if err != nil || len(unseen) == 0 {
 		return err
@@ -48,6 +51,19 @@ func (x *staging) obsolete() error {
 		}
 	}
 	return nil
+}
+
+// sawAll reports whether as many objects were seen as there are.
+func (x *staging) sawAll() (all bool, err error) {
+	err = x.space.View(func(tx *space.Tx) error {
+		objects, counters := int64(0), tx.Counters(x.agent.Name)
+		for _, n := range counters[:space.CountPlaceholder+1] { // those of the states
+			objects += n
+		}
+		all = objects == int64(x.seen.len())
+		return nil
+	})
+	return all, err
 }
 
 // unseen returns the objects that existed before the import and that it did not
