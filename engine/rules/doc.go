@@ -10,4 +10,8 @@
 // The order of things is settled here, once: rules by precedence and then by
 // their order in the configuration, outbound rules behind those that they depend
 // on, flows into one metaverse attribute by rank (sync-engine §4.1, §4.6, §5.5).
+//
+// definition.go is the Model, set.go the Set; compile.go leads from one to the
+// other, with flows.go for the halves of a rule, match.go for scopes, derive.go
+// for what follows from all rules together.
 package rules

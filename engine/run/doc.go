@@ -6,11 +6,12 @@
 // the compiled rules and the opened agents of one configuration. A run uses the
 // environment that it started with to its end.
 //
-// The files follow the steps. import.go reads pages of entries; stage.go puts one
-// entry into the connector space and confirms exports with it; obsolete.go draws
-// the conclusions of a complete read. synchronize.go walks the objects of one
-// agent through package sync. export.go sends what is pending. record.go is what
-// administrators see of it all, history.go keeps it.
+// The files follow the steps. import.go and fetch.go read pages of entries;
+// stage.go puts one entry into the connector space and confirms exports with it;
+// importnames.go sees to names that move between objects; obsolete.go draws the
+// conclusions of a complete read. synchronize.go walks the objects of one agent
+// through package sync. export.go, exportpage.go and exportnames.go send what is
+// pending. record.go is what administrators see of it all, history.go keeps it.
 //
 // What must always hold: an import that did not finish deletes nothing; limits
 // are checked before the first write; a crash between any two store commits

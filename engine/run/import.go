@@ -132,7 +132,7 @@ type staging struct {
 	stopped  bool
 	digester *digester
 
-	// see naming.go
+	// see importnames.go
 	staged     bitmap                 // objects whose entry was not the one known before
 	moved      map[identity.ID]string // objects that gave up a name, and which
 	doubtful   map[identity.ID]*doubt

@@ -23,5 +23,7 @@
 // transaction. [Space.View] runs the same code over a state that is thrown away
 // afterwards, which is what a preview is.
 //
-// Only this package knows how records and keys look.
+// Only this package knows how records and keys look: record.go and keys.go. tx.go
+// is what a unit can do, lookup.go what it can find, write.go keeps everything
+// that is derived from a record in step with it, and check.go proves that.
 package space

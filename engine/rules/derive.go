@@ -1,0 +1,162 @@
+package rules
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/metasync/metasync/engine/fault"
+	"github.com/metasync/metasync/engine/identity"
+)
+
+// ranks orders the flows into each metaverse attribute.
+func (c *compiler) ranks() {
+	for _, t := range c.set.types {
+		for _, a := range t.Attributes {
+			slices.SortStableFunc(a.Flows, func(x, y *InboundFlow) int {
+				return cmp.Compare(a.agentRank[x.Rule.Agent], a.agentRank[y.Rule.Agent])
+			})
+			for i, f := range a.Flows {
+				f.Rank = i
+			}
+		}
+	}
+}
+
+// order puts outbound rules behind those that they depend on.
+func (c *compiler) order(t *Type) {
+	for _, d := range c.dependencies {
+		if d.metaverse != t.Name {
+			continue
+		}
+		c.depend(t, d)
+	}
+	var ordered []*OutboundRule
+	var visit func(r *OutboundRule, path []*OutboundRule)
+	visit = func(r *OutboundRule, path []*OutboundRule) {
+		if slices.Contains(ordered, r) {
+			return
+		}
+		if slices.Contains(path, r) {
+			i := slices.IndexFunc(c.dependencies, func(d dependency) bool { return d.rule == r })
+			c.fail(&fault.Error{
+				Name: "sync-rule-validation-parsing-error", Rule: r.Name, Text: "the rule depends on itself", Position: c.dependencies[i].position,
+			})
+			return
+		}
+		if r.DependsOn != nil {
+			visit(r.DependsOn, append(path, r))
+		}
+		ordered = append(ordered, r)
+	}
+	for _, r := range t.Outbound {
+		visit(r, nil)
+	}
+	t.Outbound = ordered
+}
+
+// depend resolves a dependency: on the outbound half of a rule if it has one,
+// else on the inbound half.
+func (c *compiler) depend(t *Type, d dependency) {
+	for _, r := range t.Outbound {
+		if r.Name == d.on {
+			d.rule.DependsOn = r
+			return
+		}
+	}
+	var names []string
+	for _, r := range c.model.Rules {
+		if r.Metaverse == t.Name {
+			names = append(names, r.Name)
+		}
+		if r.Name != d.on || r.Metaverse != t.Name || r.Inbound == nil || c.set.agents[r.Agent] == nil {
+			continue
+		}
+		if o := c.set.agents[r.Agent].Objects[r.Object]; o != nil {
+			i := slices.IndexFunc(o.Inbound, func(in *InboundRule) bool { return in.Name == d.on })
+			d.rule.DependsOnInbound = o.Inbound[i]
+		}
+		return
+	}
+	c.fail(&fault.Error{
+		Name: "sync-rule-validation-parsing-error", Rule: d.rule.Name, Position: d.position,
+		Text: fmt.Sprintf("the rule depends on %q, which is no rule for %q objects", d.on, t.Name), Hint: suggestion(d.on, names),
+	})
+}
+
+// indexes collects the attributes that joins look up.
+func (c *compiler) indexes() {
+	c.set.Indexed, c.set.IndexedConnectors = map[string][]string{}, map[string]map[string][]string{}
+	for _, definition := range c.model.Types {
+		for _, a := range definition.Attributes {
+			if a.Indexed && a.Type != identity.TypeReference {
+				c.set.Indexed[definition.Name] = append(c.set.Indexed[definition.Name], a.Name)
+			}
+		}
+	}
+	for _, r := range c.model.Rules {
+		provisions := r.Outbound != nil && r.Outbound.Provision
+		for _, criterion := range r.Join {
+			for _, pair := range criterion {
+				c.set.Indexed[r.Metaverse] = append(c.set.Indexed[r.Metaverse], pair.Metaverse)
+				if !provisions {
+					continue
+				}
+				types := c.set.IndexedConnectors[r.Agent]
+				if types == nil {
+					types = map[string][]string{}
+					c.set.IndexedConnectors[r.Agent] = types
+				}
+				types[r.Object] = append(types[r.Object], pair.Connector)
+			}
+		}
+	}
+	compact(c.set.Indexed)
+	for _, types := range c.set.IndexedConnectors {
+		compact(types)
+	}
+}
+
+// reads collects what the rules read of each object type.
+func (c *compiler) reads() {
+	for _, a := range c.set.agents {
+		for _, o := range a.Objects {
+			reads := slices.Clone(o.Filter.Reads())
+			for _, j := range o.Joins {
+				for _, pair := range j.Pairs {
+					reads = append(reads, pair.Connector)
+				}
+			}
+			for _, r := range o.Inbound {
+				reads = append(reads, r.Scope.Reads()...)
+				for _, f := range r.Flows {
+					reads = append(reads, f.Source.Reads()...)
+				}
+			}
+			reads = slices.DeleteFunc(reads, func(name string) bool { return o.Type.Attribute(name) == nil && isIntrinsic(name) })
+			slices.Sort(reads)
+			o.Reads = slices.Compact(reads)
+		}
+	}
+}
+
+func compact(lists map[string][]string) {
+	for key, names := range lists {
+		slices.Sort(names)
+		lists[key] = slices.Compact(names)
+	}
+}
+
+func (c *compiler) fingerprint() string {
+	h := sha256.New()
+	if err := json.NewEncoder(h).Encode(c.model); err != nil {
+		panic(err) // a Model holds nothing that cannot be encoded
+	}
+	if c.usesFunctions {
+		h.Write([]byte(c.functions.Version))
+	}
+	return hex.EncodeToString(h.Sum(nil)[:8])
+}

@@ -1,0 +1,119 @@
+package run
+
+import (
+	"slices"
+
+	"github.com/metasync/metasync/engine/identity"
+	"github.com/metasync/metasync/engine/space"
+)
+
+// naming is what an export learnt of the name of an object.
+type naming struct {
+	id         identity.ID
+	dn, anchor string
+}
+
+// rename stores the names that objects got.
+func (x *export) rename() error {
+	if len(x.named) == 0 {
+		return nil
+	}
+	for page := range slices.Chunk(x.named, exportPage) {
+		err := x.space.Update(func(tx *space.Tx) error {
+			for _, n := range page {
+				if err := tx.Unit(func() error {
+					c, err := tx.Connector(n.id)
+					if err != nil || c == nil {
+						return err
+					}
+					if n.dn != "" {
+						if err := x.nameTaken(tx, c, n.dn); err != nil {
+							return err
+						}
+						c.DN = n.dn
+					}
+					switch {
+					case x.anchorIsDN && n.dn != "" && c.Anchor != "":
+						c.Anchor = n.dn
+					case n.anchor != "":
+						c.Anchor = n.anchor
+					}
+					tx.PutConnector(c)
+					return nil
+				}); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	x.named = x.named[:0]
+	return nil
+}
+
+// nameTaken makes room for an object that has got a name: no other one can have
+// it any more, whatever the last import said.
+func (x *export) nameTaken(tx *space.Tx, c *space.Connector, dn string) error {
+	id, err := tx.ByDN(x.agent.Name, dn)
+	if err != nil || id == 0 || id == c.ID {
+		return err
+	}
+	holder, err := tx.Connector(id)
+	if err != nil || holder == nil {
+		return err
+	}
+	if holder.State == space.Placeholder {
+		return tx.Absorb(holder, c)
+	}
+	holder.DN = transientPrefix + holder.ID.String()
+	holder.SetDigest(nil)
+	tx.PutConnector(holder)
+	return nil
+}
+
+// namedChanges returns changes with the DNs of objects in place of references.
+func (x *export) namedChanges(tx *space.Tx, changes []identity.Change) ([]identity.Change, error) {
+	out := slices.Clone(changes)
+	for i := range out {
+		var err error
+		if out[i].Values, err = x.namedValues(tx, out[i].Values); err != nil {
+			return nil, err
+		}
+		if out[i].Removed, err = x.namedValues(tx, out[i].Removed); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+func (x *export) namedAttributes(tx *space.Tx, attributes identity.Attributes) (identity.Attributes, error) {
+	attributes = attributes.Clone()
+	for i := range attributes {
+		values, err := x.namedValues(tx, attributes[i].Values)
+		if err != nil {
+			return nil, err
+		}
+		attributes[i].Values = values
+	}
+	return attributes, nil
+}
+
+func (x *export) namedValues(tx *space.Tx, values []identity.Value) ([]identity.Value, error) {
+	if len(values) == 0 || values[0].Type() != identity.TypeReference {
+		return values, nil
+	}
+	out := make([]identity.Value, 0, len(values))
+	for _, v := range values {
+		target, err := tx.Connector(v.Ref())
+		if err != nil {
+			return nil, err
+		}
+		if target != nil {
+			out = append(out, identity.Reference(target.DN))
+		}
+	}
+	return identity.Normalize(out), nil
+}

@@ -1,0 +1,46 @@
+package space
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/metasync/metasync/engine/identity"
+)
+
+// An AgentState is what the engine remembers of an agent as a whole.
+type AgentState struct {
+	Watermark      []byte    `json:"watermark,omitempty"`      // of the last complete import
+	Imported       bool      `json:"imported,omitempty"`       // a full import has been completed
+	Batch          uint64    `json:"batch,omitempty"`          // of the newest export step
+	ConfirmedBatch uint64    `json:"confirmedBatch,omitempty"` // of the last export step that ended well
+	Rules          string    `json:"rules,omitempty"`          // fingerprint of the rules of the last full synchronization
+	LastImport     time.Time `json:"lastImport,omitzero"`      // of the last import that came to its end
+	LastExport     time.Time `json:"lastExport,omitzero"`
+
+	// Schema is that of the last complete import, for times when the system
+	// cannot be asked.
+	Schema *identity.Schema `json:"schema,omitempty"`
+}
+
+// AgentState returns what is remembered of an agent.
+func (tx *Tx) AgentState(agent string) (AgentState, error) {
+	var state AgentState
+	data := tx.kv.Get(bucketMeta, []byte("state/"+agent))
+	if data == nil {
+		return state, nil
+	}
+	if err := json.Unmarshal(data, &state); err != nil {
+		return state, fmt.Errorf("state of agent %q: %w: %w", agent, identity.ErrCorrupt, err)
+	}
+	return state, nil
+}
+
+// SetAgentState remembers the state of an agent.
+func (tx *Tx) SetAgentState(agent string, state AgentState) error {
+	data, err := json.Marshal(state)
+	if err != nil {
+		return err
+	}
+	return tx.kv.Put(bucketMeta, []byte("state/"+agent), data)
+}
