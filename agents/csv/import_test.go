@@ -5,10 +5,12 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -207,17 +209,19 @@ func TestImportOfWhatIsNoFile(t *testing.T) {
 	}
 }
 
-func TestImportWithoutPermission(t *testing.T) {
+// TestOpenErrors: what the system says of a file that it does not open has a
+// name. (A privileged user may open anything, so nobody is refused here.)
+func TestOpenErrors(t *testing.T) {
 	a, path := openPeople(t, personHeader)
-	if err := os.Chmod(path, 0); err != nil {
-		t.Fatal(err)
-	}
-	if f, err := os.Open(path); err == nil {
-		f.Close()
-		t.Skip("this user may read everything")
-	}
-	if _, _, err := importAll(t, a, agent.ImportRequest{}); fault.Name(err) != "no-start-file-access-denied" {
-		t.Errorf("got %v", err)
+	for name, err := range map[string]error{
+		"no-start-file-access-denied": &fs.PathError{Op: "open", Path: path, Err: syscall.EACCES},
+		"no-start-file-not-found":     &fs.PathError{Op: "open", Path: path, Err: syscall.ENOENT},
+		"no-start-file-open":          &fs.PathError{Op: "open", Path: path, Err: syscall.EMFILE},
+	} {
+		got := a.openFault(err)
+		if got.Name != name || got.Position.File != path || !errors.Is(got, err) {
+			t.Errorf("%v is %v, want the name %s", err, got, name)
+		}
 	}
 }
 

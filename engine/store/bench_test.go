@@ -245,3 +245,39 @@ func BenchmarkBoltGet(b *testing.B) {
 		return nil
 	})
 }
+
+// An import often asks for the keys in their order: then a step of the cursor
+// takes the place of a search.
+func BenchmarkBoltGetInOrder(b *testing.B) {
+	s := open(b, filepath.Join(b.TempDir(), "b.db"), store.BoltOptions{NoSync: true})
+	const keys = 100_000
+	key := func(i int) []byte { return fmt.Appendf(nil, "%08d", i) }
+	if err := s.Update(func(tx store.Tx) error {
+		for i := range keys {
+			if err := tx.Put("anchor", key(i), make([]byte, 24)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}); err != nil {
+		b.Fatal(err)
+	}
+	for _, order := range []struct {
+		name string
+		step int
+	}{{"next", 1}, {"elsewhere", 7919}} {
+		b.Run(order.name, func(b *testing.B) {
+			_ = s.View(func(r store.Reader) error {
+				b.ReportAllocs()
+				k := make([]byte, 0, 8)
+				for i := 0; b.Loop(); i += order.step {
+					k = fmt.Appendf(k[:0], "%08d", i%keys)
+					if r.Get("anchor", k) == nil {
+						b.Fatal("not found")
+					}
+				}
+				return nil
+			})
+		})
+	}
+}

