@@ -32,7 +32,7 @@ func (s *Space) Batches(fn func(*Tx) (more bool, err error)) error {
 				return err
 			}
 			s.writer.Unlock()
-			s.writer.Lock() //nolint:staticcheck // to let others in between
+			s.writer.Lock() // others have come in between
 		}
 	}
 }
