@@ -120,8 +120,8 @@ func (x *staging) obsoleteObject(tx *space.Tx, id identity.ID) error {
 		return err
 	}
 	switch {
-	case c.Provisioned && !c.State.IsConnector() && c.Exported == nil && c.Unapplied.IsZero():
-		return tx.RemoveConnector(c) // sent, cut off, and it never appeared
+	case c.Provisioned && !c.State.IsConnector():
+		return tx.RemoveConnector(c) // sent, cut off, and it is not there: nothing is left to delete
 	case c.Provisioned && c.Exported != nil:
 		// It was created, and then it was not there.
 		c.NotReimported = true
