@@ -182,6 +182,7 @@ func (x *synchronization) retries() error {
 	mode := x.mode
 	x.mode = sync.Delta
 	defer func() { x.mode = mode }()
+	failed := map[identity.ID]bool{} // once in a step is enough
 	for range maxRetryRounds {
 		before := x.processed
 		retryObjects := 0
@@ -201,11 +202,15 @@ func (x *synchronization) retries() error {
 		err = x.walk(func(tx *space.Tx, after identity.ID, limit int) ([]identity.ID, error) {
 			return tx.ObjectRetries(after, limit), nil
 		}, func(tx *space.Tx, id identity.ID) error {
+			if failed[id] {
+				return nil
+			}
 			retryObjects++
 			result, err := x.sync.Object(tx, id)
 			if err != nil {
 				return err
 			}
+			failed[id] = result.Err != nil
 			return x.record(tx, id, result)
 		})
 		if err != nil || x.processed == before && retryObjects == 0 {

@@ -125,8 +125,9 @@ func (s *Synchronizer) Connector(tx *space.Tx, id identity.ID, mode Mode) (Resul
 	return Result{Inbound: FlowFailure, Err: named}, nil
 }
 
-// Object does the outbound phase of a metaverse object again. An object that is
-// gone is no error.
+// Object does the outbound phase of a metaverse object again that was marked for
+// it. If that fails the mark stays, for the next synchronization step. An object
+// that is gone is no error.
 func (s *Synchronizer) Object(tx *space.Tx, id identity.ID) (Result, error) {
 	u := s.unit(tx)
 	err := tx.Unit(func() error {
@@ -146,7 +147,7 @@ func (s *Synchronizer) Object(tx *space.Tx, id identity.ID) (Result, error) {
 	if !ok {
 		return Result{}, fmt.Errorf("synchronize %s: %w", id, err)
 	}
-	return Result{Err: named}, tx.Unit(func() error { return tx.DoneObject(id) })
+	return Result{Err: named}, nil
 }
 
 // objectError returns the error of the object in err's chain; false if the
