@@ -11,7 +11,6 @@ import (
 
 	"github.com/metasync/metasync/engine"
 	"github.com/metasync/metasync/engine/autosync"
-	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/engine/run"
 	"github.com/metasync/metasync/engine/store"
 	"github.com/metasync/metasync/scripting"
@@ -330,7 +329,7 @@ func (e *schedulerEngine) Execute(ctx context.Context, agent, profile string, ca
 	for _, step := range record.Steps {
 		outcome.Steps = append(outcome.Steps, step.Type)
 		if step.Error != "" {
-			outcome.Err = &fault.Error{Name: string(step.Result), Text: step.Error, Hint: step.Hint, Agent: agent}
+			outcome.Err = errors.New(step.Error)
 		}
 	}
 	return outcome, nil

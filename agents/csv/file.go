@@ -47,6 +47,10 @@ func (a *csvAgent) mayBeAbsent(err error) bool {
 }
 
 func (a *csvAgent) fileFault(name string, err error) *fault.Error {
+	var path *fs.PathError
+	if errors.As(err, &path) && path.Path == a.file {
+		err = path.Err // the place says which file
+	}
 	named := fault.Wrap(name, err)
 	named.Agent, named.Position.File = a.name, a.file
 	return named

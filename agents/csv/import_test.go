@@ -214,13 +214,13 @@ func TestImportOfWhatIsNoFile(t *testing.T) {
 func TestOpenErrors(t *testing.T) {
 	a, path := openPeople(t, personHeader)
 	for name, err := range map[string]error{
-		"no-start-file-access-denied": &fs.PathError{Op: "open", Path: path, Err: syscall.EACCES},
-		"no-start-file-not-found":     &fs.PathError{Op: "open", Path: path, Err: syscall.ENOENT},
-		"no-start-file-open":          &fs.PathError{Op: "open", Path: path, Err: syscall.EMFILE},
+		"no-start-file-access-denied": syscall.EACCES,
+		"no-start-file-not-found":     syscall.ENOENT,
+		"no-start-file-open":          syscall.EMFILE,
 	} {
-		got := a.openFault(err)
-		if got.Name != name || got.Position.File != path || !errors.Is(got, err) {
-			t.Errorf("%v is %v, want the name %s", err, got, name)
+		got := a.openFault(&fs.PathError{Op: "open", Path: path, Err: err})
+		if got.Name != name || got.Position.File != path || !errors.Is(got, err) || strings.Count(got.Error(), path) != 1 {
+			t.Errorf("%v is %v, want the name %s and the path once", err, got, name)
 		}
 	}
 }

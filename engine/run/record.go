@@ -1,6 +1,7 @@
 package run
 
 import (
+	"strconv"
 	"time"
 
 	"github.com/metasync/metasync/engine/fault"
@@ -196,10 +197,17 @@ func (r *Report) countOutbound(counts []sync.Outbound) {
 	}
 }
 
-// stop ends the step because of an error that is not one of a single object.
+// stop ends the step because of an error that is not one of a single object. The
+// record shows its name as the result, so its text says only where and what.
 func (r *Report) stop(err error) {
 	named := fault.As(err, string(StoppedServer))
-	r.Result, r.Error, r.Hint = Result(named.Name), err.Error(), named.Hint
+	r.Result, r.Error, r.Hint = Result(named.Name), named.Detail(), named.Hint
+	if !named.Position.IsZero() {
+		r.Error = named.Position.String() + ": " + r.Error
+	}
+	if named.Attribute != "" {
+		r.Error += " (attribute " + strconv.Quote(named.Attribute) + ")"
+	}
 }
 
 // Severest returns the most severe result: that of the run.

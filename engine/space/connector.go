@@ -37,9 +37,6 @@ func ParseState(name string) (State, bool) {
 	return 0, false
 }
 
-// MarshalText makes a State a string in JSON.
-func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
-
 // IsConnector reports whether an object in this state is linked to the metaverse.
 func (s State) IsConnector() bool { return s == Joined || s == ExplicitConnector }
 
