@@ -135,7 +135,9 @@ func (e *Engine) compile(ctx context.Context, d Definition, functions rules.Func
 		m.AnchorIsDN, m.LDAPNames = capabilities.AnchorIsDN, capabilities.LDAPNames
 		m.Schema, err = a.Agent.Schema(ctx)
 		if err != nil {
-			warnings = append(warnings, fmt.Errorf("agent %q: %w", a.Name, err))
+			silent := *fault.As(err, "stopped-ma")
+			silent.Agent = a.Name
+			warnings = append(warnings, &silent)
 			if m.Schema, m.Assumed, err = e.assumedSchema(a); err != nil {
 				return nil, warnings, err
 			}
