@@ -163,7 +163,9 @@ func TestShutdownAnswers(t *testing.T) {
 	folder, service := t.TempDir(), newFake()
 	stop := start(t, folder, service)
 	client := connect(t, folder)
+	stopped := make(chan struct{})
 	go func() {
+		defer close(stopped)
 		<-service.started
 		stop()
 	}()
@@ -174,6 +176,7 @@ func TestShutdownAnswers(t *testing.T) {
 	if len(summary.Runs) != 1 || !summary.Errors {
 		t.Errorf("the summary did not arrive: %+v", summary)
 	}
+	<-stopped
 	if _, err := client.Status(t.Context()); !errors.Is(err, ErrNotRunning) {
 		t.Errorf("Status after the end: %v, want %v", err, ErrNotRunning)
 	}
