@@ -3,6 +3,7 @@ package engine
 import (
 	"cmp"
 	"fmt"
+	"iter"
 	"strings"
 	"time"
 
@@ -90,30 +91,38 @@ func (e *Engine) Connectors(q ConnectorQuery) ([]ConnectorView, error) {
 	if _, known := space.ParseState(q.State); q.State != "" && !known {
 		return nil, fmt.Errorf("there is no connector state %q", q.State)
 	}
-	views := []ConnectorView{}
+	views, err := show(e, q.Limit, func(tx *space.Tx) iter.Seq2[*space.Connector, error] {
+		return tx.Connectors(q.Agent)
+	}, q.matches, e.connectorView)
+	if err != nil {
+		return nil, fmt.Errorf("read connector space of %q: %w", q.Agent, err)
+	}
+	return views, nil
+}
+
+// show returns the views of those objects that match, up to limit if that is
+// not 0.
+func show[O, V any](e *Engine, limit int, objects func(*space.Tx) iter.Seq2[O, error], matches func(O) bool, view func(*space.Tx, O) (V, error)) ([]V, error) {
+	views := []V{}
 	err := e.space.View(func(tx *space.Tx) error {
-		for c, err := range tx.Connectors(q.Agent) {
+		for o, err := range objects(tx) {
 			if err != nil {
 				return err
 			}
-			if !q.matches(c) {
+			if !matches(o) {
 				continue
 			}
-			view, err := e.connectorView(tx, c)
+			v, err := view(tx, o)
 			if err != nil {
 				return err
 			}
-			views = append(views, view)
-			if len(views) == q.Limit {
+			if views = append(views, v); len(views) == limit {
 				break
 			}
 		}
 		return nil
 	})
-	if err != nil {
-		return nil, fmt.Errorf("read connector space of %q: %w", q.Agent, err)
-	}
-	return views, nil
+	return views, err
 }
 
 func (q ConnectorQuery) matches(c *space.Connector) bool {
@@ -199,30 +208,15 @@ func (e *Engine) Objects(q ObjectQuery) ([]ObjectView, error) {
 	if env := e.current.Load(); env != nil && env.Rules.Type(q.Type) == nil {
 		return nil, fmt.Errorf("there is no metaverse type %q", q.Type)
 	}
-	views := []ObjectView{}
-	err := e.space.View(func(tx *space.Tx) error {
-		for o, err := range tx.Objects() {
-			if err != nil {
-				return err
-			}
-			if o.Type != q.Type || q.Key != "" && o.ID.String() != q.Key {
-				continue
-			}
-			view, err := e.objectView(tx, o)
-			if err != nil {
-				return err
-			}
-			views = append(views, view)
-			if len(views) == q.Limit {
-				break
-			}
-		}
-		return nil
-	})
+	views, err := show(e, q.Limit, (*space.Tx).Objects, q.matches, e.objectView)
 	if err != nil {
 		return nil, fmt.Errorf("read metaverse: %w", err)
 	}
 	return views, nil
+}
+
+func (q ObjectQuery) matches(o *space.Object) bool {
+	return o.Type == q.Type && (q.Key == "" || o.ID.String() == q.Key)
 }
 
 func (e *Engine) objectView(tx *space.Tx, o *space.Object) (ObjectView, error) {

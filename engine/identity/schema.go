@@ -1,7 +1,5 @@
 package identity
 
-import "slices"
-
 // A Schema names the object types of one connected system.
 type Schema struct {
 	Types []ObjectType
@@ -51,6 +49,3 @@ func (t *ObjectType) Names() []string {
 	}
 	return names
 }
-
-// IsAnchor reports whether the attribute is part of the anchor.
-func (t *ObjectType) IsAnchor(name string) bool { return slices.Contains(t.Anchor, name) }
