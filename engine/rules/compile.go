@@ -7,16 +7,9 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/metasync/metasync/engine/expr"
 	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/engine/identity"
 )
-
-// Functions are the functions that scripts add to the expression language.
-type Functions struct {
-	ByName  map[string]expr.Function
-	Version string // changes when what they compute may change
-}
 
 // Attributes that every object has besides those of its schema.
 const (

@@ -1,0 +1,116 @@
+package rules
+
+import (
+	"context"
+	"time"
+
+	"github.com/metasync/metasync/engine/expr"
+	"github.com/metasync/metasync/engine/identity"
+)
+
+// Functions are what code outside the model decides: functions of the expression
+// language, and rules extensions. Scripts provide them, and so may a program that
+// embeds the engine. All of them must be pure: the same objects, the same answer.
+type Functions struct {
+	ByName    map[string]expr.Function      // called by expressions
+	Flows     map[FlowName]Flower           // called by flows with a script as source
+	Agents    map[string]AgentExtension     // by agent
+	Metaverse map[string]MetaverseExtension // by metaverse type
+	Version   string                        // changes when what any of them decides may change
+}
+
+// A FlowName names the script of a flow: whose attributes it reads, and its own
+// name among them.
+type FlowName struct {
+	Agent, Object string // of an inbound flow; Agent is "" and Object a metaverse type for an outbound flow
+	Name          string
+}
+
+// A Flower computes the values of a flow (sync-engine §9.1 MapAttributesForImport
+// and MapAttributesForExport). No values, and not declined, is a contribution of
+// null. Declined says nothing about the target, as if the flow did not exist.
+type Flower func(ctx context.Context, source Entry) (values []identity.Value, declined bool, err error)
+
+// An AgentExtension is the rules extension of a management agent (sync-engine
+// §9.1). A nil function is a decision that it leaves to the model.
+type AgentExtension struct {
+	// Filter is the connector filter. It may not be combined with a declared one
+	// for the same object type.
+	Filter func(ctx context.Context, cs ConnectorEntry) (filtered bool, err error)
+
+	// JoinValues computes the values that a join criterion looks for, for pairs
+	// that name a script instead of an attribute.
+	JoinValues func(ctx context.Context, script string, cs ConnectorEntry) ([]identity.Value, error)
+
+	// ResolveJoin decides which of the metaverse objects that satisfy a join
+	// criterion the object is joined to, also if it is only one.
+	ResolveJoin func(ctx context.Context, rule string, cs ConnectorEntry, candidates []MetaverseEntry) (Resolution, error)
+
+	// Project decides whether an object that joined nothing becomes a metaverse
+	// object, and of which type; "" is no. It goes before the rules that project.
+	Project func(ctx context.Context, cs ConnectorEntry) (metaverseType string, err error)
+
+	// Deprovision decides what becomes of an object whose link is cut: Disconnect,
+	// ExplicitDisconnect or DeleteObject. It is asked if the agent's
+	// deprovisioning rule is DeprovisionScript.
+	Deprovision func(ctx context.Context, cs ConnectorEntry) (Deprovision, error)
+}
+
+// A Resolution is the answer of a join resolver.
+type Resolution struct {
+	Join  bool
+	Index int    // among the candidates
+	Type  string // the new metaverse type of the object, "" keeps it
+}
+
+// A MetaverseExtension is the rules extension of a metaverse type.
+type MetaverseExtension struct {
+	// Provision creates, renames and disconnects connectors. It is called after
+	// the rules have provisioned, again if what it did changed the object, and at
+	// most ten times for one synchronization of it (sync-engine §3.8).
+	Provision func(ctx context.Context, mv ProvisioningEntry) error
+
+	// ShouldDelete is the object deletion rule, asked when a connector was cut, if
+	// the type's deletion rule is a script.
+	ShouldDelete func(ctx context.Context, cs ConnectorEntry, mv MetaverseEntry) (bool, error)
+}
+
+// An Entry is the view of an object that an extension is given. It is good only
+// until the call returns.
+type Entry interface {
+	expr.Getter
+	ID() identity.ID
+	ObjectType() string
+	Attributes() identity.Attributes // sorted by name; not to be changed
+}
+
+// A ConnectorEntry is a connector-space object as it was imported.
+type ConnectorEntry interface {
+	Entry
+	Agent() string
+	DN() string
+	Anchor() string
+}
+
+// A MetaverseEntry is a metaverse object.
+type MetaverseEntry interface {
+	Entry
+	Connectors(agent string) ([]ConnectorEntry, error)
+	Contributor(attribute string) (agent string, at time.Time) // "" if the attribute is absent
+}
+
+// A ProvisioningEntry is a metaverse object whose connectors may be changed.
+type ProvisioningEntry interface {
+	MetaverseEntry
+
+	// NewConnector creates a connector. Its errors are those of provisioning by
+	// rule, such as object-already-exists.
+	NewConnector(agent, objectType, dn string, initial identity.Attributes) error
+
+	// Rename gives a connector a new DN.
+	Rename(connector identity.ID, dn string) error
+
+	// Disconnect cuts a connector, and its agent's deprovisioning rule says what
+	// becomes of it.
+	Disconnect(connector identity.ID) error
+}
