@@ -8,7 +8,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 FUZZTIME ?= 10s
 
 .DEFAULT_GOAL := build
-.PHONY: build lint test bench demo fuzz race-compiler
+.PHONY: build lint test bench demo fuzz laws race-compiler
 
 ## build: the static binary bin/metasync
 build:
@@ -60,6 +60,14 @@ fuzz:
 			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package" || exit 1; \
 		done; \
 	done
+
+# How many stories `make laws` tells of each kind.
+LAWS ?= 2000
+
+## laws: the invariants of the engine on random stories, new ones each time
+laws:
+	go test ./engine -run 'TestConvergence|TestChaos|TestNames' \
+		-rapid.checks=$(LAWS) -rapid.seed=$$(date +%s) -timeout 2h
 
 ## demo: the quickstart in a fresh folder ./demo, synchronized once
 demo: build

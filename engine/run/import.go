@@ -136,7 +136,6 @@ type staging struct {
 	staged     bitmap                 // objects whose entry was not the one known before
 	moved      map[identity.ID]string // objects that gave up a name, and which
 	doubtful   map[identity.ID]*doubt
-	absorbed   map[[2]identity.ID]bool // owner, target: meant a placeholder that the target turned out to be
 	transients int
 }
 

@@ -58,8 +58,11 @@ func (x *staging) takeName(tx *space.Tx, c *space.Connector, dn string) error {
 // displace takes the name from an object, for another one.
 func (x *staging) displace(tx *space.Tx, holder, by *space.Connector) error {
 	switch {
+	case holder.State == space.Placeholder && !x.complete:
+		return tx.Absorb(holder, by)
 	case holder.State == space.Placeholder:
-		return x.absorb(tx, holder, by)
+		// Who refers to it may also refer to the object by the name that it had
+		// before: the two must not become one before all names are known.
 	case x.complete && x.seen.has(holder.ID.Sequence()):
 		return fault.New("duplicate-object", "the system delivered another object named %q before", holder.DN)
 	case holder.Anchor == "":
@@ -81,48 +84,6 @@ func (x *staging) displace(tx *space.Tx, holder, by *space.Connector) error {
 	return nil
 }
 
-// absorb puts an object in the place of the placeholder that has its name. Who
-// referred to the placeholder means the new name of the object, also if an older
-// name of it is settled later.
-func (x *staging) absorb(tx *space.Tx, placeholder, into *space.Connector) error {
-	owners, err := tx.Referrers(placeholder.ID)
-	if err != nil {
-		return err
-	}
-	before, err := tx.Referrers(into.ID)
-	if err != nil {
-		return err
-	}
-	if x.absorbed == nil {
-		x.absorbed = map[[2]identity.ID]bool{}
-	}
-	both := slices.DeleteFunc(before, func(id identity.ID) bool { return !slices.Contains(owners, id) })
-	old := x.moved[into.ID]
-	if len(both) > 0 && into.DN != "" && !isTransient(into) {
-		old = into.DN
-		if err := x.gaveUp(tx, into); err != nil {
-			return err
-		}
-		into.DN = transientPrefix + into.ID.String()
-		tx.PutConnector(into)
-	}
-	if old != "" {
-		// These mean the object by its new name and somebody else by its old one.
-		for _, id := range both {
-			if err := x.redirect(tx, id, map[identity.ID]string{into.ID: old}); err != nil {
-				return err
-			}
-			if d := x.doubtful[id]; d != nil {
-				d.targets = slices.DeleteFunc(d.targets, func(target identity.ID) bool { return target == into.ID })
-			}
-		}
-	}
-	for _, id := range owners {
-		x.absorbed[[2]identity.ID{id, into.ID}] = true
-	}
-	return tx.Absorb(placeholder, into)
-}
-
 // gaveUp notes that an object no longer has its name, and has everyone looked at
 // again who refers to it, in this import or, should it break off, in the next. A
 // name that only an export gave it, and no import has shown, is none that entries
@@ -136,9 +97,6 @@ func (x *staging) gaveUp(tx *space.Tx, c *space.Connector) error {
 	}
 	if _, known := x.moved[c.ID]; !known {
 		x.moved[c.ID] = c.DN
-	}
-	if !x.complete {
-		return nil
 	}
 	owners, err := tx.Referrers(c.ID)
 	if err != nil {
@@ -234,17 +192,21 @@ func (x *staging) planNames(whole bool) (plan map[identity.ID][]identity.ID, err
 	plan = map[identity.ID][]identity.ID{}
 	err = x.space.View(func(tx *space.Tx) error {
 		for _, id := range sortedIDs(x.moved) {
+			moved, err := tx.Connector(id)
+			if err != nil {
+				return err
+			}
+			// A placeholder is nothing but its name, whoever refers to it.
+			nameless := moved != nil && moved.State == space.Placeholder
 			owners, err := tx.Referrers(id)
 			if err != nil {
 				return err
 			}
 			for _, owner := range owners {
 				d := x.doubtful[owner]
-				meantOld := d != nil && slices.Contains(d.targets, id)
-				if !meantOld && (!whole || x.staged.has(owner.Sequence()) || x.absorbed[[2]identity.ID{owner, id}]) {
-					continue
+				if nameless || d != nil && slices.Contains(d.targets, id) || whole && !x.staged.has(owner.Sequence()) {
+					plan[owner] = append(plan[owner], id)
 				}
-				plan[owner] = append(plan[owner], id)
 			}
 		}
 		return nil
