@@ -152,6 +152,7 @@ func TestChaos(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		deprovision := rapid.SampledFrom([]string{"delete", "disconnect", "explicit-disconnect"}).Draw(rt, "deprovision")
 		w := newWorld(t, fmt.Sprintf(market, deprovision))
+		w.keepEdges(rapid.SampledFrom([]int{100, 1, 2}).Draw(rt, "edges from"))
 		for range rapid.IntRange(1, 40).Draw(rt, "steps") {
 			w.marketStep(rt)
 			if err := w.engine.Space().Check(); err != nil {

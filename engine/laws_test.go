@@ -211,6 +211,7 @@ func (w *world) step(t *rapid.T) {
 func TestConvergence(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		w := newOffice(t, rapid.Bool().Draw(rt, "delta imports"))
+		w.keepEdges(rapid.SampledFrom([]int{100, 1, 2}).Draw(rt, "edges from"))
 		for range rapid.IntRange(1, 40).Draw(rt, "steps") {
 			w.step(rt)
 			if err := w.engine.Space().Check(); err != nil {

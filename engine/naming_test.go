@@ -32,6 +32,7 @@ rules:
 func TestNames(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		w := newWorld(t, fmt.Sprintf(registry, rapid.SampledFrom([]string{"own", "ldap"}).Draw(rt, "names")))
+		w.keepEdges(rapid.SampledFrom([]int{100, 1, 2}).Draw(rt, "edges from"))
 		dir := w.systems["Dir"]
 		name := rapid.SampledFrom([]string{"CN=a", "CN=b", "CN=c", "CN=d", "CN=e"})
 		w.edit("Dir", "CN=always", "thing")

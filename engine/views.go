@@ -146,7 +146,7 @@ func (e *Engine) connectorView(tx *space.Tx, c *space.Connector) (ConnectorView,
 		view.Metaverse = &c.Link
 	}
 	for _, a := range c.ImportImage() {
-		values, err := showValues(tx, a.Values)
+		values, err := showValues(tx, a.All())
 		if err != nil {
 			return view, err
 		}
@@ -222,7 +222,7 @@ func (q ObjectQuery) matches(o *space.Object) bool {
 func (e *Engine) objectView(tx *space.Tx, o *space.Object) (ObjectView, error) {
 	view := ObjectView{ID: o.ID, Type: o.Type, Attributes: map[string]AttributeView{}, Connectors: []LinkView{}}
 	for _, a := range o.Attributes {
-		values, err := showValues(tx, a.Values)
+		values, err := showValues(tx, a.All())
 		if err != nil {
 			return view, err
 		}

@@ -29,6 +29,7 @@ type world struct {
 	engine  *engine.Engine
 	systems map[string]*system
 	config  *config.Config
+	edges   int // see space.Space.KeepEdges; 0 is the default
 }
 
 // newWorld returns a world that a configuration describes.
@@ -41,6 +42,12 @@ func newWorld(t testing.TB, configuration string) *world {
 	w.load(configuration)
 	w.open()
 	return w
+}
+
+// keepEdges has attributes of so many references or more stored apart.
+func (w *world) keepEdges(from int) {
+	w.edges = from
+	w.engine.Space().KeepEdges(from)
 }
 
 // load reads a configuration. Systems that exist stay as they are.
@@ -74,6 +81,9 @@ func (w *world) tryOpen(state store.Store) error {
 	e, err := engine.Open(engine.Options{State: state, History: w.history, Now: func() time.Time { return w.now }})
 	if err != nil {
 		return err
+	}
+	if w.edges > 0 {
+		e.Space().KeepEdges(w.edges)
 	}
 	definition := engine.Definition{Model: w.config.Model}
 	for _, a := range w.config.Agents {
@@ -180,7 +190,7 @@ func (w *world) showMetaverse() string {
 			fmt.Fprintf(&b, "%s #%d:", o.Type, o.ID.Sequence())
 			for _, a := range o.Attributes {
 				by, _ := o.Contribution(a.Name)
-				fmt.Fprintf(&b, " %s=%s(%s)", a.Name, w.resolve(tx, a.Values), w.engine.Space().AgentOf(by.Connector))
+				fmt.Fprintf(&b, " %s=%s(%s)", a.Name, w.resolve(tx, a.All()), w.engine.Space().AgentOf(by.Connector))
 			}
 			for _, id := range o.Connectors {
 				c, err := tx.Connector(id)
@@ -243,7 +253,7 @@ func (w *world) showConnector(tx *space.Tx, c *space.Connector) string {
 		fmt.Fprintf(&b, " %s:", c.ObjectType)
 	}
 	for _, a := range c.Synchronized {
-		fmt.Fprintf(&b, " %s=%s", a.Name, w.resolve(tx, a.Values))
+		fmt.Fprintf(&b, " %s=%s", a.Name, w.resolve(tx, a.All()))
 	}
 	for _, d := range []struct {
 		name  string

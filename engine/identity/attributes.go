@@ -5,10 +5,13 @@ import (
 	"strings"
 )
 
-// An Attribute is a name and a normalized, non-empty set of values.
+// An Attribute is a name and a normalized, non-empty set of values. Those of a
+// stored object may be kept elsewhere: then Set has them and Values is nil, so
+// read them by the methods.
 type Attribute struct {
 	Name   string
 	Values []Value
+	Set    *Set
 }
 
 // Attributes is the content of an object: sorted by name, without empty
@@ -19,7 +22,15 @@ type Attributes []Attribute
 // Get returns the values of an attribute, nil if it is absent.
 func (a Attributes) Get(name string) []Value {
 	if i, found := a.find(name); found {
-		return a[i].Values
+		return a[i].All()
+	}
+	return nil
+}
+
+// Find returns an attribute, nil if it is absent.
+func (a Attributes) Find(name string) *Attribute {
+	if i, found := a.find(name); found {
+		return &a[i]
 	}
 	return nil
 }
@@ -45,10 +56,10 @@ func (a Attributes) Set(name string, values ...Value) Attributes {
 	case len(values) == 0:
 		return a
 	case found:
-		a[i].Values = values
+		a[i] = Attribute{Name: name, Values: values}
 		return a
 	}
-	return slices.Insert(a, i, Attribute{name, values})
+	return slices.Insert(a, i, Attribute{Name: name, Values: values})
 }
 
 // Clone returns a copy whose list may be changed without changing a. The value
@@ -58,12 +69,16 @@ func (a Attributes) Clone() Attributes { return slices.Clone(a) }
 // Equal reports whether a and b hold the same attributes with the same values.
 func (a Attributes) Equal(b Attributes) bool {
 	return slices.EqualFunc(a, b, func(x, y Attribute) bool {
-		return x.Name == y.Name && slices.Equal(x.Values, y.Values)
+		if x.Name != y.Name {
+			return false
+		}
+		_, differs := x.Diff(&y)
+		return !differs
 	})
 }
 
-// SortAttributes brings attributes gathered in any order into the form of
-// [Attributes]: sorted by name, values normalized, empty ones dropped, the
+// SortAttributes brings attributes gathered in any order, with their values, into
+// the form of [Attributes]: sorted by name, values normalized, empty ones dropped, the
 // values of repeated names united. It works in place, on the values too.
 func SortAttributes(list []Attribute) Attributes {
 	if !slices.IsSortedFunc(list, compareNames) {

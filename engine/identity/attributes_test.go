@@ -64,7 +64,7 @@ func TestSetNoValue(t *testing.T) {
 	var absent Attributes
 	a := Attributes(nil).Set("cn", String("Ada")).Set("sn", String("L"))
 	a = a.Set("cn", absent.First("cn"))
-	if diff := cmp.Diff(Attributes{{"sn", []Value{String("L")}}}, a, equalValues); diff != "" {
+	if diff := cmp.Diff(Attributes{{Name: "sn", Values: []Value{String("L")}}}, a, equalValues); diff != "" {
 		t.Errorf("setting the zero Value does not remove the attribute: %s", diff)
 	}
 	if a = a.Set("cn", Value{}, String("x")); len(a.Get("cn")) != 1 {
@@ -91,7 +91,7 @@ func TestSortAttributes(t *testing.T) {
 		var want Attributes
 		for _, name := range slices.Sorted(maps.Keys(model)) {
 			if set := Normalize(model[name]); len(set) > 0 {
-				want = append(want, Attribute{name, set})
+				want = append(want, Attribute{Name: name, Values: set})
 			}
 		}
 		got := SortAttributes(list)
@@ -106,13 +106,13 @@ func TestSortAttributes(t *testing.T) {
 }
 
 func TestAttributesEqual(t *testing.T) {
-	a := Attributes{{"cn", []Value{String("Ada")}}}
+	a := Attributes{{Name: "cn", Values: []Value{String("Ada")}}}
 	for _, b := range []Attributes{
 		nil,
-		{{"cn", []Value{String("ada")}}},
-		{{"sn", []Value{String("Ada")}}},
-		{{"cn", []Value{String("Ada"), String("B")}}},
-		{{"cn", []Value{String("Ada")}}, {"sn", []Value{String("L")}}},
+		{{Name: "cn", Values: []Value{String("ada")}}},
+		{{Name: "sn", Values: []Value{String("Ada")}}},
+		{{Name: "cn", Values: []Value{String("Ada"), String("B")}}},
+		{{Name: "cn", Values: []Value{String("Ada")}}, {Name: "sn", Values: []Value{String("L")}}},
 	} {
 		if a.Equal(b) || b.Equal(a) {
 			t.Errorf("%v equals %v", a, b)

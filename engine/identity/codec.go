@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"math/bits"
 	"unsafe"
 )
@@ -79,12 +80,16 @@ func (e *Encoder) Values(values []Value) {
 	}
 }
 
-// Attributes appends the attributes of an object.
+// Attributes appends the attributes of an object. Of those whose values are kept
+// elsewhere it appends the number.
 func (e *Encoder) Attributes(a Attributes) {
 	e.Uint(uint64(len(a)))
 	for i := range a {
 		e.Name(a[i].Name)
 		e.Values(a[i].Values)
+		if a[i].Set != nil {
+			e.Uint(uint64(a[i].Set.Len()))
+		}
 	}
 }
 
@@ -114,6 +119,10 @@ func (e *Encoder) Delta(d *Delta) {
 // that it returns are parts of that copy. The first error sticks: check
 // [Decoder.Err] at the end.
 type Decoder struct {
+	// Source returns the values of an attribute that are kept elsewhere, and of
+	// which there are n; nil if there are none elsewhere.
+	Source func(attribute string, n int) Source
+
 	text   string // the input, as a string
 	data   []byte // the same bytes
 	pos    int
@@ -278,17 +287,27 @@ func (d *Decoder) Attributes() Attributes {
 		d.values = make([]Value, n+n/4+1)
 	}
 	for range n {
-		name := d.Name()
-		values := d.Values()
-		if d.err == nil && len(values) == 0 {
-			d.fail("attribute %q without values", name)
+		attribute := Attribute{Name: d.Name(), Values: d.Values()}
+		if d.err == nil && len(attribute.Values) == 0 {
+			attribute.Set = d.set(attribute.Name)
 		}
 		if d.err != nil {
 			return nil
 		}
-		attributes = append(attributes, Attribute{name, values})
+		attributes = append(attributes, attribute)
 	}
 	return attributes
+}
+
+func (d *Decoder) set(attribute string) *Set {
+	n := d.Uint()
+	if d.err == nil && (n == 0 || n > math.MaxInt32 || d.Source == nil) {
+		d.fail("attribute %q without values", attribute)
+	}
+	if d.err != nil {
+		return nil
+	}
+	return NewSet(d.Source(attribute, int(n)))
 }
 
 // Delta reads a delta; the zero delta comes out as nil.

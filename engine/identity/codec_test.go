@@ -88,10 +88,10 @@ var forms = []form{
 	{
 		"attributes",
 		func(e *Encoder) {
-			e.Attributes(Attributes{{"cn", []Value{String("Ada")}}, {"phones", []Value{String("1"), String("2")}}})
+			e.Attributes(Attributes{{Name: "cn", Values: []Value{String("Ada")}}, {Name: "phones", Values: []Value{String("1"), String("2")}}})
 		},
 		func(d *Decoder) any { return d.Attributes() },
-		Attributes{{"cn", []Value{String("Ada")}}, {"phones", []Value{String("1"), String("2")}}},
+		Attributes{{Name: "cn", Values: []Value{String("Ada")}}, {Name: "phones", Values: []Value{String("1"), String("2")}}},
 		"02 05 01 0103416461 0c 02 010131 010132",
 	},
 	{"no attributes", func(e *Encoder) { e.Attributes(nil) }, func(d *Decoder) any { return d.Attributes() }, Attributes(nil), "00"},
@@ -173,7 +173,8 @@ func TestCorrupt(t *testing.T) {
 		{"long text", "01 ffffffffffffffffff01 41", value, "corrupt record at byte 11: text of 18446744073709551615 bytes"},
 		{"many attributes", "ffffffffffffffffff01", attributes, "corrupt record at byte 10: list of 18446744073709551615 items"},
 		{"many values", "01 05 8080808080808080 80 01", attributes, "corrupt record at byte 12: list of 9223372036854775808 items"},
-		{"attribute without values", "01 05 00", attributes, `corrupt record at byte 3: attribute "cn" without values`},
+		{"attribute without values", "01 05 00 00", attributes, `corrupt record at byte 4: attribute "cn" without values`},
+		{"attribute with values elsewhere", "01 05 00 03", attributes, `corrupt record at byte 4: attribute "cn" without values`},
 		{"name 0", "01 00 01 010161", attributes, "corrupt record at byte 2: unknown name code 0"},
 		{"name 99", "01 63 01 010161", attributes, "corrupt record at byte 2: unknown name code 99"},
 		{"operation", "07 00 00", delta, "corrupt record at byte 1: unknown operation 7"},
@@ -215,7 +216,7 @@ func TestDecoderCopies(t *testing.T) {
 // The value lists that a decoder cuts from one array cannot grow into each other.
 func TestDecodedListsAreApart(t *testing.T) {
 	data := encode(func(e *Encoder) {
-		e.Attributes(Attributes{{"cn", []Value{String("a")}}, {"sn", []Value{String("b")}}})
+		e.Attributes(Attributes{{Name: "cn", Values: []Value{String("a")}}, {Name: "sn", Values: []Value{String("b")}}})
 	})
 	d := NewDecoder(data, testNames)
 	a := d.Attributes()

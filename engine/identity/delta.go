@@ -173,10 +173,10 @@ func Diff(from, to Attributes) []Change {
 			changes = append(changes, Change{Name: from[0].Name, Op: Delete})
 			from = from[1:]
 		case order > 0:
-			changes = append(changes, Change{Name: to[0].Name, Op: Add, Values: to[0].Values})
+			changes = append(changes, Change{Name: to[0].Name, Op: Add, Values: to[0].All()})
 			to = to[1:]
 		default:
-			if c, changed := DiffValues(to[0].Name, from[0].Values, to[0].Values); changed {
+			if c, changed := from[0].Diff(&to[0]); changed {
 				changes = append(changes, c)
 			}
 			from, to = from[1:], to[1:]
@@ -228,13 +228,12 @@ func (d *Delta) Apply(a Attributes) Attributes {
 			a = a[1:]
 			continue
 		}
-		var before []Value
+		var before *Attribute
 		if len(a) > 0 && a[0].Name == changes[0].Name {
-			before = a[0].Values
-			a = a[1:]
+			before, a = &a[0], a[1:]
 		}
-		if after := changes[0].Apply(before); len(after) > 0 {
-			out = append(out, Attribute{changes[0].Name, after})
+		if after, left := before.apply(&changes[0]); left {
+			out = append(out, after)
 		}
 		changes = changes[1:]
 	}

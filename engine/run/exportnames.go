@@ -92,11 +92,11 @@ func (x *export) namedChanges(tx *space.Tx, changes []identity.Change) ([]identi
 func (x *export) namedAttributes(tx *space.Tx, attributes identity.Attributes) (identity.Attributes, error) {
 	attributes = attributes.Clone()
 	for i := range attributes {
-		values, err := x.namedValues(tx, attributes[i].Values)
+		values, err := x.namedValues(tx, attributes[i].All())
 		if err != nil {
 			return nil, err
 		}
-		attributes[i].Values = values
+		attributes[i] = identity.Attribute{Name: attributes[i].Name, Values: values}
 	}
 	return attributes, nil
 }

@@ -223,15 +223,13 @@ func (x *staging) redirect(tx *space.Tx, owner identity.ID, names map[identity.I
 		return err
 	}
 	image, now := c.ImportImage(), map[identity.ID]identity.ID{}
-	for _, a := range image {
-		for _, v := range a.Values {
-			dn, moved := names[v.Ref()]
-			if _, known := now[v.Ref()]; !moved || known {
-				continue
-			}
-			if now[v.Ref()], err = x.target(tx, dn); err != nil {
-				return err
-			}
+	for _, id := range sortedIDs(names) {
+		refers := func(a identity.Attribute) bool { return a.Contains(identity.ReferenceTo(id)) }
+		if !slices.ContainsFunc(image, refers) {
+			continue
+		}
+		if now[id], err = x.target(tx, names[id]); err != nil {
+			return err
 		}
 	}
 	if len(now) == 0 {

@@ -33,6 +33,7 @@ func (s *Space) Check() error {
 			}
 		}
 		c.backrefs()
+		c.allEdges()
 		return errors.Join(c.findings...)
 	})
 }
@@ -41,6 +42,7 @@ type checker struct {
 	tx       *Tx
 	findings []error
 	refs     map[string]bool // keys of the back references that must be there
+	edges    int             // how many references must be edges
 }
 
 func (c *checker) found(format string, args ...any) {
@@ -108,11 +110,50 @@ func (c *checker) derive(id identity.ID, o *origin, want *derived) {
 			c.refs = map[string]bool{}
 		}
 		c.refs[string(pairKey(target, id))] = true
-		if target.Space() != id.Space() {
-			c.found("%s refers to %s in another space", id, target)
+		c.target(id, target)
+	}
+}
+
+func (c *checker) target(id, target identity.ID) {
+	if target.Space() != id.Space() {
+		c.found("%s refers to %s in another space", id, target)
+	}
+	if c.tx.kv.Get(bucketObject, idKey(target)) == nil {
+		c.found("%s refers to %s, which does not exist", id, target)
+	}
+}
+
+// attributes checks the references of an object that are edges.
+func (c *checker) attributes(id identity.ID, attributes identity.Attributes) {
+	for i := range attributes {
+		a := &attributes[i]
+		if a.Set == nil {
+			continue
 		}
-		if c.tx.kv.Get(bucketObject, idKey(target)) == nil {
-			c.found("%s refers to %s, which does not exist", id, target)
+		values := a.All()
+		if len(values) != a.Len() {
+			c.found("%q of %s has %d edges, its record says %d", a.Name, id, len(values), a.Len())
+		}
+		code := uint32(c.tx.space.names.Code(a.Name))
+		for _, v := range values {
+			c.target(id, v.Ref())
+			if c.tx.kv.Get(bucketEdgeBack, backKey(v.Ref(), id, code)) == nil {
+				c.found("the edge from %s to %s has no other end", id, v.Ref())
+			}
+		}
+		c.edges += len(values)
+	}
+}
+
+// allEdges checks that there are no edges but those of the objects.
+func (c *checker) allEdges() {
+	for _, bucket := range [...]store.Bucket{bucketEdge, bucketEdgeBack} {
+		n := 0
+		for range c.tx.kv.Scan(bucket, nil, nil) {
+			n++
+		}
+		if n != c.edges {
+			c.found("%q holds %d keys for %d references", bucket, n, c.edges)
 		}
 	}
 }
@@ -136,6 +177,7 @@ func (c *checker) connector(id identity.ID, want *derived) error {
 	}
 	claim(want.names, c.tx.dnKey(id.Space(), o.Anchor, o.DN), "DN", o.DN)
 	c.derive(id, &o.origin, want)
+	c.attributes(id, o.Synchronized)
 	switch {
 	case o.State.IsConnector() != (o.Link != 0):
 		c.found("%s is a %s with link %s", id, o.State, o.Link)
@@ -163,6 +205,7 @@ func (c *checker) object(id identity.ID, want *derived) error {
 		return err
 	}
 	c.derive(id, &o.origin, want)
+	c.attributes(id, o.Attributes)
 	if len(o.Connectors) == 0 {
 		c.found("metaverse object %s has no connector", id)
 	}

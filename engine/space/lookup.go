@@ -94,7 +94,7 @@ func (tx *Tx) Connectors(agent string) iter.Seq2[*Connector, error] {
 	return func(yield func(*Connector, error) bool) {
 		for key, value := range tx.kv.Scan(bucketObject, spaceKey(tx.space.Number(agent)), nil) {
 			c := &Connector{ID: identity.ID(binary.BigEndian.Uint64(key))}
-			err := decodeConnector(value, &tx.space.names, c)
+			err := tx.decodeConnector(value, c)
 			if !yield(c, err) || err != nil {
 				return
 			}
@@ -108,7 +108,7 @@ func (tx *Tx) Objects() iter.Seq2[*Object, error] {
 	return func(yield func(*Object, error) bool) {
 		for key, value := range tx.kv.Scan(bucketObject, spaceKey(0), nil) {
 			o := &Object{ID: identity.ID(binary.BigEndian.Uint64(key))}
-			err := decodeObject(value, &tx.space.names, o)
+			err := tx.decodeObject(value, o)
 			if !yield(o, err) || err != nil {
 				return
 			}
@@ -122,14 +122,16 @@ func (tx *Tx) Referrers(id identity.ID) ([]identity.ID, error) {
 	if err := tx.flush(); err != nil {
 		return nil, err
 	}
-	return tx.pairs(bucketBackref, id), nil
+	return compactIDs(append(tx.pairs(bucketBackref, id), tx.pairs(bucketEdgeBack, id)...)), nil
 }
 
 // HasReferrers reports whether any other stored object refers to the given one.
 func (tx *Tx) HasReferrers(id identity.ID) bool {
-	for key := range tx.kv.Scan(bucketBackref, idKey(id), nil) {
-		if identity.ID(binary.BigEndian.Uint64(key[8:])) != id {
-			return true
+	for _, bucket := range [...]store.Bucket{bucketBackref, bucketEdgeBack} {
+		for key := range tx.kv.Scan(bucket, idKey(id), nil) {
+			if identity.ID(binary.BigEndian.Uint64(key[8:])) != id {
+				return true
+			}
 		}
 	}
 	return false

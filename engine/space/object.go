@@ -48,7 +48,7 @@ func (o *Object) Set(attribute string, values []identity.Value, by Contribution)
 		o.Attributes = slices.Insert(o.Attributes, i, identity.Attribute{Name: attribute})
 		o.contributions = slices.Insert(o.contributions, i, Contribution{})
 	}
-	o.Attributes[i].Values = identity.Normalize(values)
+	o.Attributes[i] = identity.Attribute{Name: attribute, Values: identity.Normalize(values)}
 	o.contributions[i] = by
 }
 

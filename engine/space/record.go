@@ -94,8 +94,11 @@ func encodeConnector(e *identity.Encoder, c *Connector) {
 	}
 }
 
-func decodeConnector(data []byte, names identity.Names, c *Connector) error {
+// decodeConnector reads a record. sources says where the values are that it does
+// not hold.
+func decodeConnector(data []byte, names identity.Names, sources func(string, int) identity.Source, c *Connector) error {
 	d := identity.NewDecoder(data, names)
+	d.Source = sources
 	if version := d.Byte(); version != connectorVersion && d.Err() == nil {
 		return fmt.Errorf("connector record %s has version %d, newer than this program", c.ID, version)
 	}
@@ -189,8 +192,9 @@ func encodeObject(e *identity.Encoder, o *Object) {
 	}
 }
 
-func decodeObject(data []byte, names identity.Names, o *Object) error {
+func decodeObject(data []byte, names identity.Names, sources func(string, int) identity.Source, o *Object) error {
 	d := identity.NewDecoder(data, names)
+	d.Source = sources
 	if version := d.Byte(); version != objectVersion && d.Err() == nil {
 		return fmt.Errorf("metaverse record %s has version %d, newer than this program", o.ID, version)
 	}

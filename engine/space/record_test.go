@@ -99,7 +99,7 @@ func TestRecordRoundTrip(t *testing.T) {
 		e.Names = names
 		encodeConnector(&e, c)
 		got := &Connector{ID: c.ID}
-		if err := decodeConnector(e.Buf, names, got); err != nil {
+		if err := decodeConnector(e.Buf, names, nil, got); err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(c, got, sameRecord); diff != "" {
@@ -110,7 +110,7 @@ func TestRecordRoundTrip(t *testing.T) {
 	e := identity.Encoder{Names: names}
 	encodeObject(&e, o)
 	got := &Object{ID: o.ID}
-	if err := decodeObject(e.Buf, names, got); err != nil {
+	if err := decodeObject(e.Buf, names, nil, got); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(o, got, sameRecord); diff != "" {
@@ -163,8 +163,8 @@ func TestNewerRecord(t *testing.T) {
 		what   string
 		decode func([]byte) error
 	}{
-		{"connector", func(b []byte) error { return decodeConnector(b, names, &Connector{}) }},
-		{"object", func(b []byte) error { return decodeObject(b, names, &Object{}) }},
+		{"connector", func(b []byte) error { return decodeConnector(b, names, nil, &Connector{}) }},
+		{"object", func(b []byte) error { return decodeObject(b, names, nil, &Object{}) }},
 	} {
 		err := tt.decode([]byte{99, 1, 2, 3})
 		if err == nil || !strings.Contains(err.Error(), "newer than this program") {
@@ -190,11 +190,11 @@ func FuzzRecord(f *testing.F) {
 	f.Add(e.Buf)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		c := &Connector{ID: 1}
-		if decodeConnector(data, names, c) == nil {
+		if decodeConnector(data, names, nil, c) == nil {
 			e := identity.Encoder{Names: names}
 			encodeConnector(&e, c)
 			again := &Connector{ID: 1}
-			if err := decodeConnector(e.Buf, names, again); err != nil {
+			if err := decodeConnector(e.Buf, names, nil, again); err != nil {
 				t.Fatal(err)
 			}
 			second := identity.Encoder{Names: names}
@@ -203,10 +203,10 @@ func FuzzRecord(f *testing.F) {
 			}
 		}
 		o := &Object{ID: 1}
-		if decodeObject(data, names, o) == nil {
+		if decodeObject(data, names, nil, o) == nil {
 			e := identity.Encoder{Names: names}
 			encodeObject(&e, o)
-			if err := decodeObject(e.Buf, names, &Object{ID: 1}); err != nil {
+			if err := decodeObject(e.Buf, names, nil, &Object{ID: 1}); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -39,16 +39,31 @@ func (tx *Tx) Absorb(placeholder, into *Connector) error {
 func ReplaceReferences(attributes identity.Attributes, moved map[identity.ID]identity.ID) identity.Attributes {
 	out, copied := attributes, false
 	for i, a := range attributes {
-		values, changed := replaceInValues(a.Values, moved)
+		replaced, changed := replaceInAttribute(a, moved)
 		if !changed {
 			continue
 		}
 		if !copied {
 			out, copied = attributes.Clone(), true
 		}
-		out[i].Values = values
+		out[i] = replaced
 	}
 	return out
+}
+
+func replaceInAttribute(a identity.Attribute, moved map[identity.ID]identity.ID) (identity.Attribute, bool) {
+	if a.Set == nil {
+		values, changed := replaceInValues(a.Values, moved)
+		return identity.Attribute{Name: a.Name, Values: values}, changed
+	}
+	var added, removed []identity.Value
+	for from, to := range moved {
+		if a.Set.Contains(identity.ReferenceTo(from)) {
+			added, removed = append(added, identity.ReferenceTo(to)), append(removed, identity.ReferenceTo(from))
+		}
+	}
+	set := a.Set.With(identity.Normalize(added), identity.Normalize(removed))
+	return identity.Attribute{Name: a.Name, Set: set}, len(removed) > 0
 }
 
 // replaceReferences does the same to all images of the object. The deltas

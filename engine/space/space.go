@@ -18,6 +18,8 @@ type Space struct {
 
 	registering sync.Mutex // one registration at a time
 
+	edgesFrom atomic.Int64 // see edges.go
+
 	writer sync.Mutex // held while a transaction is computed and committed
 
 	mu     sync.RWMutex // guards the registrations, which change between runs only
@@ -43,21 +45,24 @@ type Naming struct {
 
 // Buckets of the store.
 const (
-	bucketMeta    store.Bucket = "meta-space" // agents, names, sequences, agent states
-	bucketObject  store.Bucket = "object"     // id: record
-	bucketAnchor  store.Bucket = "anchor"     // space, anchor: id, digest
-	bucketDN      store.Bucket = "dn"         // space, folded DN: id; only for objects whose DN is not their anchor
-	bucketValue   store.Bucket = "value"      // space, type, attribute, folded value, id
-	bucketWork    store.Bucket = "work"       // list, id
-	bucketBackref store.Bucket = "backref"    // target id, owner id
-	bucketWaiting store.Bucket = "waiting"    // awaited id, owner id
-	bucketRetry   store.Bucket = "retry"      // metaverse id
-	bucketCount   store.Bucket = "count"      // space: counters
+	bucketMeta     store.Bucket = "meta-space" // agents, names, sequences, agent states
+	bucketObject   store.Bucket = "object"     // id: record
+	bucketAnchor   store.Bucket = "anchor"     // space, anchor: id, digest
+	bucketDN       store.Bucket = "dn"         // space, folded DN: id; only for objects whose DN is not their anchor
+	bucketValue    store.Bucket = "value"      // space, type, attribute, folded value, id
+	bucketWork     store.Bucket = "work"       // list, id
+	bucketBackref  store.Bucket = "backref"    // target id, owner id
+	bucketEdge     store.Bucket = "edge"       // owner id, attribute, target id: see edges.go
+	bucketEdgeBack store.Bucket = "edge-back"  // target id, owner id, attribute
+	bucketWaiting  store.Bucket = "waiting"    // awaited id, owner id
+	bucketRetry    store.Bucket = "retry"      // metaverse id
+	bucketCount    store.Bucket = "count"      // space: counters
 )
 
 // Open reads what the store holds.
 func Open(st store.Store) (*Space, error) {
 	s := &Space{store: st, agents: map[string]*registration{}, bySpc: map[uint16]*registration{}}
+	s.KeepEdges(defaultEdges)
 	err := st.View(func(r store.Reader) error {
 		if err := s.names.load(r); err != nil {
 			return err
@@ -162,6 +167,7 @@ func (s *Space) begin(base store.Reader) *Tx {
 		counters:   map[uint16]*[Counters]int64{},
 	}
 	tx.encoder.Names = &s.names
+	tx.sources = func(attribute string, n int) identity.Source { return tx.edgesOf(tx.decoding, attribute, n) }
 	return tx
 }
 

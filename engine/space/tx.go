@@ -15,6 +15,9 @@ type Tx struct {
 	encoder identity.Encoder
 	key     []byte
 
+	sources  func(attribute string, n int) identity.Source // of the values that records do not hold
+	decoding identity.ID                                   // the object that sources is asked about
+
 	// of the current unit
 	connectors map[identity.ID]*Connector
 	objects    map[identity.ID]*Object
@@ -68,12 +71,22 @@ func (tx *Tx) Connector(id identity.ID) (*Connector, error) {
 		return nil, nil
 	}
 	c := &Connector{ID: id}
-	if err := decodeConnector(data, &tx.space.names, c); err != nil {
+	if err := tx.decodeConnector(data, c); err != nil {
 		return nil, err
 	}
 	c.origin = tx.originOf(c)
 	tx.connectors[id] = c
 	return c, nil
+}
+
+func (tx *Tx) decodeConnector(data []byte, c *Connector) error {
+	tx.decoding = c.ID
+	return decodeConnector(data, &tx.space.names, tx.sources, c)
+}
+
+func (tx *Tx) decodeObject(data []byte, o *Object) error {
+	tx.decoding = o.ID
+	return decodeObject(data, &tx.space.names, tx.sources, o)
 }
 
 // NewConnector returns a new object of an agent's connector space. It exists
@@ -121,7 +134,7 @@ func (tx *Tx) Object(id identity.ID) (*Object, error) {
 		return nil, nil
 	}
 	o := &Object{ID: id}
-	if err := decodeObject(data, &tx.space.names, o); err != nil {
+	if err := tx.decodeObject(data, o); err != nil {
 		return nil, err
 	}
 	o.origin = tx.originOfObject(o)

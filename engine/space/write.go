@@ -13,8 +13,9 @@ type origin struct {
 	tally      tally
 	lists      [len(lists)]bool
 	anchor, dn string
-	references []identity.ID
-	indexed    []string // keys in the value index
+	references []identity.ID // that the record holds
+	edges      []string      // attributes whose references are edges
+	indexed    []string      // keys in the value index
 }
 
 // purgeOrphans removes placeholders that nobody refers to any more.
@@ -61,7 +62,10 @@ func (tx *Tx) flush() error {
 	return nil
 }
 
-func (tx *Tx) writeConnector(c *Connector) error {
+func (tx *Tx) writeConnector(c *Connector) (err error) {
+	if c.Synchronized, err = tx.writeEdges(c.ID, c.Synchronized, c.origin.edges); err != nil {
+		return err
+	}
 	tx.encoder.Buf = tx.encoder.Buf[:0]
 	encodeConnector(&tx.encoder, c)
 	id := idKey(c.ID)
@@ -113,7 +117,10 @@ func (tx *Tx) writeAnchor(c *Connector, before *origin) error {
 	return tx.kv.Put(bucketAnchor, anchorKey(spc, c.Anchor), value)
 }
 
-func (tx *Tx) writeObject(o *Object) error {
+func (tx *Tx) writeObject(o *Object) (err error) {
+	if o.Attributes, err = tx.writeEdges(o.ID, o.Attributes, o.origin.edges); err != nil {
+		return err
+	}
 	tx.encoder.Buf = tx.encoder.Buf[:0]
 	encodeObject(&tx.encoder, o)
 	if err := tx.kv.Put(bucketObject, idKey(o.ID), tx.encoder.Buf); err != nil {
@@ -170,6 +177,9 @@ func (tx *Tx) erase(id identity.ID, before *origin) error {
 	if !before.exists {
 		return nil
 	}
+	if _, err := tx.writeEdges(id, nil, before.edges); err != nil {
+		return err
+	}
 	spc := id.Space()
 	if before.anchor != "" {
 		if err := tx.kv.Delete(bucketAnchor, anchorKey(spc, before.anchor)); err != nil {
@@ -210,7 +220,10 @@ func (tx *Tx) moveName(was, is, id []byte) error {
 }
 
 func (tx *Tx) originOf(c *Connector) origin {
-	o := origin{exists: true, tally: c.tally(), anchor: c.Anchor, dn: c.DN, references: c.references(nil)}
+	o := origin{
+		exists: true, tally: c.tally(), anchor: c.Anchor, dn: c.DN,
+		references: c.references(nil), edges: edgeNames(c.Synchronized),
+	}
 	for i, list := range lists {
 		o.lists[i] = c.on(list)
 	}
@@ -224,6 +237,7 @@ func (tx *Tx) originOfObject(o *Object) origin {
 	return origin{
 		exists: true, tally: tally(0).with(CountObject, true),
 		references: compactIDs(appendReferences(nil, o.Attributes)),
+		edges:      edgeNames(o.Attributes),
 		indexed:    tx.indexedObject(o),
 	}
 }

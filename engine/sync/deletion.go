@@ -147,13 +147,7 @@ func (u *unit) deleteObject(mv *space.Object) error {
 		if owner == nil {
 			continue
 		}
-		for _, attribute := range slices.Clone(owner.Attributes) {
-			kept := slices.DeleteFunc(slices.Clone(attribute.Values), func(v identity.Value) bool { return v.Ref() == mv.ID })
-			if len(kept) != len(attribute.Values) {
-				by, _ := owner.Contribution(attribute.Name)
-				owner.Set(attribute.Name, kept, by)
-			}
-		}
+		owner.DropReference(mv.ID)
 		u.tx.PutObject(owner)
 		if err := u.tx.RetryObject(owner.ID); err != nil {
 			return err
