@@ -108,6 +108,9 @@ func newOffice(t testing.TB, delta bool) *world {
 // edit creates or replaces an object of a system.
 func (w *world) edit(systemName, key, objectType string, pairs ...string) {
 	w.t.Helper()
+	if w.mirror != nil {
+		w.mirror.edit(systemName, key, objectType, pairs...)
+	}
 	s := &script{world: w}
 	if err := s.put(w.systems[systemName], key, append([]string{"type=" + objectType}, pairs...), false); err != nil {
 		w.t.Fatal(err)
@@ -117,6 +120,9 @@ func (w *world) edit(systemName, key, objectType string, pairs ...string) {
 // change changes an object of a system, if it has it.
 func (w *world) change(systemName, key string, pairs ...string) {
 	w.t.Helper()
+	if w.mirror != nil {
+		w.mirror.change(systemName, key, pairs...)
+	}
 	if _, found := w.systems[systemName].object(key); !found {
 		return
 	}
@@ -127,6 +133,9 @@ func (w *world) change(systemName, key string, pairs ...string) {
 }
 
 func (w *world) drop(systemName, key string) {
+	if w.mirror != nil {
+		w.mirror.drop(systemName, key)
+	}
 	if o, found := w.systems[systemName].object(key); found {
 		w.systems[systemName].Remove(o.Anchor)
 	}
@@ -191,17 +200,25 @@ func (w *world) step(t *rapid.T) {
 		agent := rapid.SampledFrom(w.agents()).Draw(t, "faulty")
 		call := rapid.SampledFrom(failCalls).Draw(t, "call")
 		n := rapid.IntRange(1, 3).Draw(t, "at")
-		err := fault.New("stopped-connectivity", "as the test wants it")
-		if rapid.Bool().Draw(t, "answer lost") {
-			w.systems[agent].LoseAnswer(call, n, err)
-		} else {
-			w.systems[agent].FailCall(call, n, err)
-		}
+		w.disturb(agent, call, n, rapid.Bool().Draw(t, "answer lost"))
 	case 11:
 		w.open()
 	default:
 		agent := rapid.SampledFrom(w.agents()).Draw(t, "agent")
 		w.run(agent, string(rapid.SampledFrom(run.StepTypes).Draw(t, "profile")))
+	}
+}
+
+// disturb has the n-th call from now on fail, or work and its answer be lost.
+func (w *world) disturb(agent string, call agenttest.Call, n int, lost bool) {
+	if w.mirror != nil {
+		w.mirror.disturb(agent, call, n, lost)
+	}
+	err := fault.New("stopped-connectivity", "as the test wants it")
+	if lost {
+		w.systems[agent].LoseAnswer(call, n, err)
+	} else {
+		w.systems[agent].FailCall(call, n, err)
 	}
 }
 

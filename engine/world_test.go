@@ -30,6 +30,8 @@ type world struct {
 	systems map[string]*system
 	config  *config.Config
 	edges   int // see space.Space.KeepEdges; 0 is the default
+
+	mirror *world // to which everything happens as well
 }
 
 // newWorld returns a world that a configuration describes.
@@ -72,6 +74,9 @@ func (w *world) load(configuration string) {
 // open opens the engine, as after a restart, and configures it.
 func (w *world) open() {
 	w.t.Helper()
+	if w.mirror != nil {
+		w.mirror.open()
+	}
 	if err := w.tryOpen(w.state); err != nil {
 		w.t.Fatal(err)
 	}
@@ -113,6 +118,9 @@ func (w *world) agents() []string {
 // run carries out a profile, with the clock a minute further.
 func (w *world) run(agentName, profile string) *engine.Record {
 	w.t.Helper()
+	if w.mirror != nil {
+		w.mirror.run(agentName, profile)
+	}
 	record, err := w.tryRun(w.t.Context(), agentName, profile)
 	if err != nil {
 		w.t.Fatalf("run %s %s: %v", agentName, profile, err)

@@ -42,11 +42,22 @@ func (u *unit) exportFlow(c *space.Connector, mv *space.Object, view objectView,
 			if decided[flow.Target] || flow.Initial && !creating {
 				continue
 			}
+			if !u.precedent(mv, flow, agentName) {
+				continue
+			}
+			done, err := u.stageValues(c, mv, flow, base, staged)
+			if err != nil {
+				return within(err, stepExportFlow, rule.Name, flow.Target)
+			}
+			if done {
+				decided[flow.Target] = true
+				continue
+			}
 			values, declined, err := u.outboundValues(mv, view, flow, agentName)
 			if err != nil {
 				return within(err, stepExportFlow, rule.Name, flow.Target)
 			}
-			if declined || !u.precedent(mv, flow, agentName) {
+			if declined {
 				continue
 			}
 			if len(values) == 0 && !flow.AllowNull {

@@ -22,6 +22,16 @@ func (u *unit) importFlow(c *space.Connector, mv *space.Object, view *connectorV
 				continue
 			}
 			var values []identity.Value
+			if inScope && !whole {
+				done, flowed, err := u.flowValues(c, mv, flow)
+				if err != nil {
+					return false, within(err, stepImportFlow, rule.Name, flow.Target.Name)
+				}
+				if done {
+					changed = changed || flowed
+					continue
+				}
+			}
 			if inScope {
 				var declined bool
 				values, declined, err = u.inboundValues(c, view, flow)

@@ -71,12 +71,15 @@ func (u *unit) connector(id identity.ID, mode Mode) error {
 	if mv == nil {
 		return fault.New("unexpected-error", "the link leads to %s, which does not exist", c.Link)
 	}
+	missed := c.NotReimported
+	if link == linked && mode == Delta && !missed {
+		u.before = beforeFlow(c, mv)
+	}
 	changed, err := u.importFlow(c, mv, view, object, mode)
 	if err != nil {
 		return err
 	}
 	imported := !c.Import.IsZero()
-	missed := c.NotReimported
 	u.notReimported(c)
 	u.commit(c)
 	if changed || mode == Full || imported || missed {

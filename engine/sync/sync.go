@@ -194,6 +194,7 @@ type unit struct {
 	*Synchronizer
 	tx     *space.Tx
 	result Result
+	before before // see edges.go
 }
 
 func (s *Synchronizer) unit(tx *space.Tx) *unit { return &unit{Synchronizer: s, tx: tx} }
