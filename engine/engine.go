@@ -98,12 +98,7 @@ func (e *Engine) Configure(ctx context.Context, d Definition, functions rules.Fu
 		return warnings, err
 	}
 	for _, name := range env.order { // so that agents get the same numbers in every store
-		a := env.Agents[name]
-		naming := space.Naming{AnchorIsDN: a.Agent.Capabilities().AnchorIsDN}
-		if a.Agent.Capabilities().LDAPNames {
-			naming.Fold = foldDN
-		}
-		if err := e.space.Register(a.Name, naming); err != nil {
+		if err := e.space.Register(name, naming(env.Agents[name])); err != nil {
 			return warnings, err
 		}
 	}
@@ -193,6 +188,16 @@ func (e *Engine) assumedSchema(a Agent) (schema identity.Schema, vague bool, err
 		schema.Types = append(schema.Types, t)
 	}
 	return schema, true, nil
+}
+
+// naming is how the objects of an agent are named.
+func naming(a *run.Agent) space.Naming {
+	capabilities := a.Agent.Capabilities()
+	n := space.Naming{AnchorIsDN: capabilities.AnchorIsDN}
+	if capabilities.LDAPNames {
+		n.Fold = foldDN
+	}
+	return n
 }
 
 func foldDN(dn string) string {

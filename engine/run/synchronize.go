@@ -23,17 +23,36 @@ const maxRetryRounds = 10
 // ordinary objects, deleted ones, then those that waited for a reference, then
 // metaverse objects that did.
 func (s *step) syncStep(full bool) error {
-	x := &synchronization{step: s, sync: sync.New(s.ctx, s.env.Rules, s.space, s.now()), mode: sync.Delta}
-	next := func(tx *space.Tx, after identity.ID, limit int) ([]identity.ID, error) {
-		return tx.List(space.ToSync, s.agent.Name, after, limit)
+	x := s.synchronization()
+	x.batches = s.space.Batches
+	if err := x.all(full); err != nil || x.stopped {
+		return err
 	}
-	err := s.space.View(func(tx *space.Tx) error {
-		counters := tx.Counters(s.agent.Name)
+	if full {
+		if err := s.rememberRules(); err != nil {
+			return err
+		}
+	}
+	s.finish(x.processed, CompletedSyncErrors)
+	return nil
+}
+
+func (s *step) synchronization() *synchronization {
+	return &synchronization{step: s, sync: sync.New(s.ctx, s.env.Rules, s.space, s.now()), mode: sync.Delta}
+}
+
+// all synchronizes all objects that there are to synchronize.
+func (x *synchronization) all(full bool) error {
+	next := func(tx *space.Tx, after identity.ID, limit int) ([]identity.ID, error) {
+		return tx.List(space.ToSync, x.agent.Name, after, limit)
+	}
+	err := x.batches(func(tx *space.Tx) (bool, error) {
+		counters := tx.Counters(x.agent.Name)
 		x.total = int(counters[space.CountToSync] + counters[space.CountSyncFailed] + counters[space.CountDisconnector])
 		if full {
-			x.total = int(tx.LastSequence(s.agent.Name))
+			x.total = int(tx.LastSequence(x.agent.Name))
 		}
-		return nil
+		return false, nil
 	})
 	if err != nil {
 		return err
@@ -41,7 +60,7 @@ func (s *step) syncStep(full bool) error {
 	if full {
 		x.mode = sync.Full
 		next = func(tx *space.Tx, after identity.ID, limit int) ([]identity.ID, error) {
-			return tx.IDs(s.agent.Name, after, limit)
+			return tx.IDs(x.agent.Name, after, limit)
 		}
 	}
 	if err := x.walk(next, x.ordinary); err != nil {
@@ -57,15 +76,8 @@ func (s *step) syncStep(full bool) error {
 		return err
 	}
 	if x.stopped {
-		s.report.Result = StoppedErrorLimit
-		return nil
+		x.report.Result = StoppedErrorLimit
 	}
-	if full {
-		if err := s.rememberRules(); err != nil {
-			return err
-		}
-	}
-	s.finish(x.processed, CompletedSyncErrors)
 	return nil
 }
 
@@ -85,6 +97,7 @@ func (s *step) rememberRules() error {
 type synchronization struct {
 	*step
 	sync      *sync.Synchronizer
+	batches   func(fn func(*space.Tx) (more bool, err error)) error // as space.Space.Batches
 	mode      sync.Mode
 	deleted   []identity.ID // for later: objects that are gone, ordered
 	processed int
@@ -95,7 +108,7 @@ type synchronization struct {
 // walk calls visit for the objects that next lists, many to a transaction.
 func (x *synchronization) walk(next func(tx *space.Tx, after identity.ID, limit int) ([]identity.ID, error), visit func(*space.Tx, identity.ID) error) error {
 	after := identity.ID(0)
-	return x.space.Batches(func(tx *space.Tx) (more bool, err error) {
+	return x.batches(func(tx *space.Tx) (more bool, err error) {
 		if err := x.ctx.Err(); err != nil {
 			return false, err
 		}

@@ -264,17 +264,9 @@ func (s *Space) reindex(spc uint16) error {
 				return err
 			}
 			for _, id := range ids {
-				keys, err := tx.indexKeys(id)
-				if err != nil {
+				if err := tx.indexOne(id); err != nil {
 					return err
 				}
-				for _, key := range keys {
-					if err := tx.kv.Put(bucketValue, []byte(key), nil); err != nil {
-						return err
-					}
-				}
-				clear(tx.connectors)
-				clear(tx.objects)
 			}
 			return nil
 		})

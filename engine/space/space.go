@@ -97,10 +97,7 @@ func (s *Space) Register(agent string, naming Naming) error {
 	defer s.registering.Unlock()
 	s.mu.RLock()
 	known := s.agents[agent] != nil
-	number := uint16(1)
-	for s.bySpc[number] != nil {
-		number++
-	}
+	number := s.unused()
 	s.mu.RUnlock()
 	if !known {
 		// Without mu: a transaction takes it within the store's lock.

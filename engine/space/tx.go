@@ -57,6 +57,9 @@ func (tx *Tx) Unit(fn func() error) error {
 	return err
 }
 
+// Space returns the space that the transaction is one of.
+func (tx *Tx) Space() *Space { return tx.space }
+
 // Len returns how many store operations the batch holds: when to end it.
 func (tx *Tx) Len() int { return tx.kv.Len() }
 

@@ -205,6 +205,20 @@ func (b *Buffer) Len() int {
 	return n
 }
 
+// Written yields the keys of a bucket that begin with prefix and were put or
+// deleted, in their order.
+func (b *Buffer) Written(bucket Bucket, prefix []byte) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		o := b.overlay(bucket)
+		if o == nil {
+			return
+		}
+		o.entries.Ascend(text(prefix), func(key string, _ []byte) bool {
+			return bytes.HasPrefix(raw(key), prefix) && yield(raw(key))
+		})
+	}
+}
+
 // WriteTo writes everything to dst, bucket by bucket and in key order, and leaves
 // the buffer as it is. It returns how many writes that took, deletions included.
 // After an error dst has got a part: roll it back. Others may read the buffer

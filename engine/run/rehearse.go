@@ -1,0 +1,43 @@
+package run
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/metasync/metasync/engine/space"
+	"github.com/metasync/metasync/engine/sync"
+)
+
+// Rehearse synchronizes agents fully, one after the other, in a transaction that
+// nobody commits, and returns what their steps would report. No run is recorded
+// and nothing is locked: real runs may go on, the rehearsal does not see them.
+func (r *Runner) Rehearse(ctx context.Context, env *Environment, agents []string, tx *space.Tx, progress Progress) ([]*Report, error) {
+	if progress == nil {
+		progress = func(string, StepType, int, int) {}
+	}
+	var reports []*Report
+	for _, name := range agents {
+		s := &step{
+			Runner: r, ctx: ctx, env: env, agent: env.Agents[name], log: slog.New(slog.DiscardHandler),
+			report: newReport(FullSync, r.now()), progress: progress,
+		}
+		x := s.synchronization()
+		x.sync = sync.New(ctx, env.Rules, tx.Space(), r.now())
+		x.batches = func(fn func(*space.Tx) (bool, error)) error {
+			for {
+				if more, err := fn(tx); err != nil || !more {
+					return err
+				}
+			}
+		}
+		if err := x.all(true); err != nil {
+			return nil, err
+		}
+		if !x.stopped {
+			s.finish(x.processed, CompletedSyncErrors)
+		}
+		s.report.Ended = r.now()
+		reports = append(reports, s.report)
+	}
+	return reports, nil
+}
