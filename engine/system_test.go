@@ -21,6 +21,15 @@ type system struct {
 	fixed   map[string]identity.Value // attributes that it gives a value of its own instead
 }
 
+// divide divides the system into partitions, given by their roots.
+func (s *system) divide(roots map[string]string) {
+	var partitions []agent.Partition
+	for _, name := range slices.Sorted(maps.Keys(roots)) {
+		partitions = append(partitions, agent.Partition{Name: name, Root: roots[name]})
+	}
+	s.Divide(partitions...)
+}
+
 // OpenExport implements agent.Exporter.
 func (s *system) OpenExport(ctx context.Context, req agent.ExportRequest) (agent.Export, error) {
 	export, err := s.Directory.OpenExport(ctx, req)
@@ -152,6 +161,8 @@ type memorySettings struct {
 	Delta        bool   `yaml:"delta" doc:"Whether there are delta imports."`
 	AllOrNothing bool   `yaml:"allOrNothing" doc:"Whether an export counts only as a whole."`
 
+	Partitions map[string]string `yaml:"partitions" doc:"The roots of its partitions."`
+
 	open func(agent.Env, *memorySettings) (agent.Agent, error)
 }
 
@@ -195,8 +206,10 @@ func newSystem(env agent.Env, settings *memorySettings) *system {
 		DeltaImport: settings.Delta, AllOrNothing: settings.AllOrNothing,
 		AnchorIsDN: settings.Names == "" || settings.Names == "anchor", LDAPNames: settings.Names == "ldap",
 	}
-	return &system{
+	out := &system{
 		Directory: agenttest.NewDirectory(schema, caps), schema: schema,
 		ignored: map[string]bool{}, fixed: map[string]identity.Value{},
 	}
+	out.divide(settings.Partitions)
+	return out
 }

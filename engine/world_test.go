@@ -59,6 +59,7 @@ func (w *world) load(configuration string) {
 		if w.systems[env.Name] == nil {
 			w.systems[env.Name] = newSystem(env, settings)
 		}
+		w.systems[env.Name].divide(settings.Partitions)
 		return w.systems[env.Name], nil
 	})
 	c, err := config.Load("/world/metasync.yaml", config.Options{
@@ -97,7 +98,7 @@ func (w *world) tryOpen(state store.Store) error {
 			return err
 		}
 		definition.Agents = append(definition.Agents, engine.Agent{
-			Name: a.Name, Agent: opened, Objects: a.Objects, Profiles: a.Profiles, Thresholds: a.Thresholds,
+			Name: a.Name, Agent: opened, Objects: a.Objects, Profiles: withCombined(a.Profiles), Thresholds: a.Thresholds,
 		})
 	}
 	if _, err := e.Configure(w.t.Context(), definition, rules.Functions{}); err != nil {
@@ -105,6 +106,17 @@ func (w *world) tryOpen(state store.Store) error {
 	}
 	w.engine = e
 	return nil
+}
+
+// withCombined adds a profile for each combined step type, so that tests can run
+// all types by their names.
+func withCombined(profiles []run.Profile) []run.Profile {
+	for _, t := range run.StepTypes {
+		if !slices.ContainsFunc(profiles, func(p run.Profile) bool { return p.Name == string(t) }) {
+			profiles = append(slices.Clip(profiles), run.Profile{Name: string(t), Steps: []run.Step{{Type: t}}})
+		}
+	}
+	return profiles
 }
 
 func (w *world) agents() []string {

@@ -66,6 +66,7 @@ type Importer interface {
 type ImportRequest struct {
 	Schema    identity.Schema // what the engine believes the system to be
 	Required  []Required      // attributes without which an import would do harm
+	Partition string          // what to read, see [Partitioner]; "" is all
 	Delta     bool            // only what changed since the watermark
 	Watermark []byte          // what the last complete import left, nil if there was none
 	PageSize  int             // wanted number of entries in a page
@@ -179,7 +180,8 @@ type Exporter interface {
 
 // An ExportRequest says what will be written.
 type ExportRequest struct {
-	Schema identity.Schema
+	Schema    identity.Schema
+	Partition string // what will be written to, see [Partitioner]; "" is any
 }
 
 // An Export takes changes.

@@ -107,7 +107,10 @@ func (l *loader) agent(e *entry[agentForm], triggers map[string]fault.Position) 
 		Profiles: profiles(form.Profiles),
 		Thresholds: run.Thresholds{
 			ImportDeletes: run.Limit(form.Thresholds.Import.Deletes),
+			ImportObjects: form.Thresholds.Import.Objects.Count,
+			ImportErrors:  run.Limit(form.Thresholds.Import.Errors),
 			ExportDeletes: run.Limit(form.Thresholds.Export.Deletes),
+			ExportErrors:  run.Limit(form.Thresholds.Export.Errors),
 		},
 		Import: Import(form.Import), Export: form.Export == "auto", Position: e.at,
 	}

@@ -126,6 +126,17 @@ func TestAgents(t *testing.T) {
 	adjusted := append(slices.Clone(standard[:4]),
 		run.Profile{Name: "export", Steps: []run.Step{{Type: run.Export}, {Type: run.DeltaImport}}},
 		run.Profile{Name: "both", Steps: []run.Step{{Type: run.FullImport}, {Type: run.FullSync}}})
+	adjusted = append(adjusted,
+		run.Profile{Name: "careful", Steps: []run.Step{
+			{
+				Type: run.FullImport, Partition: "north", Page: 100, TimeLimit: 90 * time.Minute, Objects: 500,
+				Deletes: run.Limit{Percent: 5, IsSet: true}, Errors: run.Limit{Count: 10, IsSet: true},
+				Audit: in("log/import.jsonl"),
+			},
+			{Type: run.FullSync, Batch: 10},
+			{Type: run.Export, Batch: 20, Deletes: run.Limit{IsSet: true}, Drop: in("out/export.jsonl")},
+		}},
+		run.Profile{Name: "later", Steps: []run.Step{{Type: run.FullImportDeltaSync, Resume: "/in/import.jsonl"}}})
 	no := false
 	want := []config.Agent{
 		{
@@ -149,7 +160,10 @@ func TestAgents(t *testing.T) {
 			Profiles: adjusted,
 			Thresholds: run.Thresholds{
 				ImportDeletes: run.Limit{Percent: 10, IsSet: true},
+				ImportObjects: 100000,
+				ImportErrors:  run.Limit{Count: 100, IsSet: true},
 				ExportDeletes: run.Limit{Percent: 100, IsSet: true},
+				ExportErrors:  run.Limit{IsSet: true},
 			},
 			Import: config.Import{Every: 15 * time.Minute},
 			Triggers: []autosync.TriggerSpec{

@@ -30,13 +30,19 @@ func (s *step) exportStep() error {
 	if !ok {
 		return fault.New("stopped-entry-point-not-implemented", "agent %q cannot export", s.agent.Name)
 	}
+	if err := s.exportPartition(); err != nil {
+		return err
+	}
+	if s.definition.Resume != "" {
+		return s.resumeExport(exporter)
+	}
 	capabilities := s.agent.Agent.Capabilities()
 	x := &export{step: s, allOrNothing: capabilities.AllOrNothing, anchorIsDN: capabilities.AnchorIsDN}
 	pending, err := x.begin()
 	if err != nil || !pending {
 		return err
 	}
-	stream, err := exporter.OpenExport(s.ctx, agent.ExportRequest{Schema: s.agent.Schema})
+	stream, err := s.openExport(exporter, agent.ExportRequest{Schema: s.agent.Schema, Partition: s.partition})
 	if err != nil {
 		return err
 	}
@@ -49,6 +55,10 @@ func (s *step) exportStep() error {
 			clear(s.report.Exports)
 		}
 		return err
+	}
+	if s.definition.idle() {
+		s.finish(x.sent, CompletedExportErrors)
+		return nil
 	}
 	if err := x.end(); err != nil {
 		return err
@@ -102,12 +112,11 @@ func (x *export) begin() (pending bool, err error) {
 		x.report.Result = CompletedNoObjects
 		return false, nil
 	}
-	limit := x.agent.Thresholds.ExportDeletes
-	if !limit.IsSet {
-		limit = Limit{Count: defaultExportDeletes, IsSet: true}
+	if x.definition.idle() {
+		return true, nil
 	}
-	if limit.Exceeded(deletes, total) {
-		stopped := fault.New(string(StoppedDeletionLimit), "%d of %d objects would be deleted, more than thresholds.export.deletes allows", deletes, total)
+	if x.limits.deletes.Exceeded(deletes, total) {
+		stopped := fault.New(string(StoppedDeletionLimit), "%d of %d objects would be deleted, more than %s", deletes, total, x.limits.deletesNamed)
 		stopped.Hint = "nothing has been exported; if the deletions are right, raise the threshold"
 		return false, stopped
 	}
@@ -153,7 +162,7 @@ func (x *export) send() error {
 		}); err != nil {
 			return err
 		}
-		for page := range slices.Chunk(ids, exportPage) {
+		for page := range slices.Chunk(ids, x.limits.batch) {
 			if err := x.page(page, func(*identity.Delta) bool { return true }); err != nil {
 				return err
 			}
@@ -164,7 +173,7 @@ func (x *export) send() error {
 	for {
 		var page []identity.ID
 		err := x.space.View(func(tx *space.Tx) (err error) {
-			page, err = tx.List(space.ToExport, x.agent.Name, after, exportPage)
+			page, err = tx.List(space.ToExport, x.agent.Name, after, x.limits.batch)
 			return err
 		})
 		if err != nil {
@@ -194,7 +203,7 @@ func (x *export) send() error {
 		}
 	}
 	slices.Reverse(deletes)
-	for page := range slices.Chunk(deletes, exportPage) {
+	for page := range slices.Chunk(deletes, x.limits.batch) {
 		if err := x.page(page, func(d *identity.Delta) bool { return d.Op == identity.Delete }); err != nil {
 			return err
 		}
@@ -212,7 +221,10 @@ func (x *export) end() error {
 		if err != nil {
 			return err
 		}
-		state.ConfirmedBatch, state.LastExport = x.batch, x.now()
+		state.LastExport = x.now()
+		if !x.leftInterrupted() {
+			state.ConfirmedBatch = x.batch
+		}
 		return tx.SetAgentState(x.agent.Name, state)
 	})
 }

@@ -23,12 +23,13 @@ type outgoing struct {
 // page marks changes as sent, sends them, and takes the mark back from those
 // that failed.
 func (x *export) page(ids []identity.ID, wanted func(*identity.Delta) bool) error {
-	if err := x.ctx.Err(); err != nil {
+	if err := x.ctx.Err(); err != nil || x.mustStop() {
 		return err
 	}
+	wanted = x.within(x.sent, wanted)
 	var out []outgoing
 	var changes []agent.Change
-	err := x.space.Update(func(tx *space.Tx) error {
+	err := x.transaction()(func(tx *space.Tx) error {
 		for _, id := range ids {
 			err := tx.Unit(func() error {
 				o, change, err := x.mark(tx, id, wanted)
@@ -56,6 +57,9 @@ func (x *export) page(ids []identity.ID, wanted func(*identity.Delta) bool) erro
 	}
 	x.sent += len(changes)
 	x.progress(x.agent.Name, x.report.Type, x.sent, x.total)
+	if x.definition.idle() {
+		return nil
+	}
 	return x.settle(out, changes, results)
 }
 
@@ -63,7 +67,7 @@ func (x *export) page(ids []identity.ID, wanted func(*identity.Delta) bool) erro
 // change for the agent; nil if the object is not to be sent now.
 func (x *export) mark(tx *space.Tx, id identity.ID, wanted func(*identity.Delta) bool) (outgoing, *agent.Change, error) {
 	c, err := tx.Connector(id)
-	if err != nil || c == nil {
+	if err != nil || c == nil || !x.belongs(c) {
 		return outgoing{}, nil, err
 	}
 	o := outgoing{id: id, unapplied: c.Unapplied, exported: c.Exported, batch: c.Batch, failure: c.ExportError}

@@ -30,11 +30,16 @@ func (x *staging) obsolete() error {
 		stopped.Hint = "if the system really is empty, remove its objects in steps"
 		return stopped
 	}
-	if limit := x.agent.Thresholds.ImportDeletes; limit.Exceeded(gone, total) {
-		stopped := fault.New(string(StoppedDeletionLimit), "%d of %d objects are gone, more than thresholds.import.deletes allows", gone, total)
+	limit := x.limits.deletes
+	if limit.Percent == 0 {
+		gone += x.goneBefore
+	}
+	if limit.Exceeded(gone, total) {
+		stopped := fault.New(string(StoppedDeletionLimit), "%d of %d objects are gone, more than %s", gone, total, x.limits.deletesNamed)
 		stopped.Hint = "if that is right, raise the threshold; nothing has been deleted"
 		return stopped
 	}
+	x.goneBefore = gone
 	for len(unseen) > 0 {
 		batch := unseen[:min(len(unseen), obsoletionBatch)]
 		unseen = unseen[len(batch):]
@@ -79,14 +84,42 @@ func (x *staging) unseen() (unseen []identity.ID, total int, err error) {
 		if err != nil || len(ids) == 0 {
 			return unseen, total, err
 		}
+		after = ids[len(ids)-1]
+		if ids, err = x.ofPartition(ids); err != nil {
+			return unseen, total, err
+		}
 		for _, id := range ids {
-			after = id
 			if id.Sequence() <= x.newest && !x.seen.has(id.Sequence()) {
 				unseen = append(unseen, id)
 			}
 		}
 		total += len(ids)
 	}
+}
+
+// ofPartition returns those of the objects that belong to the partition that was
+// read.
+func (x *staging) ofPartition(ids []identity.ID) ([]identity.ID, error) {
+	if x.partition == "" {
+		return ids, nil
+	}
+	err := x.space.View(func(tx *space.Tx) error {
+		kept := ids[:0]
+		for _, id := range ids {
+			if err := tx.Unit(func() error {
+				c, err := tx.Connector(id)
+				if err == nil && c != nil && x.belongs(c) {
+					kept = append(kept, id)
+				}
+				return err
+			}); err != nil {
+				return err
+			}
+		}
+		ids = kept
+		return nil
+	})
+	return ids, err
 }
 
 // gone counts the objects that were imported before and would now be deleted

@@ -25,10 +25,13 @@ const (
 	CompletedSyncErrors      Result = "completed-sync-errors"
 	CompletedExportErrors    Result = "completed-export-errors"
 	StoppedErrorLimit        Result = "stopped-error-limit"
+	StoppedObjectLimit       Result = "stopped-object-limit"
 	StoppedDeletionLimit     Result = "stopped-deletion-limit"
+	StoppedTimeLimit         Result = "stopped-ma-extension-timeout"
 	StoppedServiceShutdown   Result = "stopped-service-shutdown"
 	StoppedServer            Result = "stopped-server"
 	NoStartFullImport        Result = "no-start-full-import-required"
+	NoStartPartition         Result = "missing-partition-for-run-step"
 	NoStartNoSteps           Result = "no-start-no-steps-in-profile"
 )
 
@@ -43,10 +46,25 @@ func (r Result) Severity() int {
 		return 1
 	case CompletedDiscoveryErrors, CompletedSyncErrors, CompletedExportErrors:
 		return 2
-	case StoppedDeletionLimit:
+	case StoppedDeletionLimit, StoppedObjectLimit:
 		return 3
 	}
 	return 4
+}
+
+// Stopped reports whether what ended so did not come to its end, so that nothing
+// that builds on it may follow.
+func (r Result) Stopped() bool { return r.Severity() >= 3 }
+
+// with returns the result of r and what followed it: the more severe one, the
+// earlier of equal ones. What did something and what had nothing to do are a
+// success.
+func (r Result) with(next Result) Result {
+	switch {
+	case r == InProgress, next.Severity() > r.Severity(), r == CompletedNoObjects && next == Success:
+		return next
+	}
+	return r
 }
 
 // A Cause says why a run happened, and after which other run.
@@ -75,6 +93,9 @@ type Report struct {
 	Result  Result    `json:"result"`
 	Error   string    `json:"error,omitempty"` // why the step stopped, or did not start
 	Hint    string    `json:"hint,omitempty"`
+	File    string    `json:"file,omitempty"` // the drop or audit file that the step wrote
+	Written int       `json:"file-entries,omitempty"`
+	Dropped bool      `json:"dropped,omitempty"` // it did nothing but write the file
 	Started time.Time `json:"started"`
 	Ended   time.Time `json:"ended,omitzero"`
 
@@ -90,6 +111,15 @@ type Report struct {
 
 	// Counts of all errors; the lists hold the first maxListed.
 	errors, warnings int
+}
+
+// Parts returns what the step did, see [StepType.Parts]; nothing if it only wrote
+// a file.
+func (r *Report) Parts() []StepType {
+	if r.Dropped {
+		return nil
+	}
+	return r.Type.Parts()
 }
 
 // The staging and export counters (sync-engine §2.5).
@@ -112,10 +142,7 @@ const (
 	filteredDeletions = "filtered-deletions"
 )
 
-const (
-	maxErrors = 5000 // errors on objects that stop a step (sync-engine §2.6)
-	maxListed = 1000 // errors that a record lists
-)
+const maxListed = 1000 // errors that a record lists
 
 func newReport(t StepType, started time.Time) *Report {
 	r := &Report{
@@ -124,7 +151,7 @@ func newReport(t StepType, started time.Time) *Report {
 		Outbound: map[string]map[sync.Counter]int{}, Exports: map[string]int{},
 		DiscoveryErrors: []ErrorRecord{}, SyncErrors: []ErrorRecord{}, ExportErrors: []ErrorRecord{},
 	}
-	if t == FullImport || t == DeltaImport {
+	if t.Import() != "" {
 		for _, name := range []string{stageNoChange, stageAdd, stageUpdate, stageRename, stageDelete, stageDeleteAdd, stageFailure} {
 			r.Staging[name] = 0
 		}
@@ -183,9 +210,6 @@ func (r *Report) add(list *[]ErrorRecord, e ErrorRecord) {
 	}
 }
 
-// tooManyErrors reports whether the step has to stop.
-func (r *Report) tooManyErrors() bool { return r.errors > maxErrors }
-
 func (r *Report) countOutbound(counts []sync.Outbound) {
 	for _, c := range counts {
 		counters := r.Outbound[c.Agent]
@@ -210,19 +234,14 @@ func (r *Report) stop(err error) {
 	}
 }
 
-// Severest returns the most severe result: that of the run.
+// severest returns the most severe result: that of the run.
 func (r *Record) severest() Result {
-	result := CompletedNoObjects
 	if len(r.Steps) == 0 {
 		return NoStartNoSteps
 	}
+	result := InProgress
 	for _, s := range r.Steps {
-		switch {
-		case s.Result.Severity() > result.Severity():
-			result = s.Result
-		case result == CompletedNoObjects && s.Result == Success:
-			result = Success
-		}
+		result = result.with(s.Result)
 	}
 	return result
 }

@@ -94,7 +94,7 @@ func (x *staging) find(tx *space.Tx, e *agent.Entry) (*space.Connector, error) {
 
 // stageNew stages an object that was not there before.
 func (x *staging) stageNew(tx *space.Tx, c *space.Connector, e *agent.Entry, attributes identity.Attributes, digest *space.Digest) (string, error) {
-	c.ObjectType, c.Anchor, c.State = e.ObjectType, e.Anchor, space.Disconnector
+	c.ObjectType, c.Anchor, c.State, c.Partition = e.ObjectType, e.Anchor, space.Disconnector, x.partition
 	c.Import = &identity.Delta{Op: identity.Add, ObjectType: e.ObjectType, DN: e.DN, Changes: identity.Diff(nil, attributes)}
 	c.SetDigest(digest)
 	x.markStaged(c)
@@ -157,7 +157,7 @@ func nameOf(c *space.Connector, e *agent.Entry) string {
 }
 
 func (x *staging) put(tx *space.Tx, c *space.Connector, e *agent.Entry, digest *space.Digest) {
-	c.Anchor = e.Anchor
+	c.Anchor, c.Partition = e.Anchor, x.partition
 	c.SetDigest(digest)
 	tx.PutConnector(c)
 }

@@ -25,10 +25,10 @@ const maxRetryRounds = 10
 func (s *step) syncStep(full bool) error {
 	x := s.synchronization()
 	x.batches = s.space.Batches
-	if err := x.all(full); err != nil || x.stopped {
+	if err := x.all(full); err != nil {
 		return err
 	}
-	if full {
+	if full && s.halt == "" {
 		if err := s.rememberRules(); err != nil {
 			return err
 		}
@@ -63,7 +63,16 @@ func (x *synchronization) all(full bool) error {
 			return tx.IDs(x.agent.Name, after, limit)
 		}
 	}
-	if err := x.walk(next, x.ordinary); err != nil {
+	looked, cut := 0, false
+	if err := x.walk(func(tx *space.Tx, after identity.ID, limit int) ([]identity.ID, error) {
+		ids, err := next(tx, after, limit)
+		room := x.room(looked, len(ids))
+		cut = cut || room < len(ids)
+		return ids[:room], err
+	}, func(tx *space.Tx, id identity.ID) error {
+		looked++
+		return x.ordinary(tx, id)
+	}); err != nil {
 		return err
 	}
 	if err := x.walk(func(_ *space.Tx, after identity.ID, limit int) ([]identity.ID, error) {
@@ -75,8 +84,8 @@ func (x *synchronization) all(full bool) error {
 	if err := x.retries(); err != nil {
 		return err
 	}
-	if x.stopped {
-		x.report.Result = StoppedErrorLimit
+	if cut && x.halt == "" {
+		x.tooMany()
 	}
 	return nil
 }
@@ -102,7 +111,6 @@ type synchronization struct {
 	deleted   []identity.ID // for later: objects that are gone, ordered
 	processed int
 	total     int
-	stopped   bool
 }
 
 // walk calls visit for the objects that next lists, many to a transaction.
@@ -112,11 +120,14 @@ func (x *synchronization) walk(next func(tx *space.Tx, after identity.ID, limit 
 		if err := x.ctx.Err(); err != nil {
 			return false, err
 		}
-		ids, err := next(tx, after, syncBatchObjects)
+		if x.mustStop() {
+			return false, nil
+		}
+		ids, err := next(tx, after, x.limits.batch)
 		if err != nil {
 			return false, err
 		}
-		more = len(ids) == syncBatchObjects
+		more = len(ids) == x.limits.batch
 		for _, id := range ids {
 			after = id
 			if err := visit(tx, id); err != nil {
@@ -126,12 +137,12 @@ func (x *synchronization) walk(next func(tx *space.Tx, after identity.ID, limit 
 				more = true
 				break
 			}
-			if x.stopped {
+			if x.mustStop() {
 				break
 			}
 		}
 		x.progress(x.agent.Name, x.report.Type, x.processed, x.total)
-		return more && !x.stopped, nil
+		return more && x.halt == "", nil
 	})
 }
 
@@ -185,7 +196,6 @@ func (x *synchronization) record(tx *space.Tx, id identity.ID, result sync.Resul
 	if result.Err != nil {
 		add(result.Err, false)
 	}
-	x.stopped = x.report.tooManyErrors()
 	return nil
 }
 

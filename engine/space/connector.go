@@ -58,6 +58,7 @@ type Connector struct {
 	ObjectType string // "" for a placeholder
 	DN         string
 	Anchor     string // "" until the system has given one
+	Partition  string // where an import found it; "" in a system that is not divided
 
 	State    State
 	Link     identity.ID // the metaverse object, 0 without a link

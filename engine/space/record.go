@@ -29,6 +29,7 @@ const (
 	isRetryReferences
 	hasAttempts
 	hasApplied
+	hasPartition
 )
 
 func encodeConnector(e *identity.Encoder, c *Connector) {
@@ -51,6 +52,7 @@ func encodeConnector(e *identity.Encoder, c *Connector) {
 	set(isRetryReferences, c.RetryReferences)
 	set(hasAttempts, c.Attempts != 0)
 	set(hasApplied, len(c.Applied) > 0)
+	set(hasPartition, c.Partition != "")
 
 	e.Byte(connectorVersion)
 	e.Uint(flags)
@@ -91,6 +93,9 @@ func encodeConnector(e *identity.Encoder, c *Connector) {
 		for _, rule := range c.Applied {
 			e.Name(rule)
 		}
+	}
+	if flags&hasPartition != 0 {
+		e.Name(c.Partition)
 	}
 }
 
@@ -146,6 +151,9 @@ func decodeConnector(data []byte, names identity.Names, sources func(string, int
 		for i := range c.Applied {
 			c.Applied[i] = d.Name()
 		}
+	}
+	if flags&hasPartition != 0 {
+		c.Partition = d.Name()
 	}
 	c.Provisioned = flags&isProvisioned != 0
 	c.NotReimported = flags&isNotReimported != 0
