@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/txtar"
@@ -44,6 +45,11 @@ var update = flag.Bool("update", false, "write what happens into the scenarios")
 //	cancel SYSTEM CALL                  the context of the next run ends when the call is made
 //	mv, space AGENT, system SYSTEM      show the metaverse, a connector space, a system
 //	facts                               show what is left to do
+//	slow SYSTEM CALL DURATION           each such call takes that long from now on
+//	divide SYSTEM NAME=ROOT...          the system has these partitions from now on
+//	file NAME                           show a file; $DIR in a configuration is where files are
+//	tear NAME                           the file loses its last line
+//	edit NAME FROM TO                   somebody changes a text in the file
 func TestScenarios(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join("testdata", "*.txtar"))
 	if err != nil || len(files) == 0 {
@@ -66,6 +72,10 @@ func scenario(t *testing.T, file string, edges int) {
 	s := &script{sections: map[string]string{}}
 	for _, f := range archive.Files {
 		s.sections[f.Name] = string(f.Data)
+	}
+	s.dir = t.TempDir()
+	for name, text := range s.sections {
+		s.sections[name] = strings.ReplaceAll(text, "$DIR", s.dir)
 	}
 	s.world = newWorld(t, s.sections["config"])
 	if edges > 0 {
@@ -94,6 +104,7 @@ type script struct {
 	sections map[string]string
 	cancelAt agenttest.Call // the call that cancels the next run, on cancelOn
 	cancelOn string
+	dir      string // of the files that steps write
 }
 
 // play carries out the commands of a transcript and returns it with what they
@@ -110,7 +121,7 @@ func (s *script) play(transcript string) string {
 			if err != nil {
 				s.t.Fatalf("%s: %v", text, err)
 			}
-			b.WriteString(out)
+			b.WriteString(strings.ReplaceAll(out, s.dir, "$DIR"))
 			if err := s.engine.Space().Check(); err != nil {
 				s.t.Fatalf("after %q:\n%s\nthe store is not sound:\n%v\n%s", text, b.String(), err, s.world)
 			}
@@ -193,6 +204,9 @@ func (s *script) command(args []string) (string, error) {
 		}
 		return b.String(), err
 	}
+	if name == "file" || name == "tear" || name == "edit" {
+		return s.file(name, args)
+	}
 	system := s.systems[args[0]]
 	if system == nil {
 		return "", fmt.Errorf("unknown command %q or system %q", name, args[0])
@@ -240,12 +254,51 @@ func (s *script) command(args []string) (string, error) {
 		clear(system.fixed)
 	case "trim":
 		system.TrimLog()
+	case "slow":
+		length, err := time.ParseDuration(args[2])
+		if err != nil {
+			return "", err
+		}
+		system.OnCall(func(call agenttest.Call) {
+			if string(call) == args[1] {
+				s.late.Add(int64(length))
+			}
+		})
+	case "divide":
+		roots := map[string]string{}
+		for _, pair := range args[1:] {
+			part, root, _ := strings.Cut(pair, "=")
+			roots[part] = root
+		}
+		system.divide(roots)
 	case "cancel":
 		s.cancelOn, s.cancelAt = args[0], agenttest.Call(args[1])
 	default:
 		return "", fmt.Errorf("unknown command %q", name)
 	}
 	return "", nil
+}
+
+// file carries out a command about a file.
+func (s *script) file(command string, args []string) (string, error) {
+	path := filepath.Join(s.dir, args[0])
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return "", err
+	}
+	text := string(data)
+	switch command {
+	case "file":
+		return text, nil
+	case "tear":
+		text = text[:strings.LastIndexByte(text[:len(text)-1], '\n')+1]
+	case "edit":
+		if !strings.Contains(text, args[1]) {
+			return "", fmt.Errorf("%q is not in %s", args[1], text)
+		}
+		text = strings.ReplaceAll(text, args[1], args[2])
+	}
+	return "", os.WriteFile(path, []byte(text), 0o600)
 }
 
 func planned(args []string) *fault.Error {

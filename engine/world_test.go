@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -26,6 +27,7 @@ type world struct {
 	state   store.Store
 	history store.Store
 	now     time.Time
+	late    atomic.Int64 // what slow systems add to it
 	engine  *engine.Engine
 	systems map[string]*system
 	config  *config.Config
@@ -84,7 +86,7 @@ func (w *world) open() {
 }
 
 func (w *world) tryOpen(state store.Store) error {
-	e, err := engine.Open(engine.Options{State: state, History: w.history, Now: func() time.Time { return w.now }})
+	e, err := engine.Open(engine.Options{State: state, History: w.history, Now: func() time.Time { return w.now.Add(time.Duration(w.late.Load())) }})
 	if err != nil {
 		return err
 	}
@@ -336,6 +338,9 @@ func showRecord(r *engine.Record) string {
 			fmt.Fprintf(&b, "\n  %s", s.Error)
 		}
 		b.WriteByte('\n')
+		if s.File != "" {
+			fmt.Fprintf(&b, "  %d in %s\n", s.Written, s.File)
+		}
 		for _, name := range slices.Sorted(maps.Keys(s.Outbound)) {
 			if counters := showCounters(s.Outbound[name]); counters != "" {
 				fmt.Fprintf(&b, "  to %s%s\n", name, counters)

@@ -39,8 +39,11 @@ func (s *step) exportStep() error {
 	capabilities := s.agent.Agent.Capabilities()
 	x := &export{step: s, allOrNothing: capabilities.AllOrNothing, anchorIsDN: capabilities.AnchorIsDN}
 	pending, err := x.begin()
-	if err != nil || !pending {
+	if err != nil {
 		return err
+	}
+	if !pending {
+		return s.emptyFile()
 	}
 	stream, err := s.openExport(exporter, agent.ExportRequest{Schema: s.agent.Schema, Partition: s.partition})
 	if err != nil {

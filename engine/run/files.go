@@ -26,6 +26,15 @@ func (s *step) header(complete bool) dropfile.Header {
 	}
 }
 
+// create begins a file of this step.
+func (s *step) create(file string, complete bool) (*dropfile.Writer, error) {
+	w, err := dropfile.Create(file, s.header(complete))
+	if err == nil {
+		s.report.File = file
+	}
+	return w, err
+}
+
 // openImport opens the system, or the file that stands for it.
 func (s *step) openImport(importer agent.Importer, req agent.ImportRequest) (agent.Import, error) {
 	if file := s.definition.Resume; file != "" {
@@ -35,8 +44,7 @@ func (s *step) openImport(importer agent.Importer, req agent.ImportRequest) (age
 	if err != nil || s.definition.Audit == "" {
 		return stream, err
 	}
-	s.report.File = s.definition.Audit
-	w, err := dropfile.Create(s.definition.Audit, s.header(stream.Complete()))
+	w, err := s.create(s.definition.Audit, stream.Complete())
 	if err != nil {
 		_, closeErr := stream.Close(context.WithoutCancel(s.ctx), agent.Aborted)
 		return nil, errors.Join(err, closeErr)
@@ -59,8 +67,7 @@ func (i *reportedImport) Close(ctx context.Context, outcome agent.Outcome) ([]by
 // dropImport writes what the system delivers to a file and does nothing else. A
 // file of which a limit has kept something back is not whole.
 func (s *step) dropImport(stream agent.Import) error {
-	s.report.File = s.definition.Drop
-	w, err := dropfile.Create(s.definition.Drop, s.header(stream.Complete()))
+	w, err := s.create(s.definition.Drop, stream.Complete())
 	if err != nil {
 		_, closeErr := stream.Close(context.WithoutCancel(s.ctx), agent.Aborted)
 		return errors.Join(err, closeErr)
@@ -121,8 +128,7 @@ func (s *step) openExport(exporter agent.Exporter, req agent.ExportRequest) (age
 			return nil, err
 		}
 	}
-	s.report.File = file
-	w, err := dropfile.Create(file, s.header(false))
+	w, err := s.create(file, false)
 	switch {
 	case err != nil && to != nil:
 		return nil, errors.Join(err, to.Close(context.WithoutCancel(s.ctx), agent.Aborted))
@@ -134,6 +140,20 @@ func (s *step) openExport(exporter agent.Exporter, req agent.ExportRequest) (age
 		to = dropfile.RecordExport(to, w, req.Schema)
 	}
 	return &reportedExport{to, w, s.report}, nil
+}
+
+// emptyFile writes the file of an export that has nothing to send: an older file
+// must not be taken for it.
+func (s *step) emptyFile() error {
+	file := s.definition.Drop + s.definition.Audit
+	if file == "" {
+		return nil
+	}
+	w, err := s.create(file, false)
+	if err != nil {
+		return err
+	}
+	return w.Close(true)
 }
 
 // reportedExport shows in the report how much was written.

@@ -24,6 +24,9 @@ func (s *step) imports(delta bool) error {
 	}
 	defer s.limitTime()()
 	err := s.eachPartition(func() error { return s.importStep(importer, delta) })
+	if err == nil && !s.report.Result.Stopped() {
+		err = s.conclude()
+	}
 	if err != nil && errors.Is(context.Cause(s.ctx), errTimeLimit) {
 		s.outOfTime()
 		s.report.Result, err = s.halt, nil
@@ -31,7 +34,7 @@ func (s *step) imports(delta bool) error {
 	return err
 }
 
-// importStep imports one partition, or an undivided system.
+// importStep reads one partition, or an undivided system, and stages it.
 func (s *step) importStep(importer agent.Importer, delta bool) error {
 	var state space.PartitionState
 	var unconfirmed bool
@@ -71,7 +74,11 @@ func (s *step) importStep(importer agent.Importer, delta bool) error {
 	if s.definition.Drop != "" {
 		return s.dropImport(stream)
 	}
-	x := &staging{step: s, complete: stream.Complete(), newest: first, digester: newDigester(s.schema, s.partition)}
+	x := &staging{
+		step: s, of: s.partition, isLast: s.last, complete: stream.Complete(), newest: first,
+		digester: newDigester(s.schema, s.partition),
+	}
+	x.whole = x.complete || !delta
 	if stream.Unchanged() {
 		if _, err := stream.Close(s.ctx, agent.Completed); err != nil {
 			return err
@@ -96,31 +103,61 @@ func (s *step) importStep(importer agent.Importer, delta bool) error {
 	if err != nil {
 		return err
 	}
-	whole := x.complete || !delta
 	if s.report.errors > 0 {
 		// What could not be read may be anything: nothing is concluded from what
 		// was not seen, and the next import begins where this one did. But it came
 		// to its end: one bad entry holds nobody else.
 		s.unclean = true
 		s.finish(x.entries, CompletedDiscoveryErrors)
-		return s.imported(func(state *space.PartitionState) { state.Imported = state.Imported || whole })
+		return s.imported(func(state *space.PartitionState) { state.Imported = state.Imported || x.whole })
 	}
-	if x.complete {
-		if err := x.obsolete(); err != nil {
+	x.watermark = watermark
+	s.read = append(s.read, x)
+	return nil
+}
+
+// conclude draws the conclusions of what was read, of all partitions together:
+// so that a threshold is exceeded by all of them or by none.
+func (s *step) conclude() error {
+	gone, total := 0, 0
+	for _, x := range s.read {
+		s.partition, s.last = x.of, x.isLast
+		if err := x.findMissing(); err != nil {
 			return err
 		}
+		gone, total = gone+x.gone, total+x.total
+	}
+	if s.limits.deletes.Exceeded(gone, total) {
+		stopped := fault.New(string(StoppedDeletionLimit), "%d of %d objects are gone, more than %s", gone, total, s.limits.deletesNamed)
+		stopped.Hint = "if that is right, raise the threshold; nothing has been deleted"
+		return stopped
+	}
+	for _, x := range s.read {
+		s.partition = x.of
+		if err := s.part(x.conclude); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// conclude marks what is gone, and remembers that the partition was imported.
+func (x *staging) conclude() error {
+	before := x.report.Staging[stageDelete]
+	if err := x.obsolete(); err != nil {
+		return err
 	}
 	if err := x.reportTransients(); err != nil {
 		return err
 	}
-	s.finish(x.entries+s.report.Staging[stageDelete], CompletedDiscoveryErrors)
+	x.finish(x.entries+x.report.Staging[stageDelete]-before, CompletedDiscoveryErrors)
 	if x.transients > 0 {
-		s.report.Result = CompletedTransients
+		x.report.Result = CompletedTransients
 	}
-	return s.imported(func(state *space.PartitionState) {
-		state.Imported = state.Imported || whole
-		if s.definition.Resume == "" { // a file says nothing of where the system is now
-			state.Watermark = watermark
+	return x.imported(func(state *space.PartitionState) {
+		state.Imported = state.Imported || x.whole
+		if x.definition.Resume == "" { // a file says nothing of where the system is now
+			state.Watermark = x.watermark
 		}
 	})
 }
@@ -149,11 +186,19 @@ func (s *step) imported(change func(*space.PartitionState)) error {
 // staging is an import while it runs.
 type staging struct {
 	*step
+	of       string // the partition that was read
+	isLast   bool   // see [step.last]
+	whole    bool   // it was read from its beginning to its end
 	complete bool
 	newest   uint64 // the newest object before the import
 	seen     bitmap // by sequence number
 	entries  int
 	digester *digester
+
+	// what is known once all was read
+	watermark   []byte
+	unseen      []identity.ID // what was not delivered
+	gone, total int           // objects that are gone by that, of how many
 
 	// see importnames.go
 	staged     bitmap                 // objects whose entry was not the one known before

@@ -206,7 +206,7 @@ type step struct {
 	last      bool              // all partitions are imported, and this is the last one
 	unclean   bool              // one of them had errors
 
-	goneBefore int // objects that were found to be gone in the partitions before
+	read []*staging // what was imported and has not been concluded from
 }
 
 // run carries out the step and sets its result.
