@@ -4,12 +4,16 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"github.com/metasync/metasync/engine"
+	"github.com/metasync/metasync/engine/agent/agenttest"
+	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/engine/run"
 )
 
@@ -86,6 +90,67 @@ func TestWaysOfRunning(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestCombinedStepLocks: a combined step keeps the right to synchronize from its
+// beginning, and leaves other agents alone otherwise.
+func TestCombinedStepLocks(t *testing.T) {
+	w := newOffice(t, false)
+	w.cycle()
+	w.edit("HR", "p1", "employee", "name=x")
+	var results []string
+	w.systems["HR"].OnCall(func(call agenttest.Call) {
+		if call != agenttest.CallOpenImport {
+			return
+		}
+		for _, profile := range []string{"delta-sync", "full-import-delta-sync", "full-import"} {
+			_, err := w.engine.Run(t.Context(), "Portal", profile, engine.Cause{}, nil)
+			results = append(results, fmt.Sprint(profile, ": ", err))
+		}
+	})
+	r := w.run("HR", "full-import-full-sync")
+	w.systems["HR"].OnCall(nil)
+	want := []string{
+		"delta-sync: another run is active: a synchronization",
+		"full-import-delta-sync: another run is active: a synchronization",
+		"full-import: <nil>",
+	}
+	if diff := cmp.Diff(want, results); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if len(r.Steps) != 1 || r.Steps[0].Staging["stage-add"] != 1 || r.Steps[0].Inbound["disconnector-projected-flow"] != 1 {
+		t.Errorf("the step:\n%s", showRecord(r))
+	}
+}
+
+// TestUnknownPartition: a step that names a partition which the system does not
+// have is a mistake of the configuration, with its place; a system that does not
+// answer is none.
+func TestUnknownPartition(t *testing.T) {
+	const text = `
+agents:
+  AD:
+    type: memory
+    names: ldap
+    partitions: {north: DC=north}
+    objects: {user: {anchor: [guid]}}
+    profiles:
+      a: [{type: full-import, partition: north}]
+`
+	w := newWorld(t, text)
+	w.load(strings.Replace(text, "partition: north", "partition: nort", 1))
+	err := w.tryOpen(w.state)
+	const want = `/world/metasync.yaml:9:42: unknown-partition: agent "AD": run profile "a": there is no partition "nort"`
+	if err == nil || err.Error() != want {
+		t.Errorf("got %v\nwant %s", err, want)
+	}
+	if hint := fault.All(err); len(hint) != 1 || hint[0].Hint != `did you mean "north"?` {
+		t.Errorf("hints: %+v", hint)
+	}
+	w.systems["AD"].FailCall(agenttest.CallPartitions, 1, fault.New("stopped-connectivity", "as the test wants it"))
+	if err := w.tryOpen(w.state); err != nil {
+		t.Errorf("a system that does not answer: %v", err)
+	}
 }
 
 // last returns the result of the last run of an agent.

@@ -72,6 +72,9 @@ func (a *app) printRecord(r *run.Record) error {
 		if step.Hint != "" {
 			fmt.Fprintf(w, "  hint: %s\n", oneLine(step.Hint))
 		}
+		if step.File != "" {
+			fmt.Fprintf(w, "  written: %d to %s\n", step.Written, a.place(step.File))
+		}
 		t := newTable(w)
 		for _, group := range counterGroups(step, counters[string]) {
 			t.row("  "+group.name, group.counts)

@@ -124,6 +124,16 @@ func (s Settings) steps(k key) []run.StepType {
 	return p.Parts()
 }
 
+// wholeSteps returns the same for a profile of which a run may stand for another
+// one, nothing for one that does its work in part or with a file.
+func (s Settings) wholeSteps(k key) []run.StepType {
+	a, _ := s.agent(k.agent)
+	if p, _ := a.profile(k.profile); p.IsWhole() {
+		return p.Parts()
+	}
+	return nil
+}
+
 // check returns an error for an agent or a profile that does not exist.
 func (s Settings) check(k key) error {
 	agent, ok := s.agent(k.agent)

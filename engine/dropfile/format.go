@@ -331,11 +331,17 @@ func (l *line) entry() (agent.Entry, error) {
 	if op != identity.Add && op != identity.None && op != identity.Update && op != identity.Delete {
 		return e, fmt.Errorf("%q is no operation of an entry", l.Op)
 	}
-	if e.Attributes, err = toAttributes(l.Attributes); err != nil {
+	var hidden, secret string
+	if e.Attributes, hidden, err = toAttributes(l.Attributes); err != nil {
 		return e, err
 	}
-	e.Changes, _, err = toChanges(l.Changes)
-	return e, err
+	if e.Changes, secret, err = toChanges(l.Changes); err != nil {
+		return e, err
+	}
+	if secret = cmp.Or(hidden, secret); secret != "" {
+		return e, fmt.Errorf("an import cannot do without the value of %q", secret)
+	}
+	return e, nil
 }
 
 // change returns the change, and the first attribute that it changes to what the
@@ -349,29 +355,31 @@ func (l *line) change() (c agent.Change, secret string, err error) {
 	if err != nil {
 		return c, "", err
 	}
-	if op != identity.Add && op != identity.Update && op != identity.Delete && op != identity.DeleteAdd {
+	if op == identity.None {
 		return c, "", fmt.Errorf("%q is no operation of a change", l.Op)
 	}
 	if c.Changes, secret, err = toChanges(l.Changes); err != nil {
 		return c, "", err
 	}
-	c.Image, err = toAttributes(l.Attributes)
+	c.Image, _, err = toAttributes(l.Attributes)
 	return c, secret, err
 }
 
-// toAttributes leaves out what the file does not tell.
-func toAttributes(list []attribute) (identity.Attributes, error) {
+// toAttributes leaves out what the file does not tell, and names the first of that.
+func toAttributes(list []attribute) (attributes identity.Attributes, secret string, err error) {
 	var out []identity.Attribute
 	for _, a := range list {
-		values, secret := toValues(a.Values)
+		values, hidden := toValues(a.Values)
 		if a.Op != "" || len(a.Removed) > 0 || len(a.Values) == 0 || a.Name == "" {
-			return nil, fmt.Errorf("%q is no attribute with values", a.Name)
+			return nil, "", fmt.Errorf("%q is no attribute with values", a.Name)
 		}
-		if !secret {
-			out = append(out, identity.Attribute{Name: string(a.Name), Values: values})
+		if hidden {
+			secret = cmp.Or(secret, string(a.Name))
+			continue
 		}
+		out = append(out, identity.Attribute{Name: string(a.Name), Values: values})
 	}
-	return identity.SortAttributes(out), nil
+	return identity.SortAttributes(out), secret, nil
 }
 
 func toChanges(list []attribute) (out []identity.Change, secret string, err error) {

@@ -69,7 +69,7 @@ func (x *export) beginResume() (some bool, err error) {
 			return false, errors.Join(err, file.Close())
 		}
 		x.total++
-		if change.Op != identity.Add && change.Op != identity.Update {
+		if deletesObject(change.Op) {
 			deletes++
 		}
 	}
@@ -217,7 +217,7 @@ func (x *export) markResumed(tx *space.Tx, r *resumed) error {
 	if err != nil || c == nil {
 		return err
 	}
-	if deletes := r.change.Op == identity.Delete || r.change.Op == identity.DeleteAdd; deletes && !isDoomed(c) {
+	if deletesObject(r.change.Op) && !isDoomed(c) {
 		r.refuse = fault.New("unexpected-error", "the file deletes an object that is to stay")
 		r.refuse.Hint = "it was to be deleted when the file was written"
 		return nil
@@ -245,10 +245,14 @@ func (x *export) objectOf(tx *space.Tx, c agent.Change) (identity.ID, error) {
 	return tx.ByDN(x.agent.Name, c.DN)
 }
 
+func deletesObject(op identity.Operation) bool {
+	return op == identity.Delete || op == identity.DeleteAdd
+}
+
 // isDoomed reports whether an object is to be deleted, or was sent to be.
 func isDoomed(c *space.Connector) bool {
 	for _, d := range []*identity.Delta{c.Unapplied, c.Exported} {
-		if d != nil && (d.Op == identity.Delete || d.Op == identity.DeleteAdd) {
+		if d != nil && deletesObject(d.Op) {
 			return true
 		}
 	}

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"slices"
 	"time"
 
 	"github.com/metasync/metasync/engine/fault"
@@ -110,11 +111,17 @@ func (p *Profile) Parts() []StepType {
 	return parts
 }
 
+// IsWhole reports whether the steps do all that their types say: they are
+// restricted to no part of the system and to no file.
+func (p *Profile) IsWhole() bool {
+	return !slices.ContainsFunc(p.Steps, func(s Step) bool { return !s.plain() })
+}
+
 // Operation returns the step type that the profile can stand for whenever its
 // agent needs that done: it consists of one such step, which is restricted to no
 // part of the system and to no file. Otherwise it returns "".
 func (p *Profile) Operation() StepType {
-	if len(p.Steps) != 1 || !p.Steps[0].plain() || len(p.Steps[0].Type.Parts()) > 1 {
+	if len(p.Steps) != 1 || !p.IsWhole() || len(p.Steps[0].Type.Parts()) > 1 {
 		return ""
 	}
 	return p.Steps[0].Type
