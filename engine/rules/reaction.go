@@ -80,20 +80,20 @@ func reaction(err error) error {
 	return named
 }
 
-// Flowed is the answer of a [Flower].
-type Flowed struct {
-	Values   []identity.Value
-	Declined bool
+// flowed is the answer of a [Flower].
+type flowed struct {
+	values   []identity.Value
+	declined bool
 }
 
-// CallFlow calls a flow of an extension like [Call]. [ErrDeclineMapping] is a
+// callFlow calls a flow of an extension like [Call]. [ErrDeclineMapping] is a
 // flow that declined.
-func CallFlow(ctx context.Context, flow Flower, source Entry) (flowed Flowed, err error) {
-	return Call(func() (Flowed, error) {
+func callFlow(ctx context.Context, flow Flower, source Entry) (flowed, error) {
+	return Call(func() (flowed, error) {
 		values, declined, err := flow(ctx, source)
 		if errors.Is(err, ErrDeclineMapping) {
-			return Flowed{Declined: true}, nil
+			return flowed{declined: true}, nil
 		}
-		return Flowed{values, declined}, err
+		return flowed{values, declined}, err
 	})
 }

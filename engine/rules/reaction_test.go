@@ -60,7 +60,7 @@ func TestCallFlowDeclines(t *testing.T) {
 	flow := func(context.Context, Entry) ([]identity.Value, bool, error) {
 		return []identity.Value{identity.String("x")}, false, fmt.Errorf("not today: %w", ErrDeclineMapping)
 	}
-	if got, err := CallFlow(t.Context(), flow, nil); err != nil || !got.Declined || got.Values != nil {
+	if got, err := callFlow(t.Context(), flow, nil); err != nil || !got.declined || got.values != nil {
 		t.Errorf("got %v, %v; want a flow that declined", got, err)
 	}
 }

@@ -1,10 +1,12 @@
 package run
 
 import (
+	"errors"
 	"slices"
 
 	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/engine/identity"
+	"github.com/metasync/metasync/engine/rules"
 	"github.com/metasync/metasync/engine/space"
 	"github.com/metasync/metasync/engine/sync"
 )
@@ -75,6 +77,9 @@ func (x *synchronization) all(full bool) error {
 	if err := x.retries(); err != nil {
 		return err
 	}
+	if x.terminated != nil {
+		return x.terminated
+	}
 	if x.stopped {
 		x.report.Result = StoppedErrorLimit
 	}
@@ -103,13 +108,15 @@ type synchronization struct {
 	processed int
 	total     int
 	stopped   bool
+
+	terminated error // an extension ended the run
 }
 
 // walk calls visit for the objects that next lists, many to a transaction.
 func (x *synchronization) walk(next func(tx *space.Tx, after identity.ID, limit int) ([]identity.ID, error), visit func(*space.Tx, identity.ID) error) error {
 	after := identity.ID(0)
 	return x.batches(func(tx *space.Tx) (more bool, err error) {
-		if err := x.ctx.Err(); err != nil {
+		if err := x.ctx.Err(); err != nil || x.stopped {
 			return false, err
 		}
 		ids, err := next(tx, after, syncBatchObjects)
@@ -152,13 +159,23 @@ func (x *synchronization) ordinary(tx *space.Tx, id identity.ID) error {
 func (x *synchronization) object(tx *space.Tx, id identity.ID) error {
 	result, err := x.sync.Connector(tx, id, x.mode)
 	if err != nil {
-		return err
+		return x.end(err)
 	}
 	x.processed++
 	if result.Inbound != "" {
 		x.report.Inbound[result.Inbound]++
 	}
 	return x.record(tx, id, result)
+}
+
+// end ends the step if an extension wants that: what was done until then stays
+// done. Any other error is returned.
+func (x *synchronization) end(err error) error {
+	if !errors.Is(err, rules.ErrTerminateRun) {
+		return err
+	}
+	x.stopped, x.terminated = true, err
+	return nil
 }
 
 func (x *synchronization) record(tx *space.Tx, id identity.ID, result sync.Result) error {
@@ -205,7 +222,7 @@ func (x *synchronization) retries() error {
 			x.processed++
 			result, err := x.sync.Connector(tx, id, sync.Delta)
 			if err != nil {
-				return err
+				return x.end(err)
 			}
 			return x.record(tx, id, result)
 		})
@@ -221,10 +238,17 @@ func (x *synchronization) retries() error {
 			retryObjects++
 			result, err := x.sync.Object(tx, id)
 			if err != nil {
-				return err
+				return x.end(err)
 			}
-			failed[id] = result.Err != nil
-			return x.record(tx, id, result)
+			x.report.countOutbound(result.Outbound)
+			if result.Err != nil {
+				failed[id] = true
+				e := x.errorRecord(result.Err)
+				e.Object = id
+				x.report.add(&x.report.RetryErrors, e)
+				x.stopped = x.report.tooManyErrors()
+			}
+			return nil
 		})
 		if err != nil || x.processed == before && retryObjects == 0 {
 			return err
