@@ -14,6 +14,7 @@ import (
 // extensions are the rules extensions that scenarios name.
 var extensions = map[string]func() rules.Functions{
 	"accounts": accounts,
+	"badges":   badges,
 }
 
 // accounts is an extension that manages the accounts of persons in the agent
@@ -113,6 +114,40 @@ func provision(_ context.Context, person rules.ProvisioningEntry) error {
 	agentOf, at := person.Contributor("employeeID")
 	initial = initial.Set("origin", identity.String(agentOf+" "+at.Format(time.DateOnly)))
 	return person.NewConnector(agent, objectType, dn, initial)
+}
+
+// badges gives every person a badge in a system whose objects are named by their
+// anchor, in the way that the person's attribute "way" says.
+func badges() rules.Functions {
+	return rules.Functions{Version: "badges", Metaverse: map[string]rules.MetaverseExtension{"person": {
+		Provision: func(_ context.Context, person rules.ProvisioningEntry) error {
+			number := text(person, "employeeID")
+			initial := func(site, number string) identity.Attributes {
+				return identity.Attributes{}.Set("site", identity.String(site)).Set("number", identity.String(number))
+			}
+			own, err := person.Connectors("Door")
+			if err != nil {
+				return err
+			}
+			switch text(person, "way") {
+			case "by name":
+				return person.NewConnector("Door", "badge", number, nil)
+			case "by number":
+				return person.NewConnector("Door", "badge", number, identity.Attributes{}.Set("number", identity.String("x")))
+			case "two parts":
+				return person.NewConnector("Door", "pass", "north+"+number, initial("north", number))
+			case "one part":
+				return person.NewConnector("Door", "pass", "north+"+number, identity.Attributes{}.Set("site", identity.String("north")))
+			case "nameless":
+				return person.NewConnector("Door", "pass", "", initial("north", number))
+			case "rename":
+				return person.Rename(own[0].ID(), "new")
+			case "boss":
+				return person.NewConnector("Door", "badge", number, identity.Attributes{}.Set("owner", person.Get("boss")...))
+			}
+			return nil
+		},
+	}}}
 }
 
 // text returns the value of a single-valued attribute, "" if it is absent.

@@ -85,6 +85,7 @@ func (c *compiler) outbound(r Rule, t *Type, object *ObjectRules, agent *AgentRu
 				continue
 			}
 			rule.Tests = append(rule.Tests, flow)
+			object.Tested = true
 		}
 		if f.Target == DNAttribute && object.Type.Attribute(DNAttribute) == nil {
 			rule.DN = flow

@@ -124,6 +124,9 @@ type ObjectRules struct {
 
 	// Managed holds the attributes that outbound rules give a value.
 	Managed map[string]bool
+
+	// Tested: an outbound rule has existence tests for these objects.
+	Tested bool
 }
 
 // An InboundRule is the inbound half of a rule.

@@ -86,7 +86,8 @@ func (o *outbound) exists(c *space.Connector, image identity.Attributes, rule *r
 }
 
 // connectorsOf turns references to metaverse objects into those to their
-// connectors of an agent, as far as there are any; nobody waits for the others.
+// connectors of an agent. If one has none, there are no values, and the object is
+// looked at again when it gets one.
 func (o *outbound) connectorsOf(agent string, values []identity.Value) ([]identity.Value, error) {
 	out := make([]identity.Value, 0, len(values))
 	for _, v := range values {
@@ -99,7 +100,7 @@ func (o *outbound) connectorsOf(agent string, values []identity.Value) ([]identi
 			id = o.connectorOf(target, agent, "")
 		}
 		if id == 0 {
-			return nil, nil
+			return nil, o.tx.Await(v.Ref(), o.mv.ID)
 		}
 		out = append(out, identity.ReferenceTo(id))
 	}

@@ -72,9 +72,9 @@ type flowing struct {
 
 // concerned returns the rules that apply to a connector, the strongest first
 // (sync-engine §4.6): rules apply in the order of their dependencies, but their
-// flows win by precedence alone.
+// flows win by precedence alone. The list is good until the next call.
 func (o *outbound) concerned(c *space.Connector, agent string) []*rules.OutboundRule {
-	var out []*rules.OutboundRule
+	out := o.scratch[:0]
 	for _, rule := range o.applied {
 		if rule.Agent == agent && rule.Object.Name == c.ObjectType {
 			out = append(out, rule)
@@ -84,6 +84,7 @@ func (o *outbound) concerned(c *space.Connector, agent string) []*rules.Outbound
 	if !slices.IsSortedFunc(out, byRank) {
 		slices.SortFunc(out, byRank)
 	}
+	o.scratch = out
 	return out
 }
 
@@ -316,12 +317,12 @@ func (u *unit) stage(c *space.Connector, staged *identity.Delta, applied []strin
 		u.tx.PutConnector(c)
 	}
 	switch renamed := staged.IsRename(); {
-	case len(applied) == 0 && !changed:
-		// No outbound rule concerns the object.
 	case created && c.Provisioned && len(staged.Changes) > 0:
 		u.count(agent, ProvisionedAddFlow)
 	case created && c.Provisioned:
 		u.count(agent, ProvisionedAddNoFlow)
+	case len(applied) == 0 && !changed:
+		// No outbound rule concerns the object.
 	case renamed && changed && len(staged.Changes) > 0:
 		u.count(agent, ProvisionedRenameFlow)
 	case renamed && changed:

@@ -27,6 +27,7 @@ type outbound struct {
 	created []identity.ID         // connectors that were provisioned
 	renamed []renaming            // by the script
 	again   bool                  // provisioning changed what it depends on
+	scratch []*rules.OutboundRule // of concerned
 }
 
 // A renaming is a DN that a script gave to a connector.
@@ -243,7 +244,11 @@ func (o *outbound) take(c *space.Connector, rule string) error {
 
 // taken is the error for an object that is in the way of a new one.
 func taken(agent string, c *space.Connector) error {
-	err := fault.New("object-already-exists", "agent %q has a %s named %q already", agent, c.State, c.DN)
+	article := "a"
+	if c.State == space.ExplicitDisconnector || c.State == space.ExplicitConnector {
+		article = "an"
+	}
+	err := fault.New("object-already-exists", "agent %q has %s %s named %q already", agent, article, c.State, c.DN)
 	switch {
 	case vanishes(c):
 		err.Text += ": that it is deleted is not confirmed yet"

@@ -41,6 +41,9 @@ func (e *provisioningEntry) NewConnector(agent, objectType, dn string, initial i
 		return fault.New("object-already-exists", "the object has the %q %q of agent %q already; rename it instead", objectType, c.DN, agent)
 	}
 	attributes, err := o.initial(agent, object.Type, initial)
+	if err == nil && a.AnchorIsDN {
+		attributes, err = anchored(attributes, object.Type, dn)
+	}
 	if err != nil {
 		return err
 	}
@@ -97,6 +100,31 @@ func (o *outbound) initial(agent string, t *identity.ObjectType, initial identit
 	return out, nil
 }
 
+// anchored completes and checks the anchor attributes of a new object in a system
+// where they are its name.
+func anchored(attributes identity.Attributes, t *identity.ObjectType, dn string) (identity.Attributes, error) {
+	if len(t.Anchor) == 1 && attributes.Get(t.Anchor[0]) == nil {
+		anchor := t.Attribute(t.Anchor[0])
+		v, err := identity.ParseValue(anchor.Type, dn)
+		if err != nil {
+			return nil, fault.Wrap("invalid-dn", err)
+		}
+		return attributes.Set(anchor.Name, v), nil
+	}
+	parts := make([]string, len(t.Anchor))
+	for i, name := range t.Anchor {
+		values := attributes.Get(name)
+		if len(values) != 1 {
+			return nil, fault.New("missing-anchor-component", "a new %q needs one value of %q", t.Name, name)
+		}
+		parts[i] = values[0].Text()
+	}
+	if anchor := identity.JoinAnchor(parts...); anchor != dn {
+		return nil, fault.New("invalid-dn", "a new %q is named %q, but its anchor is %q", t.Name, dn, anchor)
+	}
+	return attributes, nil
+}
+
 // own returns a connector of the object.
 func (e *provisioningEntry) own(id identity.ID) (*space.Connector, error) {
 	c, err := e.o.tx.Connector(id)
@@ -107,13 +135,16 @@ func (e *provisioningEntry) own(id identity.ID) (*space.Connector, error) {
 }
 
 // Rename implements [rules.ProvisioningEntry]. The name that a script gives is
-// stronger than that of a rule.
+// stronger than that of a rule. Where the anchor is the name, it is an error.
 func (e *provisioningEntry) Rename(connector identity.ID, dn string) error {
 	c, err := e.own(connector)
 	if err != nil {
 		return err
 	}
 	agent := e.o.space.AgentOf(c.ID)
+	if a := e.o.rules.Agent(agent); a == nil || a.AnchorIsDN {
+		return fault.New("modify-naming-attribute", "%q of agent %q is named by its anchor: only a flow into that renames it", c.DN, agent)
+	}
 	if dn == "" {
 		return fault.New("invalid-dn", "%q of agent %q cannot be without a name", c.DN, agent)
 	}
