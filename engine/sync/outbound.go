@@ -220,7 +220,7 @@ func (o *outbound) create(agent, objectType, dn, rule string) (added bool, err e
 	c.ObjectType, c.DN, c.Provisioned = objectType, dn, true
 	c.Unapplied = &identity.Delta{Op: identity.Add, ObjectType: objectType, DN: dn}
 	o.created = append(o.created, c.ID)
-	return true, o.connect(c, o.mv, rule, space.ByProvisioning)
+	return true, o.link(c, rule, space.ByProvisioning)
 }
 
 // joinable reports whether provisioning may take an object instead of creating
@@ -236,10 +236,23 @@ func joinable(c *space.Connector) bool {
 func (o *outbound) take(c *space.Connector, rule string) error {
 	o.created = append(o.created, c.ID)
 	if c.State == space.Disconnector {
-		return o.connect(c, o.mv, rule, space.ByJoin)
+		return o.link(c, rule, space.ByJoin)
 	}
 	c.Unapplied, c.ExportError = nil, nil
-	return o.connect(c, o.mv, rule, space.ByProvisioning)
+	return o.link(c, rule, space.ByProvisioning)
+}
+
+// link connects the object. References to an object with several connectors of
+// one agent have no meaning there: whoever has one is looked at again.
+func (o *outbound) link(c *space.Connector, rule string, by space.Lineage) error {
+	if err := o.connect(c, o.mv, rule, by); err != nil || o.connectors(o.mv, c.ID.Space()) < 2 {
+		return err
+	}
+	owners, err := o.tx.Referrers(o.mv.ID)
+	if err != nil {
+		return err
+	}
+	return o.retryObjects(owners)
 }
 
 // taken is the error for an object that is in the way of a new one.

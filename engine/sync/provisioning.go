@@ -1,6 +1,8 @@
 package sync
 
 import (
+	"slices"
+
 	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/engine/identity"
 	"github.com/metasync/metasync/engine/rules"
@@ -88,7 +90,7 @@ func (o *outbound) initial(agent string, t *identity.ObjectType, initial identit
 			err.Attribute = attribute.Name
 			return nil, err
 		}
-		values, err := convert(schema.Type, schema.Multi, identity.Normalize(attribute.Values))
+		values, err := convert(schema.Type, schema.Multi, identity.Normalize(slices.Clone(attribute.All())))
 		if err == nil && schema.Type == identity.TypeReference {
 			values, err = o.outboundReferences(o.mv, agent, values)
 		}
