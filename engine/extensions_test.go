@@ -150,6 +150,38 @@ func badges() rules.Functions {
 	}}}
 }
 
+// directory is an extension that provisions the office's directory as its rules
+// would.
+func directory() rules.Functions {
+	put := func(mv rules.ProvisioningEntry, objectType, dn string, wanted bool) error {
+		own, err := mv.Connectors("Directory")
+		number := text(mv, "number")
+		switch {
+		case err != nil:
+			return err
+		case !wanted && len(own) > 0:
+			return mv.Disconnect(own[0].ID())
+		case !wanted:
+			return nil
+		case len(own) == 0 && number == "":
+			return fmt.Errorf("nobody knows the number: %w", rules.ErrUnexpectedData)
+		case len(own) == 0:
+			return mv.NewConnector("Directory", objectType, dn, identity.Attributes{}.Set("number", identity.String(number)))
+		case number != "" && own[0].DN() != dn:
+			return mv.Rename(own[0].ID(), dn)
+		}
+		return nil
+	}
+	return rules.Functions{Version: "directory", Metaverse: map[string]rules.MetaverseExtension{
+		"person": {Provision: func(_ context.Context, mv rules.ProvisioningEntry) error {
+			return put(mv, "user", "CN="+text(mv, "number")+" "+text(mv, "name"), text(mv, "kind") != "external")
+		}},
+		"group": {Provision: func(_ context.Context, mv rules.ProvisioningEntry) error {
+			return put(mv, "group", "CN=group "+text(mv, "number"), true)
+		}},
+	}}
+}
+
 // text returns the value of a single-valued attribute, "" if it is absent.
 func text(e rules.Entry, attribute string) string {
 	if values := e.Get(attribute); len(values) == 1 {
