@@ -74,7 +74,7 @@ type flowing struct {
 // (sync-engine §4.6): rules apply in the order of their dependencies, but their
 // flows win by precedence alone. The list is good until the next call.
 func (o *outbound) concerned(c *space.Connector, agent string) []*rules.OutboundRule {
-	out := o.scratch[:0]
+	out := o.room.concerned[:0]
 	for _, rule := range o.applied {
 		if rule.Agent == agent && rule.Object.Name == c.ObjectType {
 			out = append(out, rule)
@@ -84,7 +84,7 @@ func (o *outbound) concerned(c *space.Connector, agent string) []*rules.Outbound
 	if !slices.IsSortedFunc(out, byRank) {
 		slices.SortFunc(out, byRank)
 	}
-	o.scratch = out
+	o.room.concerned = out
 	return out
 }
 
@@ -354,7 +354,9 @@ func (u *unit) notReimported(c *space.Connector) {
 	if c.Exported.Op == identity.Add {
 		c.Provisioned = true
 		if c.LinkRule == "" && c.Unapplied == nil {
-			c.Unapplied = c.Exported // nobody else knows what the script gave it
+			// Nobody else knows what the script gave it. This is no whole delta:
+			// export flow puts one in its place, as a change.
+			c.Unapplied = &identity.Delta{Op: identity.Add, Changes: c.Exported.Changes}
 		}
 	}
 	c.Exported, c.Batch = nil, 0

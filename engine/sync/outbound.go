@@ -27,7 +27,11 @@ type outbound struct {
 	created []identity.ID         // connectors that were provisioned
 	renamed []renaming            // by the script
 	again   bool                  // provisioning changed what it depends on
-	scratch []*rules.OutboundRule // of concerned
+}
+
+// room is kept from one outbound phase to the next. They do not nest.
+type room struct {
+	applied, concerned []*rules.OutboundRule
 }
 
 // A renaming is a DN that a script gave to a connector.
@@ -47,10 +51,11 @@ func (u *unit) outbound(mv *space.Object) error {
 	if err := u.tx.DoneObject(mv.ID); err != nil {
 		return err
 	}
-	o := &outbound{unit: u, mv: mv, t: t, view: objectView{mv}, applied: make([]*rules.OutboundRule, 0, len(t.Outbound))}
+	o := &outbound{unit: u, mv: mv, t: t, view: objectView{mv}, applied: u.room.applied}
 	if err := o.provision(); err != nil {
 		return err
 	}
+	u.room.applied = o.applied[:0]
 	if len(mv.Connectors) == 0 {
 		return within(u.deleteObject(mv), stepDeletion, "", "")
 	}

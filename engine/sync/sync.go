@@ -21,6 +21,7 @@ type Synchronizer struct {
 	ctx     context.Context // of the run, for the functions of scripts
 	now     time.Time
 	evalCtx expr.Context
+	room    room
 }
 
 // New returns a synchronizer. ctx ends calls of script functions; now is the
