@@ -241,7 +241,7 @@ func naming(a *run.Agent) space.Naming {
 	capabilities := a.Agent.Capabilities()
 	n := space.Naming{AnchorIsDN: capabilities.AnchorIsDN}
 	if capabilities.LDAPNames {
-		n.Fold = foldDN
+		n.Fold, n.Container = foldDN, containerDN
 	}
 	return n
 }
@@ -251,7 +251,16 @@ func foldDN(dn string) string {
 	if err != nil {
 		return identity.Fold(dn)
 	}
-	return parsed.Fold()
+	return parsed.FoldFromRoot()
+}
+
+// containerDN is what foldDN gives for everything below a DN begins with.
+func containerDN(dn string) string {
+	parsed, err := identity.ParseDN(dn)
+	if err != nil || len(parsed) == 0 {
+		return ""
+	}
+	return parsed.FoldFromRoot() + ","
 }
 
 // ErrNotConfigured is returned for runs before the first [Engine.Configure].

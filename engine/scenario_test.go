@@ -18,6 +18,7 @@ import (
 	"github.com/metasync/metasync/engine/agent/agenttest"
 	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/engine/identity"
+	"github.com/metasync/metasync/engine/rules"
 )
 
 var update = flag.Bool("update", false, "write what happens into the scenarios")
@@ -25,7 +26,8 @@ var update = flag.Bool("update", false, "write what happens into the scenarios")
 // TestScenarios carries out testdata/*.txtar. A scenario is a configuration and
 // a transcript: lines that begin with > are commands, what follows is what they
 // show, # begins a comment. After every command the store is checked. Nothing may
-// depend on how references are stored, so each is told twice.
+// depend on how references are stored, so each is told twice. A section named
+// extension names one of the extensions of the test.
 //
 //	put SYSTEM KEY ATTRIBUTE=VALUE...   create or replace an object; type= and dn= name it
 //	set SYSTEM KEY ATTRIBUTE=VALUE...   change an object; no value removes the attribute
@@ -77,7 +79,14 @@ func scenario(t *testing.T, file string, edges int) {
 	for name, text := range s.sections {
 		s.sections[name] = strings.ReplaceAll(text, "$DIR", s.dir)
 	}
-	s.world = newWorld(t, s.sections["config"])
+	functions := rules.Functions{}
+	if name := strings.TrimSpace(s.sections["extension"]); name != "" {
+		if extensions[name] == nil {
+			t.Fatalf("there is no extension %q", name)
+		}
+		functions = extensions[name]()
+	}
+	s.world = newExtendedWorld(t, s.sections["config"], functions)
 	if edges > 0 {
 		s.keepEdges(edges)
 	}

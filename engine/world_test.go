@@ -34,13 +34,21 @@ type world struct {
 	edges   int // see space.Space.KeepEdges; 0 is the default
 
 	mirror *world // to which everything happens as well
+
+	functions rules.Functions
 }
 
 // newWorld returns a world that a configuration describes.
 func newWorld(t testing.TB, configuration string) *world {
 	t.Helper()
+	return newExtendedWorld(t, configuration, rules.Functions{})
+}
+
+// newExtendedWorld returns a world with rules extensions.
+func newExtendedWorld(t testing.TB, configuration string, functions rules.Functions) *world {
+	t.Helper()
 	w := &world{
-		t: t, state: store.NewMemory(), history: store.NewMemory(),
+		functions: functions, t: t, state: store.NewMemory(), history: store.NewMemory(),
 		now: time.Date(2026, 1, 5, 2, 0, 0, 0, time.UTC), systems: map[string]*system{},
 	}
 	w.load(configuration)
@@ -103,7 +111,7 @@ func (w *world) tryOpen(state store.Store) error {
 			Name: a.Name, Agent: opened, Objects: a.Objects, Profiles: withCombined(a.Profiles), Thresholds: a.Thresholds,
 		})
 	}
-	if _, err := e.Configure(w.t.Context(), definition, rules.Functions{}); err != nil {
+	if _, err := e.Configure(w.t.Context(), definition, w.functions); err != nil {
 		return err
 	}
 	w.engine = e
@@ -291,6 +299,7 @@ func (w *world) showConnector(tx *space.Tx, c *space.Connector) string {
 	}{
 		{c.NotReimported, "not reimported"},
 		{c.RetryReferences, "retries references"},
+		{len(c.Detected) > 0, fmt.Sprintf("detected %q", c.Detected)},
 		{c.Attempts > 0, fmt.Sprintf("%d attempts", c.Attempts)},
 	} {
 		if flag.on {
@@ -346,13 +355,17 @@ func showRecord(r *engine.Record) string {
 				fmt.Fprintf(&b, "  to %s%s\n", name, counters)
 			}
 		}
-		for _, e := range slices.Concat(s.DiscoveryErrors, s.SyncErrors, s.ExportErrors) {
+		for _, e := range slices.Concat(s.DiscoveryErrors, s.SyncErrors, s.RetryErrors, s.ExportErrors) {
 			kind := "error"
 			if e.Warning {
 				kind = "warning"
 			}
 			fmt.Fprintf(&b, "  %s %s", kind, e.Type)
-			for _, part := range []string{cmp.Or(e.DN, e.Anchor), e.Rule, e.Attribute} {
+			object := cmp.Or(e.DN, e.Anchor)
+			if e.Object != 0 {
+				object = fmt.Sprintf("#%d", e.Object.Sequence())
+			}
+			for _, part := range []string{object, e.Rule, e.Attribute} {
 				if part != "" {
 					fmt.Fprintf(&b, " %q", part)
 				}

@@ -20,6 +20,7 @@ type agentKeys struct {
 	Filter      named[filter]  `yaml:"filter" doc:"Connector filter by object type: an object for which one of the lists holds stays out of the metaverse."`
 	Deprovision deprovision    `yaml:"deprovision" default:"disconnect" doc:"What becomes of an object whose link is cut by a rule, or whose metaverse object is deleted: disconnect, explicit-disconnect, delete, or {script: true}."`
 	Recall      bool           `yaml:"recall" default:"true" doc:"Whether the values that an object contributed go when it is disconnected."`
+	Parents     bool           `yaml:"requireParent" default:"false" doc:"Whether rules create and rename objects only in containers that the connector space has. For systems with LDAP names whose containers are imported; otherwise the system itself refuses."`
 	Thresholds  thresholds     `yaml:"thresholds" doc:"What a step may do before it is held or stopped."`
 	Import      importSchedule `yaml:"import" default:"auto" doc:"When to import: auto, off, or a length of time between two imports."`
 	Export      string         `yaml:"export" oneof:"auto off" default:"auto" doc:"Whether the scheduler exports what is pending; off leaves it to manual runs."`
@@ -140,7 +141,9 @@ func (a *agentForm) schema(g *generator) *jsonschema.Schema {
 
 // rule returns what the rules must know of the agent.
 func (a *agentForm) rule(name string, at fault.Position) rules.Agent {
-	out := rules.Agent{Name: name, Deprovision: rules.Deprovision(a.Deprovision), NoRecall: !a.Recall, Position: at}
+	out := rules.Agent{
+		Name: name, Deprovision: rules.Deprovision(a.Deprovision), NoRecall: !a.Recall, RequireParent: a.Parents, Position: at,
+	}
 	for _, e := range a.Filter {
 		if len(e.value) == 0 {
 			continue

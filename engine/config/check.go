@@ -16,7 +16,7 @@ func (l *loader) build(k *keys) *Config {
 	c := &Config{
 		State: string(k.State), Scripts: string(k.Scripts),
 		Autosync: k.Autosync.Autosync, History: k.History, Scripting: k.Scripting,
-		Model: rules.Model{Dialect: k.Dialect},
+		Model: rules.Model{Dialect: k.Dialect, Provisioning: rules.Provisioning(k.Provision)},
 	}
 	if len(k.Agents) == 0 {
 		l.fail(fault.Position{File: l.name, Line: 1, Column: 1}, "the configuration has no agents")

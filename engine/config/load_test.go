@@ -56,7 +56,7 @@ func same(t *testing.T, want, got any) {
 func TestModel(t *testing.T) {
 	str := identity.TypeString
 	want := rules.Model{
-		Dialect: "fim",
+		Dialect: "fim", Provisioning: rules.ByBoth,
 		Types: []rules.MetaverseType{{
 			Name: "person",
 			Attributes: []rules.MetaverseAttribute{
@@ -184,7 +184,7 @@ func TestAgents(t *testing.T) {
 	same(t, want, got.Agents)
 	same(t, []rules.Agent{
 		{
-			Name: "HR", Deprovision: rules.DeprovisionScript, NoRecall: true,
+			Name: "HR", Deprovision: rules.DeprovisionScript, NoRecall: true, RequireParent: true,
 			Filter: map[string]rules.Scope{"employee": {
 				{{Attribute: "status", Operator: "equal", Value: "test"}, {Attribute: "level", Operator: "less-than", Value: "3"}},
 				{{Attribute: "left", Operator: "is-not-null"}},
@@ -247,7 +247,7 @@ func TestDefaults(t *testing.T) {
 	want := &config.Config{
 		File: in("metasync.yaml"), Dir: folder, Files: []string{in("metasync.yaml")},
 		State: in(".metasync"), Scripts: in("scripts"),
-		Model: rules.Model{Dialect: "fim", Agents: []rules.Agent{{Name: "HR", Deprovision: rules.Disconnect}}},
+		Model: rules.Model{Dialect: "fim", Provisioning: rules.ByBoth, Agents: []rules.Agent{{Name: "HR", Deprovision: rules.Disconnect}}},
 		Agents: []config.Agent{{
 			Name: "HR", Kind: &agent.Kind{Name: "csv"}, Settings: &csvSettings{File: agent.Path(in("hr.csv")), Connections: 1},
 			Profiles:   run.DefaultProfiles(),

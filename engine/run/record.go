@@ -6,6 +6,7 @@ import (
 
 	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/engine/identity"
+	"github.com/metasync/metasync/engine/rules"
 	"github.com/metasync/metasync/engine/space"
 	"github.com/metasync/metasync/engine/sync"
 )
@@ -29,6 +30,7 @@ const (
 	StoppedDeletionLimit     Result = "stopped-deletion-limit"
 	StoppedTimeLimit         Result = "stopped-ma-extension-timeout"
 	StoppedServiceShutdown   Result = "stopped-service-shutdown"
+	StoppedByExtension       Result = rules.TerminatedByExtension
 	StoppedServer            Result = "stopped-server"
 	NoStartFullImport        Result = "no-start-full-import-required"
 	NoStartPartition         Result = "missing-partition-for-run-step"
@@ -109,6 +111,10 @@ type Report struct {
 	SyncErrors      []ErrorRecord `json:"synchronization-errors"`
 	ExportErrors    []ErrorRecord `json:"export-errors"`
 
+	// RetryErrors are those of metaverse objects that were synchronized outbound
+	// again (sync-engine §3.11).
+	RetryErrors []ErrorRecord `json:"mv-retry-errors,omitempty"`
+
 	// Counts of all errors; the lists hold the first maxListed.
 	errors, warnings int
 }
@@ -164,6 +170,7 @@ type ErrorRecord struct {
 	Type      string      `json:"error-type"`
 	Warning   bool        `json:"warning,omitempty"`
 	ID        identity.ID `json:"cs-guid,omitzero"`
+	Object    identity.ID `json:"mv-guid,omitzero"` // of an error on a metaverse object
 	DN        string      `json:"dn,omitempty"`
 	Anchor    string      `json:"anchor,omitempty"`
 	Attribute string      `json:"attribute-name,omitempty"`

@@ -119,6 +119,12 @@ func (x *staging) stageImage(tx *space.Tx, c *space.Connector, e *agent.Entry, i
 	if c.NotReimported {
 		digest = nil
 	}
+	if waiting && c.Link != 0 && x.env.Rules.Agent(x.agent.Name).Objects[c.ObjectType].Tested {
+		// What is confirmed is no news to synchronization, but to existence tests.
+		if err := tx.RetryObject(c.Link); err != nil {
+			return "", err
+		}
+	}
 	pending := &identity.Delta{Op: identity.Update, Changes: identity.Diff(c.Synchronized, image)}
 	switch {
 	case unsynchronized:

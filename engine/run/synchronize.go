@@ -1,10 +1,12 @@
 package run
 
 import (
+	"errors"
 	"slices"
 
 	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/engine/identity"
+	"github.com/metasync/metasync/engine/rules"
 	"github.com/metasync/metasync/engine/space"
 	"github.com/metasync/metasync/engine/sync"
 )
@@ -84,6 +86,9 @@ func (x *synchronization) all(full bool) error {
 	if err := x.retries(); err != nil {
 		return err
 	}
+	if x.terminated != nil {
+		return x.terminated
+	}
 	if cut && x.halt == "" {
 		x.tooMany()
 	}
@@ -105,12 +110,13 @@ func (s *step) rememberRules() error {
 // A synchronization is a step of synchronization while it runs.
 type synchronization struct {
 	*step
-	sync      *sync.Synchronizer
-	batches   func(fn func(*space.Tx) (more bool, err error)) error // as space.Space.Batches
-	mode      sync.Mode
-	deleted   []identity.ID // for later: objects that are gone, ordered
-	processed int
-	total     int
+	sync       *sync.Synchronizer
+	batches    func(fn func(*space.Tx) (more bool, err error)) error // as space.Space.Batches
+	mode       sync.Mode
+	deleted    []identity.ID // for later: objects that are gone, ordered
+	processed  int
+	total      int
+	terminated error // an extension ended the run
 }
 
 // walk calls visit for the objects that next lists, many to a transaction.
@@ -163,13 +169,23 @@ func (x *synchronization) ordinary(tx *space.Tx, id identity.ID) error {
 func (x *synchronization) object(tx *space.Tx, id identity.ID) error {
 	result, err := x.sync.Connector(tx, id, x.mode)
 	if err != nil {
-		return err
+		return x.end(err)
 	}
 	x.processed++
 	if result.Inbound != "" {
 		x.report.Inbound[result.Inbound]++
 	}
 	return x.record(tx, id, result)
+}
+
+// end ends the step if an extension wants that: what was done until then stays
+// done. Any other error is returned.
+func (x *synchronization) end(err error) error {
+	if !errors.Is(err, rules.ErrTerminateRun) {
+		return err
+	}
+	x.halt, x.terminated = rules.TerminatedByExtension, err
+	return nil
 }
 
 func (x *synchronization) record(tx *space.Tx, id identity.ID, result sync.Result) error {
@@ -215,7 +231,7 @@ func (x *synchronization) retries() error {
 			x.processed++
 			result, err := x.sync.Connector(tx, id, sync.Delta)
 			if err != nil {
-				return err
+				return x.end(err)
 			}
 			return x.record(tx, id, result)
 		})
@@ -231,10 +247,16 @@ func (x *synchronization) retries() error {
 			retryObjects++
 			result, err := x.sync.Object(tx, id)
 			if err != nil {
-				return err
+				return x.end(err)
 			}
-			failed[id] = result.Err != nil
-			return x.record(tx, id, result)
+			x.report.countOutbound(result.Outbound)
+			if result.Err != nil {
+				failed[id] = true
+				e := x.errorRecord(result.Err)
+				e.Object = id
+				x.report.add(&x.report.RetryErrors, e)
+			}
+			return nil
 		})
 		if err != nil || x.processed == before && retryObjects == 0 {
 			return err

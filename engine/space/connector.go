@@ -88,6 +88,11 @@ type Connector struct {
 	// last synchronized outbound, ordered.
 	Applied []string
 
+	// Detected names the outbound rules whose existence tests all hold for what
+	// was imported, ordered: the object is as if they had been applied
+	// (sync-engine §5.7).
+	Detected []string
+
 	// RetryReferences: a reference could not flow because its target was no
 	// connector, or stopped being one; the object is synchronized again.
 	RetryReferences bool
