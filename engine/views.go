@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/metasync/metasync/engine/identity"
+	"github.com/metasync/metasync/engine/run"
 	"github.com/metasync/metasync/engine/space"
 )
 
@@ -272,6 +273,7 @@ func (e *Engine) Statistics() (agents []Statistics, objects int, err error) {
 			}
 			s.Count["total-connector"] = s.Count["connector"] + s.Count["explicit-connector"]
 			s.Count["total-disconnector"] = s.Count["disconnector"] + s.Count["explicit-disconnector"] + s.Count["filtered-disconnector"]
+			s.Count["transient"] = run.Transients(tx, agent)
 			s.Count["all"] = s.Count["total-connector"] + s.Count["total-disconnector"] + s.Count["placeholder"]
 			agents = append(agents, s)
 		}

@@ -168,6 +168,9 @@ func (h *History) Prune(before time.Time, count int) (int, error) {
 		if !tooMany && !tooOld {
 			break
 		}
+		if err := h.remove(bucketDetails, binary.BigEndian.AppendUint64(nil, r.Run)); err != nil {
+			return removed, fmt.Errorf("prune run history: %w", err)
+		}
 		if err := h.store.Update(func(tx store.Tx) error { return tx.Delete(bucketRuns, runKey(r.Run)) }); err != nil {
 			return removed, fmt.Errorf("prune run history: %w", err)
 		}

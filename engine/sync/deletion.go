@@ -169,7 +169,7 @@ func (u *unit) deprovision(c *space.Connector, mv *space.Object, recall bool) er
 			return within(err, stepDeprovisioning, "", "")
 		}
 	}
-	u.count(name, ProvisionedDisconnect)
+	u.count(c, ProvisionedDisconnect)
 	c.Unapplied, c.ExportError = nil, nil
 	if c.Provisioned && c.Exported == nil {
 		return u.tx.RemoveConnector(c) // the system never heard of it
