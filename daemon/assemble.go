@@ -204,6 +204,16 @@ func Functions(ctx context.Context, o Options) (functions map[string]expr.Functi
 	return c.scripts.Functions(), c.scripts.Close, nil
 }
 
+// ConfiguredState returns the state folder that a configuration names, or what is
+// wrong with the configuration.
+func ConfiguredState(o Options) (string, error) {
+	cfg, err := config.Load(o.File, config.Options{Kinds: o.Kinds})
+	if err != nil {
+		return "", err
+	}
+	return cfg.State, nil
+}
+
 // StateFolder returns where the state of a configuration is kept, also if the
 // configuration cannot be loaded: then it is the default folder.
 func StateFolder(o Options) string {

@@ -265,7 +265,7 @@ func (d *details) delta(e *identity.Encoder, agentName, objectType string, delta
 		c := &delta.Changes[i]
 		e.Name(c.Name)
 		e.Byte(byte(c.Op))
-		if whole || d.env.secret(agentName, objectType, c.Name) {
+		if whole || d.env.Secret(agentName, objectType, c.Name) {
 			e.Values(nil)
 			e.Values(nil)
 			continue
@@ -279,8 +279,9 @@ func (d *details) delta(e *identity.Encoder, agentName, objectType string, delta
 	}
 }
 
-// secret reports whether the values of an attribute must not be kept or shown.
-func (env *Environment) secret(agentName, objectType, attribute string) bool {
+// Secret reports whether the values of an attribute must not be kept or shown:
+// those that cannot be read back from their system, such as passwords.
+func (env *Environment) Secret(agentName, objectType, attribute string) bool {
 	a := env.Agents[agentName]
 	if a == nil {
 		return false
