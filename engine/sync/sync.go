@@ -60,7 +60,21 @@ type Subject struct {
 }
 
 func subjectOf(c *space.Connector) Subject {
-	return Subject{c.ID, c.DN, c.Anchor, c.ObjectType, c.Synchronized, c.Import}
+	s := Subject{c.ID, c.DN, c.Anchor, c.ObjectType, c.Synchronized, c.Import}
+	if c.Import == nil || c.Import.Op != identity.Update {
+		return s
+	}
+	for i := range c.Import.Changes {
+		change := &c.Import.Changes[i]
+		if change.Op != identity.Delete && change.Op != identity.Replace {
+			continue
+		}
+		// Values that are kept elsewhere go from there with the synchronization.
+		if a := s.Synchronized.Find(change.Name); a != nil && a.Set != nil {
+			s.Synchronized = s.Synchronized.Clone().Set(change.Name, a.All()...)
+		}
+	}
+	return s
 }
 
 // An Outbound is one count of an outbound-flow counter.
