@@ -16,6 +16,7 @@ import (
 	"github.com/metasync/metasync/engine/expr"
 	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/engine/rules"
+	"github.com/metasync/metasync/engine/run"
 	"github.com/metasync/metasync/engine/store"
 	"github.com/metasync/metasync/scripting"
 	"github.com/metasync/metasync/triggers"
@@ -70,6 +71,7 @@ func fromFolder(ctx context.Context, l *scripting.Loader) (*scripting.Generation
 func (c *candidate) complete(log *slog.Logger) error {
 	c.definition.Model = c.config.Model
 	c.definition.Redact = func(text string) string { return config.Redact(c.config.Secrets, text) }
+	c.definition.Details = run.DetailOptions{Off: !c.config.History.Details, Limit: c.config.History.DetailsLimit}
 	c.functions = rules.Functions{ByName: c.scripts.Functions(), Version: c.scripts.ID()}
 	c.triggers = slices.Clone(c.scripts.Triggers())
 	var problems []error
@@ -200,6 +202,16 @@ func Functions(ctx context.Context, o Options) (functions map[string]expr.Functi
 		return nil, nil, err
 	}
 	return c.scripts.Functions(), c.scripts.Close, nil
+}
+
+// ConfiguredState returns the state folder that a configuration names, or what is
+// wrong with the configuration.
+func ConfiguredState(o Options) (string, error) {
+	cfg, err := config.Load(o.File, config.Options{Kinds: o.Kinds})
+	if err != nil {
+		return "", err
+	}
+	return cfg.State, nil
 }
 
 // StateFolder returns where the state of a configuration is kept, also if the

@@ -87,6 +87,9 @@ func Open(ctx context.Context, o Options) (_ *Daemon, err error) {
 			err = errors.Join(err, d.state.Close())
 		}
 	}()
+	if err := removeLeftovers(folder); err != nil {
+		return nil, err
+	}
 	if d.history, err = store.OpenBolt(filepath.Join(folder, historyFile), store.BoltOptions{Log: o.Log}); err != nil {
 		return nil, err
 	}

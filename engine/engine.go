@@ -27,6 +27,9 @@ type Definition struct {
 
 	// Redact takes secrets out of the texts of run records; nil leaves them alone.
 	Redact func(text string) string
+
+	// Details says what is kept of the objects behind counters.
+	Details run.DetailOptions
 }
 
 // An Agent is a connected system and how it is run.
@@ -117,7 +120,7 @@ func (e *Engine) Check(ctx context.Context, d Definition, functions rules.Functi
 }
 
 func (e *Engine) compile(ctx context.Context, d Definition, functions rules.Functions) (env *environment, warnings []error, err error) {
-	env = &environment{Environment: run.Environment{Agents: map[string]*run.Agent{}, Redact: d.Redact}}
+	env = &environment{Environment: run.Environment{Agents: map[string]*run.Agent{}, Redact: d.Redact, Details: d.Details}}
 	d.Model.Agents = slices.Clone(d.Model.Agents)
 	var problems []error
 	for i := range d.Model.Agents {

@@ -101,7 +101,10 @@ func (w *world) tryOpen(state store.Store) error {
 	if w.edges > 0 {
 		e.Space().KeepEdges(w.edges)
 	}
-	definition := engine.Definition{Model: w.config.Model}
+	definition := engine.Definition{
+		Model:   w.config.Model,
+		Details: run.DetailOptions{Off: !w.config.History.Details, Limit: w.config.History.DetailsLimit},
+	}
 	for _, a := range w.config.Agents {
 		opened, err := a.Settings.Open(agent.Env{Name: a.Name, Objects: a.Objects})
 		if err != nil {

@@ -59,15 +59,25 @@ func (a *autosyncForm) schema(g *generator) *jsonschema.Schema { return g.object
 type History struct {
 	Keep  time.Duration `yaml:"keep" default:"30d" doc:"How long a run is kept."`
 	Count int           `yaml:"count" default:"0" doc:"How many runs are kept at most; 0 is any number."`
+
+	Details      bool `yaml:"details" default:"true" doc:"Whether the objects behind counters are kept with a run."`
+	DetailsLimit int  `yaml:"detailsLimit" default:"100000" doc:"Of how many objects at most, for each counter of a step."`
 }
 
 func (h *History) check(l *loader, n *node) {
 	if count := n.get("count"); count != nil && h.Count < 0 {
 		l.fail(count.at, "count must not be negative")
 	}
+	if limit := n.get("detailsLimit"); limit != nil && h.DetailsLimit < 1 {
+		e := l.fail(limit.at, "detailsLimit must be 1 at least")
+		e.Hint = "details: false keeps none"
+	}
 }
 
-func (h *History) refine(s *jsonschema.Schema) { s.Properties["count"].Minimum = ptr(0.0) }
+func (h *History) refine(s *jsonschema.Schema) {
+	s.Properties["count"].Minimum = ptr(0.0)
+	s.Properties["detailsLimit"].Minimum = ptr(1.0)
+}
 
 // Scripting is the configuration of the script host.
 type Scripting struct {

@@ -231,7 +231,7 @@ func TestOtherParts(t *testing.T) {
 		Mode: "exclusive", Stagger: 250 * time.Millisecond,
 		NeverTogether: [][]string{{"HR", "AD"}}, FullSyncOnRuleChange: "off",
 	}, got.Autosync)
-	same(t, config.History{Keep: 365 * 24 * time.Hour, Count: 100}, got.History)
+	same(t, config.History{Keep: 365 * 24 * time.Hour, Count: 100, DetailsLimit: 500}, got.History)
 	same(t, config.Scripting{Timeout: 2 * time.Second, Workers: 4}, got.Scripting)
 }
 
@@ -255,7 +255,7 @@ func TestDefaults(t *testing.T) {
 			Export:     true,
 		}},
 		Autosync:  config.Autosync{Mode: "overlap", FullSyncOnRuleChange: "auto"},
-		History:   config.History{Keep: 30 * 24 * time.Hour},
+		History:   config.History{Keep: 30 * 24 * time.Hour, Details: true, DetailsLimit: 100_000},
 		Scripting: config.Scripting{Timeout: time.Second},
 	}
 	same(t, want, load(t, "minimal.txtar"))

@@ -56,6 +56,7 @@ func (s *step) exportStep() error {
 	if err := stream.Close(s.ctx, agent.Completed); err != nil {
 		if x.allOrNothing {
 			clear(s.report.Exports)
+			s.details.drop(ExportCounters)
 		}
 		return err
 	}

@@ -116,6 +116,7 @@ func (x *export) settle(out []outgoing, changes []agent.Change, results []agent.
 			continue
 		}
 		x.report.Exports[exportCounter(out[i])]++
+		x.details.exported(exportCounter(out[i]), out[i].id, &changes[i], out[i].unapplied)
 		if n, learnt := x.learnt(out[i], changes[i], result); learnt {
 			x.named = append(x.named, n)
 		}
@@ -186,6 +187,7 @@ func (x *export) restore(tx *space.Tx, o outgoing, failure *fault.Error) error {
 	c.ExportError = stored
 	tx.PutConnector(c)
 	x.report.Exports[exportFailure]++
+	x.details.exportFailed(c, o.unapplied)
 	x.report.add(&x.report.ExportErrors, x.errorRecord(failure).of(c, stored))
 	return nil
 }

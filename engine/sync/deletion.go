@@ -202,7 +202,7 @@ func (u *unit) deprovision(c *space.Connector, mv *space.Object, recall bool) (r
 			return false, within(err, stepDeprovisioning, "", "")
 		}
 	}
-	u.count(name, ProvisionedDisconnect)
+	u.count(c, ProvisionedDisconnect)
 	c.Unapplied, c.ExportError = nil, nil
 	if unheard {
 		return recalled, u.tx.RemoveConnector(c)

@@ -37,12 +37,12 @@ func (o *outbound) detect(c *space.Connector, agent string) error {
 	}
 	for _, name := range detected {
 		if !slices.Contains(c.Detected, name) {
-			o.count(agent, DetectedRuleAdd)
+			o.count(c, DetectedRuleAdd)
 		}
 	}
 	for _, name := range c.Detected {
 		if !slices.Contains(detected, name) {
-			o.count(agent, DetectedRuleDelete)
+			o.count(c, DetectedRuleDelete)
 		}
 	}
 	c.Detected = detected

@@ -297,7 +297,6 @@ func (u *unit) precedent(mv *space.Object, flow *rules.OutboundFlow, agent strin
 
 // stage puts the delta in place of what was staged before.
 func (u *unit) stage(c *space.Connector, staged *identity.Delta, applied []string, created bool) {
-	agent := u.space.AgentOf(c.ID)
 	if staged.Op == identity.Update && staged.DN == "" && len(staged.Changes) == 0 {
 		staged = nil
 	}
@@ -318,19 +317,19 @@ func (u *unit) stage(c *space.Connector, staged *identity.Delta, applied []strin
 	}
 	switch renamed := staged.IsRename(); {
 	case created && c.Provisioned && len(staged.Changes) > 0:
-		u.count(agent, ProvisionedAddFlow)
+		u.count(c, ProvisionedAddFlow)
 	case created && c.Provisioned:
-		u.count(agent, ProvisionedAddNoFlow)
+		u.count(c, ProvisionedAddNoFlow)
 	case len(applied) == 0 && !changed:
 		// No outbound rule concerns the object.
 	case renamed && changed && len(staged.Changes) > 0:
-		u.count(agent, ProvisionedRenameFlow)
+		u.count(c, ProvisionedRenameFlow)
 	case renamed && changed:
-		u.count(agent, ProvisionedRenameOnly)
+		u.count(c, ProvisionedRenameOnly)
 	case changed && staged != nil:
-		u.count(agent, ConnectorFlow)
+		u.count(c, ConnectorFlow)
 	default:
-		u.count(agent, ConnectorNoFlow)
+		u.count(c, ConnectorNoFlow)
 	}
 }
 
