@@ -211,8 +211,18 @@ func (w *world) showMetaverse() string {
 			}
 			fmt.Fprintf(&b, "%s #%d:", o.Type, o.ID.Sequence())
 			for _, a := range o.Attributes {
-				by, _ := o.Contribution(a.Name)
-				fmt.Fprintf(&b, " %s=%s(%s)", a.Name, w.resolve(tx, a.All()), w.engine.Space().AgentOf(by.Connector))
+				var from []string
+				for _, c := range o.Contributed(a.Name) {
+					from = append(from, w.engine.Space().AgentOf(c.By.Connector))
+				}
+				if !slices.ContainsFunc(from, func(name string) bool { return name != from[0] }) {
+					from = from[:1]
+				}
+				fmt.Fprintf(&b, " %s=%s(%s)", a.Name, w.resolve(tx, a.All()), strings.Join(from, ";"))
+			}
+			for _, name := range o.Nulls() {
+				by, _ := o.Contribution(name)
+				fmt.Fprintf(&b, " no %s(%s)", name, w.engine.Space().AgentOf(by.Connector))
 			}
 			for _, id := range o.Connectors {
 				c, err := tx.Connector(id)

@@ -74,10 +74,8 @@ func (u *unit) disconnectInbound(c *space.Connector, state space.State, then fun
 	if err := u.unlink(c, mv, state); err != nil {
 		return false, err
 	}
-	if a := u.rules.Agent(agent); a == nil || a.Recall {
-		if err := u.recall(c, mv); err != nil {
-			return false, err
-		}
+	if err := u.recall(c, mv); err != nil {
+		return false, err
 	}
 	c.Unapplied, c.Exported, c.ExportError = nil, nil, nil
 	if err := then(); err != nil {
@@ -164,7 +162,7 @@ func (u *unit) deprovision(c *space.Connector, mv *space.Object, recall bool) er
 	if err := u.unlink(c, mv, space.Disconnector); err != nil {
 		return within(err, stepDeprovisioning, "", "")
 	}
-	if recall && agent != nil && agent.Recall {
+	if recall {
 		if err := u.recall(c, mv); err != nil {
 			return within(err, stepDeprovisioning, "", "")
 		}

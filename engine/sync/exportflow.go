@@ -39,7 +39,7 @@ func (u *unit) exportFlow(c *space.Connector, mv *space.Object, view objectView,
 			return err
 		}
 		for _, flow := range rule.Flows {
-			if decided[flow.Target] || flow.Initial && !creating {
+			if decided[flow.Target] || flow.Initial && !creating || !flow.Scope.Match(view) {
 				continue
 			}
 			if !u.precedent(mv, flow, agentName) {
@@ -60,7 +60,7 @@ func (u *unit) exportFlow(c *space.Connector, mv *space.Object, view objectView,
 			if declined {
 				continue
 			}
-			if len(values) == 0 && !flow.AllowNull {
+			if len(values) == 0 && !flow.AllowNull && !u.isEmptied(mv, flow) {
 				u.keep(c, staged, flow)
 				continue
 			}
@@ -176,6 +176,12 @@ func (u *unit) precedent(mv *space.Object, flow *rules.OutboundFlow, agent strin
 	attribute := t.Attributes[flow.Source.Direct]
 	if attribute == nil {
 		return true
+	}
+	switch {
+	case attribute.Merges() || attribute.Mode == rules.Manual:
+		return true
+	case attribute.Mode == rules.Equal:
+		return !u.isAllFrom(mv, attribute, agent)
 	}
 	target := -1
 	for _, f := range attribute.Flows {

@@ -88,7 +88,7 @@ func (u *unit) waits(mv *space.Object, rule *rules.InboundRule) (bool, error) {
 // leave deprovisions the connectors to which a rule with deprovisioning applied
 // until now, and no other rule does any more.
 func (u *unit) leave(mv *space.Object, t *rules.Type, applied []*rules.OutboundRule) error {
-	for _, rule := range t.Outbound {
+	for _, rule := range u.mayLeave(mv, t) {
 		if !rule.Deprovision || slices.Contains(applied, rule) {
 			continue
 		}

@@ -97,6 +97,7 @@ const (
 // Algorithm steps, as error records name them (sync-engine §3.1).
 const (
 	stepFilter         = "connector-filter"
+	stepObjectType     = "mv-object-type-change"
 	stepJoin           = "join"
 	stepProjection     = "projection"
 	stepImportFlow     = "import-flow"
@@ -195,6 +196,10 @@ type unit struct {
 	tx     *space.Tx
 	result Result
 	before before // see edges.go
+
+	target  *space.Object                 // of the inbound flow that is evaluated
+	fresh   bool                          // the object has just been linked
+	retyped map[identity.ID][]*rules.Type // the types that metaverse objects had before
 }
 
 func (s *Synchronizer) unit(tx *space.Tx) *unit { return &unit{Synchronizer: s, tx: tx} }
@@ -275,10 +280,6 @@ func textValue(s string) []identity.Value {
 // eval computes the value of a flow, without its references resolved. declined
 // is true if the flow has nothing to say about its target.
 func (u *unit) eval(source *rules.Evaluator, object expr.Getter) (values []identity.Value, declined bool, err error) {
-	u.evalCtx.Object = object
-	v, err := source.Eval(&u.evalCtx)
-	if err != nil {
-		return nil, false, err
-	}
-	return v.Values(), v.Literal() == expr.IgnoreThisFlow, nil
+	v, declined, err := u.evaluate(source, object)
+	return v.Values(), declined, err
 }
