@@ -181,7 +181,7 @@ func (u *unit) precedent(mv *space.Object, flow *rules.OutboundFlow, agent strin
 	case attribute.Merges() || attribute.Mode == rules.Manual:
 		return true
 	case attribute.Mode == rules.Equal:
-		return !u.isAllFrom(mv, attribute, agent)
+		return !u.cameFrom(mv, attribute, agent)
 	}
 	target := -1
 	for _, f := range attribute.Flows {

@@ -19,19 +19,10 @@ func (u *unit) isEmptied(mv *space.Object, flow *rules.OutboundFlow) bool {
 	return attribute != nil && attribute.Mode != rules.Equal
 }
 
-// isAllFrom reports whether everything that an attribute has came from one agent.
-func (u *unit) isAllFrom(mv *space.Object, attribute *rules.Attribute, agent string) bool {
+// cameFrom reports whether the value of an attribute with equal precedence came
+// from an agent, or the agent emptied it. Of several values some may always have
+// come, or gone, by another one.
+func (u *unit) cameFrom(mv *space.Object, attribute *rules.Attribute, agent string) bool {
 	by, present := mv.Contribution(attribute.Name)
-	if !present {
-		return false
-	}
-	if by.Null || !attribute.Multi {
-		return u.space.AgentOf(by.Connector) == agent
-	}
-	for _, c := range mv.Contributed(attribute.Name) {
-		if u.space.AgentOf(c.By.Connector) != agent {
-			return false
-		}
-	}
-	return true
+	return present && !attribute.Multi && u.space.AgentOf(by.Connector) == agent
 }

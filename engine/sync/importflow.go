@@ -227,7 +227,8 @@ func (u *unit) unset(mv *space.Object, attribute string) bool {
 
 // contributors calls visit for every flow into an attribute and every connector
 // that it applies to, the strongest first, until visit returns false. A connector
-// in except is passed over.
+// in except is passed over. Imports of others than the object that is synchronized
+// do not count before they are synchronized themselves.
 func (u *unit) contributors(mv *space.Object, target *rules.Attribute, except *space.Connector, visit func(c *space.Connector, flow *rules.InboundFlow, s said) bool) error {
 	for _, flow := range target.Flows {
 		number := u.space.Number(flow.Rule.Agent)
@@ -242,7 +243,10 @@ func (u *unit) contributors(mv *space.Object, target *rules.Attribute, except *s
 			if c == nil || c.ObjectType != flow.Rule.Object {
 				continue
 			}
-			view := &connectorView{c, c.ImportImage()}
+			view := &connectorView{c, c.Synchronized}
+			if id == u.current {
+				view.image = c.ImportImage()
+			}
 			if !flow.Rule.Scope.Match(view) {
 				continue
 			}

@@ -13,6 +13,7 @@ func (u *unit) connector(id identity.ID, mode Mode) error {
 	if err != nil || c == nil || c.State == space.Placeholder {
 		return err
 	}
+	u.current = id
 	agent := u.rules.Agent(u.space.AgentOf(id))
 	if agent == nil {
 		return nil // the agent is no longer configured: nobody decides about its objects

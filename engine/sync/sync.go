@@ -197,6 +197,7 @@ type unit struct {
 	result Result
 	before before // see edges.go
 
+	current identity.ID                   // the object that is synchronized, 0 if none is
 	target  *space.Object                 // of the inbound flow that is evaluated
 	fresh   bool                          // the object has just been linked
 	retyped map[identity.ID][]*rules.Type // the types that metaverse objects had before
