@@ -34,17 +34,32 @@ type world struct {
 	edges   int // see space.Space.KeepEdges; 0 is the default
 
 	mirror *world // to which everything happens as well
+
+	functions rules.Functions
 }
 
 // newWorld returns a world that a configuration describes.
 func newWorld(t testing.TB, configuration string) *world {
 	t.Helper()
+	return newWorldWith(t, configuration, rules.Functions{})
+}
+
+// newWorldWith returns a world that a configuration describes, with extensions.
+func newWorldWith(t testing.TB, configuration string, functions rules.Functions) *world {
+	t.Helper()
+	w := closedWorld(t, configuration, functions)
+	w.open()
+	return w
+}
+
+// closedWorld returns a world that has yet to be opened.
+func closedWorld(t testing.TB, configuration string, functions rules.Functions) *world {
+	t.Helper()
 	w := &world{
-		t: t, state: store.NewMemory(), history: store.NewMemory(),
+		t: t, state: store.NewMemory(), history: store.NewMemory(), functions: functions,
 		now: time.Date(2026, 1, 5, 2, 0, 0, 0, time.UTC), systems: map[string]*system{},
 	}
 	w.load(configuration)
-	w.open()
 	return w
 }
 
@@ -103,7 +118,7 @@ func (w *world) tryOpen(state store.Store) error {
 			Name: a.Name, Agent: opened, Objects: a.Objects, Profiles: withCombined(a.Profiles), Thresholds: a.Thresholds,
 		})
 	}
-	if _, err := e.Configure(w.t.Context(), definition, rules.Functions{}); err != nil {
+	if _, err := e.Configure(w.t.Context(), definition, w.functions); err != nil {
 		return err
 	}
 	w.engine = e

@@ -282,11 +282,12 @@ func (u *unit) strongest(mv *space.Object, target *rules.Attribute, except *spac
 // repopulate gives an attribute the strongest contribution that there is, and
 // removes it if there is none (sync-engine §4.3).
 func (u *unit) repopulate(mv *space.Object, target *rules.Attribute, except *space.Connector) (changed bool, err error) {
+	gone := target.Mode == rules.Manual && u.unset(mv, target.Name) // scripts do not see what goes
 	found, changed, err := u.strongest(mv, target, except, len(target.Flows))
 	if err != nil || found {
-		return changed, err
+		return gone || changed, err
 	}
-	return u.unset(mv, target.Name), nil
+	return u.unset(mv, target.Name) || gone, nil
 }
 
 // recall takes back everything that an object contributed, unless its agent
