@@ -120,7 +120,7 @@ func (c *compiler) agents() {
 			Deprovision: cmp.Or(definition.Deprovision, Disconnect), Recall: !definition.NoRecall,
 			Objects: map[string]*ObjectRules{}, Extension: c.functions.Agents[definition.Name],
 			OrphansLowest: definition.Orphans == LowestLineage, ProjectOnAmbiguous: definition.ProjectOnAmbiguous,
-			MaxConnectors: max(definition.MaxConnectors, 1),
+			MaxConnectors: max(definition.MaxConnectors, 1), assumed: definition.Assumed,
 		}
 		if _, extended := c.functions.Agents[a.Name]; extended {
 			c.usesFunctions = true
@@ -131,7 +131,7 @@ func (c *compiler) agents() {
 		for i := range a.Schema.Types {
 			t := &a.Schema.Types[i]
 			o := &ObjectRules{Type: t, Managed: map[string]bool{}, assumed: definition.Assumed}
-			o.Filter = c.compileScope(definition.Filter[t.Name], o.attribute, o.names)
+			o.Filter = c.connectorScope(definition.Filter[t.Name], o, a)
 			if o.Filter != nil && a.Extension.Filter != nil {
 				c.fail(&fault.Error{
 					Name: "sync-rule-validation-parsing-error", Agent: a.Name, Position: definition.Position,
@@ -190,7 +190,7 @@ func (c *compiler) rule(r Rule) {
 	joins := c.joins(r, t, object)
 	object.Joins = append(object.Joins, joins...)
 	if r.Inbound != nil {
-		c.inbound(r, t, object, joins)
+		c.inbound(r, t, object, agent, joins)
 	}
 	if r.Outbound != nil {
 		c.outbound(r, t, object, agent, joins)

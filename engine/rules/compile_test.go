@@ -122,6 +122,15 @@ func TestCompileErrors(t *testing.T) {
 		{"rules before each other", func(m *Model) {
 			m.Rules[0].PrecedenceBefore, m.Rules[1].PrecedenceBefore = "accounts", "people"
 		}, "sync-rule-validation-parsing-error", 30, "waits for this one"},
+		{"a group of references that nobody has", func(m *Model) {
+			m.Rules[0].Inbound.Scope = Scope{{{Attribute: "bos", Operator: "ISMEMBEROF", Value: "x", Position: at(32)}}}
+		}, "sync-rule-required-attr-not-found", 32, `did you mean "boss"?`},
+		{"a group without a name", func(m *Model) {
+			m.Rules[0].Inbound.Scope = Scope{{{Attribute: "boss", Operator: "is-not-member-of", Position: at(32)}}}
+		}, "sync-rule-scoping-filter-invalid-operator", 32, "name of a group"},
+		{"a group in the metaverse", func(m *Model) {
+			m.Rules[1].Outbound.Scope = Scope{{{Attribute: "boss", Operator: "is-member-of", Value: "x", Position: at(42)}}}
+		}, "sync-rule-scoping-filter-invalid-operator", 42, "not for those of the metaverse"},
 		{"two merge types", func(m *Model) {
 			m.Rules[0].Inbound.Flows[1] = Flow{Target: "phones", Source: Source{Attribute: "phones"}, Merge: Merge, Position: at(34)}
 			second := m.Rules[0]

@@ -150,6 +150,11 @@ func (c *compiler) reads() {
 					reads = append(append(reads, f.Source.Reads()...), f.Scope.Reads()...)
 				}
 			}
+			for _, group := range a.Groups {
+				if o.Type.Attribute(group.Attribute) != nil {
+					reads = append(reads, group.Attribute)
+				}
+			}
 			reads = slices.DeleteFunc(reads, func(name string) bool { return o.Type.Attribute(name) == nil && isIntrinsic(name) })
 			slices.Sort(reads)
 			o.Reads = slices.Compact(reads)

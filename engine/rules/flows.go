@@ -9,10 +9,10 @@ import (
 	"github.com/metasync/metasync/engine/identity"
 )
 
-func (c *compiler) inbound(r Rule, t *Type, object *ObjectRules, joins []*Join) {
+func (c *compiler) inbound(r Rule, t *Type, object *ObjectRules, agent *AgentRules, joins []*Join) {
 	attribute, names := object.attribute, object.names
 	rule := &InboundRule{Name: r.Name, Agent: r.Agent, Object: r.Object, Type: t, Project: r.Inbound.Project}
-	rule.Scope = c.compileScope(r.Inbound.Scope, attribute, names)
+	rule.Scope = c.connectorScope(r.Inbound.Scope, object, agent)
 	for _, j := range joins {
 		j.inbound, j.connector = true, rule.Scope
 	}
@@ -27,7 +27,7 @@ func (c *compiler) inbound(r Rule, t *Type, object *ObjectRules, joins []*Join) 
 		if !ok {
 			continue
 		}
-		flow := &InboundFlow{Rule: rule, Target: target, Source: source, Scope: c.compileScope(f.Scope, attribute, names)}
+		flow := &InboundFlow{Rule: rule, Target: target, Source: source, Scope: c.connectorScope(f.Scope, object, agent)}
 		if retypes {
 			rule.Retype = flow
 			continue

@@ -102,6 +102,8 @@ type AgentRules struct {
 	Recall      bool
 	Objects     map[string]*ObjectRules
 	Extension   AgentExtension
+	Groups      []Group // whose members scopes and filters ask for
+	assumed     bool    // see ObjectRules
 
 	OrphansLowest      bool // kept values of disconnected objects are the weakest
 	ProjectOnAmbiguous bool

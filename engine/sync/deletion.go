@@ -11,6 +11,9 @@ import (
 
 // importDelete handles an object that is gone from its system.
 func (u *unit) importDelete(c *space.Connector) error {
+	if err := u.wakeMembers(c, nil); err != nil {
+		return err
+	}
 	remove := func() error { return u.tx.RemoveConnector(c) }
 	if !c.State.IsConnector() {
 		return remove()
@@ -31,6 +34,9 @@ func (u *unit) importDelete(c *space.Connector) error {
 // deleteAdd handles an object that was deleted and came again between two
 // imports: the old one is disconnected, the new one is a new disconnector.
 func (u *unit) deleteAdd(c *space.Connector) error {
+	if err := u.wakeMembers(c, nil); err != nil {
+		return err
+	}
 	renew := func() error {
 		c.ObjectType = c.Import.ObjectType
 		c.Synchronized = nil

@@ -117,7 +117,7 @@ func (e *objectEntry) Connectors(agent string) ([]rules.ConnectorEntry, error) {
 			return nil, err
 		}
 		if c != nil {
-			out = append(out, &connectorEntry{e.unit, &connectorView{c, c.ImportImage()}})
+			out = append(out, &connectorEntry{e.unit, &connectorView{c, c.ImportImage(), e.unit}})
 		}
 	}
 	return out, nil

@@ -28,7 +28,7 @@ func (u *unit) importFlow(c *space.Connector, mv *space.Object, view *connectorV
 			continue
 		}
 		inScope := rule.Scope.Match(view)
-		whole := mode == Full || touches(c.Import, rule.Scope.Reads())
+		whole := mode == Full || rule.Scope.AsksGroups() || touches(c.Import, rule.Scope.Reads())
 		for _, flow := range rule.Flows {
 			if !whole && !affected(c, flow) {
 				continue
@@ -56,7 +56,7 @@ func (u *unit) importFlow(c *space.Connector, mv *space.Object, view *connectorV
 // affected reports whether a delta synchronization has to evaluate a flow.
 func affected(c *space.Connector, flow *rules.InboundFlow) bool {
 	reads := flow.Source.Reads()
-	return len(reads) == 0 || touches(c.Import, reads) || touches(c.Import, flow.Scope.Reads()) ||
+	return len(reads) == 0 || touches(c.Import, reads) || touches(c.Import, flow.Scope.Reads()) || flow.Scope.AsksGroups() ||
 		c.RetryReferences && flow.Target.Type == identity.TypeReference
 }
 
@@ -243,7 +243,7 @@ func (u *unit) contributors(mv *space.Object, target *rules.Attribute, except *s
 			if c == nil || c.ObjectType != flow.Rule.Object {
 				continue
 			}
-			view := &connectorView{c, c.Synchronized}
+			view := &connectorView{c, c.Synchronized, u}
 			if id == u.current {
 				view.image = c.ImportImage()
 			}

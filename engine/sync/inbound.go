@@ -38,7 +38,7 @@ func (u *unit) connector(id identity.ID, mode Mode) error {
 		u.commit(c)
 		return nil
 	}
-	view := &connectorView{c, c.ImportImage()}
+	view := &connectorView{c, c.ImportImage(), u}
 	if c.State != space.ExplicitConnector && c.State != space.ExplicitDisconnector {
 		if filters, err := u.filters(agent, object, view); err != nil {
 			return within(err, stepFilter, "", "")
@@ -107,7 +107,9 @@ func (u *unit) commit(c *space.Connector) {
 		c.Exported, c.Batch, c.NotReimported = nil, 0, false // nothing flows there any more
 	}
 	if c.Import != nil {
-		c.Synchronized, c.Import = c.ImportImage(), nil
+		image := c.ImportImage()
+		u.fail(u.wakeMembers(c, image))
+		c.Synchronized, c.Import = image, nil
 	}
 	c.ImportError, c.RetryReferences = nil, false
 	u.tx.PutConnector(c)

@@ -113,7 +113,7 @@ func (u *unit) contributeEqual(c *space.Connector, mv *space.Object, view *conne
 	if !inScope || !flow.Scope.Match(view) {
 		return false, u.withdraw(c, mv, flow)
 	}
-	switch previous := (&connectorView{c, c.Synchronized}); {
+	switch previous := (&connectorView{c, c.Synchronized, u}); {
 	case u.fresh:
 	case c.Import.IsZero():
 		was = now

@@ -78,7 +78,7 @@ func (u *unit) waits(mv *space.Object, rule *rules.InboundRule) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		if c != nil && c.ObjectType == rule.Object && rule.Scope.Match(&connectorView{c, c.ImportImage()}) {
+		if c != nil && c.ObjectType == rule.Object && rule.Scope.Match(&connectorView{c, c.ImportImage(), u}) {
 			return false, nil
 		}
 	}

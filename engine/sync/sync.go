@@ -112,7 +112,12 @@ const (
 // object until a synchronization succeeds.
 func (s *Synchronizer) Connector(tx *space.Tx, id identity.ID, mode Mode) (Result, error) {
 	u := s.unit(tx)
-	err := tx.Unit(func() error { return u.connector(id, mode) })
+	err := tx.Unit(func() error {
+		if err := u.connector(id, mode); err != nil {
+			return err
+		}
+		return u.failure
+	})
 	if err == nil {
 		return u.result, nil
 	}
@@ -197,6 +202,7 @@ type unit struct {
 	result Result
 	before before // see edges.go
 
+	failure error                         // of the store, where none could be returned
 	current identity.ID                   // the object that is synchronized, 0 if none is
 	target  *space.Object                 // of the inbound flow that is evaluated
 	fresh   bool                          // the object has just been linked
@@ -236,6 +242,7 @@ func within(err error, step, rule, attribute string) error {
 type connectorView struct {
 	*space.Connector
 	image identity.Attributes
+	unit  *unit // for questions about groups; nil knows of none
 }
 
 // Get implements [expr.Getter].
