@@ -163,7 +163,7 @@ type Summary struct {
 	Rules    int      `json:"rules"`
 	Triggers int      `json:"triggers"`
 	Scripts  []string `json:"scripts"`
-	Warnings []string `json:"warnings"` // systems that could not be asked for their attributes
+	Warnings []string `json:"warnings"` // such as systems that could not be asked for their attributes
 }
 
 // Check loads a configuration and its scripts and compiles the rules against

@@ -95,6 +95,7 @@ func Open(o Options) (*Engine, error) {
 // Agents are asked for their schemas. A system that does not answer is assumed
 // to be as its last complete import found it, or else as the rules expect; the
 // problem is returned as a warning, and shows as the result of the next import.
+// What the model may say but should not is a warning, too.
 func (e *Engine) Configure(ctx context.Context, d Definition, functions rules.Functions) (warnings []error, err error) {
 	env, warnings, err := e.compile(ctx, d, functions)
 	if err != nil {
@@ -157,6 +158,9 @@ func (e *Engine) compile(ctx context.Context, d Definition, functions rules.Func
 	env.Rules, err = rules.Compile(d.Model, functions)
 	if err = errors.Join(append(problems, err)...); err != nil {
 		return nil, warnings, err
+	}
+	for _, w := range env.Rules.Warnings {
+		warnings = append(warnings, w)
 	}
 	for _, a := range env.Agents {
 		for _, t := range a.Schema.Types {

@@ -15,17 +15,18 @@ const DefaultState = ".metasync"
 
 // keys is a configuration file as it is written.
 type keys struct {
-	Include   []word               `yaml:"include" doc:"Files that belong to this configuration, relative to the file that includes them; a name may hold the wildcards of a shell. Their agents, metaverse types and rules come after those of the file itself."`
-	State     agent.Path           `yaml:"state" default:".metasync" doc:"Folder of the store."`
-	Scripts   agent.Path           `yaml:"scripts" default:"scripts" doc:"Folder of the scripts, which is watched."`
-	Dialect   string               `yaml:"dialect" oneof:"fim entra" default:"fim" doc:"Dialect of the expressions, unless a rule says otherwise."`
-	Metaverse named[metaverseType] `yaml:"metaverse" doc:"The object types of the metaverse."`
-	Provision string               `yaml:"provisioning" oneof:"none scripted sync-rule both" default:"both" doc:"Who may create, rename and disconnect objects of the systems: the rules, the scripts, both or none. Attributes flow in any case to objects that are connected."`
-	Agents    named[agentForm]     `yaml:"agents" doc:"The management agents. Their order is the default precedence of attributes: the first is the strongest."`
-	Rules     []rule               `yaml:"rules" doc:"The synchronization rules: inbound, outbound, or both in one."`
-	Autosync  autosyncForm         `yaml:"autosync" doc:"The scheduler."`
-	History   History              `yaml:"history" doc:"The run history."`
-	Scripting Scripting            `yaml:"scripting" doc:"The script host."`
+	Include    []word               `yaml:"include" doc:"Files that belong to this configuration, relative to the file that includes them; a name may hold the wildcards of a shell. Their agents, metaverse types and rules come after those of the file itself."`
+	State      agent.Path           `yaml:"state" default:".metasync" doc:"Folder of the store."`
+	Scripts    agent.Path           `yaml:"scripts" default:"scripts" doc:"Folder of the scripts, which is watched."`
+	Dialect    string               `yaml:"dialect" oneof:"fim entra" default:"fim" doc:"Dialect of the expressions, unless a rule says otherwise."`
+	Precedence string               `yaml:"precedence" oneof:"fim entra" default:"fim" doc:"Whose value wins. fim: that of the agent that the attribute ranks first, and among its rules that of the first rule; entra: that of the rule with the smallest precedence over all agents."`
+	Metaverse  named[metaverseType] `yaml:"metaverse" doc:"The object types of the metaverse."`
+	Provision  string               `yaml:"provisioning" oneof:"none scripted sync-rule both" default:"both" doc:"Who may create, rename and disconnect objects of the systems: the rules, the scripts, both or none. Attributes flow in any case to objects that are connected."`
+	Agents     named[agentForm]     `yaml:"agents" doc:"The management agents. Their order is the default precedence of attributes: the first is the strongest."`
+	Rules      []rule               `yaml:"rules" doc:"The synchronization rules: inbound, outbound, or both in one."`
+	Autosync   autosyncForm         `yaml:"autosync" doc:"The scheduler."`
+	History    History              `yaml:"history" doc:"The run history."`
+	Scripting  Scripting            `yaml:"scripting" doc:"The script host."`
 }
 
 // Autosync is the configuration of the scheduler.
@@ -114,7 +115,7 @@ type metaverseAttribute struct {
 type metaverseAttributeKeys struct {
 	Type       attributeType `yaml:"type" default:"string" doc:"The data type."`
 	Indexed    bool          `yaml:"indexed" default:"false" doc:"Whether searches for the attribute are fast. Attributes that joins use are indexed in any case."`
-	Precedence precedence    `yaml:"precedence" doc:"The agents, the strongest first; or equal: the last one who writes wins; or manual: a script decides."`
+	Precedence precedence    `yaml:"precedence" doc:"The agents, the strongest first; or equal, which is deprecated: the last one who writes wins; or manual: scripts decide."`
 }
 
 func (a *metaverseAttribute) decode(l *loader, n *node) {

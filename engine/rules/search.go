@@ -146,7 +146,7 @@ func matchAll(conditions []Condition, attribute func(string) (identity.Attribute
 			err.Name = "invalid-search" // it is no rule
 			return nil, err
 		}
-		compiled[i] = condition{c.Attribute, holds}
+		compiled[i] = condition{attribute: c.Attribute, holds: holds}
 	}
 	return &Matcher{alternatives: [][]condition{compiled}}, nil
 }

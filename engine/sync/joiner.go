@@ -54,7 +54,7 @@ func (s *Synchronizer) Project(tx *space.Tx, id identity.ID, objectType string) 
 		if err != nil {
 			return err
 		}
-		view := &connectorView{c, c.ImportImage()}
+		view := &connectorView{c, c.ImportImage(), u}
 		if object.Filter != nil && object.Filter.Match(view) {
 			caught := fault.New("connector-filter-rule-violation", "the connector filter catches the object; it would be cut off again at once")
 			caught.Hint = "change the filter, or join it to an existing object: that the filter does not cut"
@@ -116,10 +116,8 @@ func (s *Synchronizer) disconnect(tx *space.Tx, id identity.ID, state space.Stat
 		if err := u.unlink(c, mv, state); err != nil {
 			return err
 		}
-		if a := u.rules.Agent(agent); a == nil || a.Recall {
-			if err := u.recall(c, mv); err != nil {
-				return err
-			}
+		if err := u.recall(c, mv); err != nil {
+			return err
 		}
 		unborn := c.Provisioned && c.Exported == nil // an object that no system knows cannot exist without a link (sync-engine §8.1)
 		c.Unapplied, c.ExportError, c.Exported, c.Batch, c.NotReimported, c.Attempts = nil, nil, nil, 0, false, 0
@@ -176,7 +174,7 @@ func (u *unit) setState(c *space.Connector, state space.State) error {
 		agent := u.rules.Agent(u.space.AgentOf(c.ID))
 		if c.State == space.FilteredDisconnector && agent != nil {
 			object := agent.Objects[c.ObjectType]
-			if object != nil && object.Filter != nil && object.Filter.Match(&connectorView{c, c.ImportImage()}) {
+			if object != nil && object.Filter != nil && object.Filter.Match(&connectorView{c, c.ImportImage(), u}) {
 				return fault.New("connector-filter-rule-violation", "the connector filter catches the object")
 			}
 		}
@@ -274,7 +272,7 @@ func (u *unit) linkByHand(c *space.Connector, mv *space.Object, object *rules.Ob
 		return err
 	}
 	c.State = state
-	view := &connectorView{c, c.ImportImage()}
+	view := &connectorView{c, c.ImportImage(), u}
 	changed, err := u.importFlow(c, mv, view, object, Full)
 	if err != nil {
 		return err

@@ -129,6 +129,7 @@ const (
 // Algorithm steps, as error records name them (sync-engine §3.1).
 const (
 	stepFilter         = "connector-filter"
+	stepObjectType     = "mv-object-type-change"
 	stepJoin           = "join"
 	stepProjection     = "projection"
 	stepImportFlow     = "import-flow"
@@ -150,7 +151,10 @@ func (s *Synchronizer) Connector(tx *space.Tx, id identity.ID, mode Mode) (Resul
 			return err
 		}
 		u.result.Subject = subjectOf(c)
-		return u.connector(id, mode)
+		if err := u.connector(id, mode); err != nil {
+			return err
+		}
+		return u.failure
 	})
 	if err == nil {
 		return u.result, nil
@@ -235,6 +239,12 @@ type unit struct {
 	tx     *space.Tx
 	result Result
 	before before // see edges.go
+
+	failure error                         // of the store, where none could be returned
+	current identity.ID                   // the object that is synchronized, 0 if none is
+	target  *space.Object                 // of the inbound flow that is evaluated
+	fresh   bool                          // the object has just been linked
+	retyped map[identity.ID][]*rules.Type // the types that metaverse objects had before
 }
 
 func (s *Synchronizer) unit(tx *space.Tx) *unit { return &unit{Synchronizer: s, tx: tx} }
@@ -270,6 +280,7 @@ func within(err error, step, rule, attribute string) error {
 type connectorView struct {
 	*space.Connector
 	image identity.Attributes
+	unit  *unit // for questions about groups; nil knows of none
 }
 
 // Get implements [expr.Getter].
@@ -310,15 +321,4 @@ func textValue(s string) []identity.Value {
 		return nil
 	}
 	return []identity.Value{identity.String(s)}
-}
-
-// eval computes the value of a flow, without its references resolved. declined
-// is true if the flow has nothing to say about its target.
-func (u *unit) eval(source *rules.Evaluator, object expr.Getter) (values []identity.Value, declined bool, err error) {
-	u.evalCtx.Object = object
-	v, err := source.Eval(&u.evalCtx)
-	if err != nil {
-		return nil, false, err
-	}
-	return v.Values(), v.Literal() == expr.IgnoreThisFlow, nil
 }
