@@ -227,3 +227,32 @@ func refused(name string) func(w *world) func() {
 		return func() { w.systems["Directory"].FailExport("2", nil) }
 	}
 }
+
+// TestAnchorOfAnother: a system gives an object that it created the anchor of
+// one that is known. Both stay apart, and the next import tells how it is.
+func TestAnchorOfAnother(t *testing.T) {
+	w := newWorld(t, resultsWorld)
+	w.edit("HR", "a", "employee", "number=1")
+	w.edit("Directory", "stray", "user")
+	w.run("Directory", "full-import")
+	w.run("HR", "full-import")
+	w.run("HR", "full-sync")
+	stray, _ := w.systems["Directory"].object("stray")
+	h := w.spoil("Directory")
+	h.Answers = func([]agent.Change) ([]agent.Result, error) { return []agent.Result{{Anchor: stray.Anchor}}, nil }
+	r := w.run("Directory", "export")
+	if errs := r.Steps[0].ExportErrors; r.Result != run.CompletedExportErrors || len(errs) != 1 || errs[0].Type != "duplicate-anchor" {
+		t.Errorf("want one duplicate-anchor:\n%s", showRecord(r))
+	}
+	w.check()
+	h.Answers = nil
+	w.cycle()
+	w.cycle()
+	w.check()
+	if _, found := w.systems["Directory"].object("1"); !found {
+		t.Errorf("the object was not created in the end\n%s", w)
+	}
+	if _, found := w.systems["Directory"].object("stray"); !found {
+		t.Errorf("the other object is gone\n%s", w)
+	}
+}
