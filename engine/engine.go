@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/metasync/metasync/engine/agent"
+	"github.com/metasync/metasync/engine/agent/guard"
 	"github.com/metasync/metasync/engine/autosync"
 	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/engine/identity"
@@ -61,6 +62,7 @@ type Engine struct {
 	runner  *run.Runner
 	history *run.History
 	log     *slog.Logger
+	guard   *guard.Keeper
 	current atomic.Pointer[environment]
 }
 
@@ -84,7 +86,7 @@ func Open(o Options) (*Engine, error) {
 		return nil, err
 	}
 	return &Engine{
-		space: s, history: history, log: o.Log,
+		space: s, history: history, log: o.Log, guard: &guard.Keeper{Log: o.Log},
 		runner: run.NewRunner(run.Options{Space: s, History: history, Log: o.Log, Now: o.Now}),
 	}, nil
 }
@@ -131,6 +133,7 @@ func (e *Engine) compile(ctx context.Context, d Definition, functions rules.Func
 			return nil, warnings, fmt.Errorf("the definition has no agent %q", m.Name)
 		}
 		a := d.Agents[at]
+		a.Agent = e.guard.Wrap(a.Name, a.Agent)
 		capabilities := a.Agent.Capabilities()
 		m.AnchorIsDN, m.LDAPNames = capabilities.AnchorIsDN, capabilities.LDAPNames
 		m.Schema, err = a.Agent.Schema(ctx)

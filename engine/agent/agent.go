@@ -15,6 +15,10 @@
 // [Entry.Err] or [Result.Err]) and the run goes on. What goes wrong with the
 // system is the error of the call; its fault name becomes the result of the step
 // (sync-engine §2.6, such as "stopped-connectivity" or "no-start-file-not-found").
+//
+// Package guard holds agents to this contract. An error without a name of §2.6,
+// a panic, or an answer that makes no sense stops the step; so does a call that
+// has not come back 10 seconds after its context is done.
 package agent
 
 import (
@@ -78,8 +82,8 @@ type Required struct{ ObjectType, Attribute string }
 
 // An Import is a stream of entries.
 type Import interface {
-	// Next empties page and fills it with the next entries. It returns io.EOF,
-	// and an empty page, after the last one. Any other error ends the import: it
+	// Next empties page and fills it with the next entries, about as many as were
+	// wanted. It returns io.EOF, and an empty page, after the last one. Any other error ends the import: it
 	// is incomplete, and nothing may be concluded from what it did not deliver.
 	Next(ctx context.Context, page *Page) error
 
@@ -153,7 +157,8 @@ func grow[T any](s []T, n int) []T {
 // (sync-engine §10.2).
 type Entry struct {
 	// Op is Add for a complete object, Update for changes to one, Delete for
-	// one that is gone. The zero value is an Add.
+	// one that is gone. The zero value is an Add. Any other operation, and what
+	// does not fit the schema, is a discovery error on the object.
 	Op identity.Operation
 
 	ObjectType string

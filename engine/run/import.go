@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/metasync/metasync/engine/agent"
+	"github.com/metasync/metasync/engine/agent/guard"
 	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/engine/identity"
 	"github.com/metasync/metasync/engine/space"
@@ -76,7 +77,7 @@ func (s *step) importStep(importer agent.Importer, delta bool) error {
 	}
 	x := &staging{
 		step: s, of: s.partition, isLast: s.last, complete: stream.Complete(), newest: first,
-		digester: newDigester(s.schema, s.partition),
+		digester: newDigester(s.schema, s.partition), checker: guard.NewChecker(s.schema, s.agent.Agent.Capabilities()),
 	}
 	x.whole = x.complete || !delta
 	if stream.Unchanged() {
@@ -194,6 +195,7 @@ type staging struct {
 	seen     bitmap // by sequence number
 	entries  int
 	digester *digester
+	checker  *guard.Checker
 
 	// what is known once all was read
 	watermark   []byte
@@ -225,6 +227,7 @@ func (x *staging) unchanged(tx *space.Tx, e *agent.Entry, digest space.Digest) (
 // entry stages one entry and counts it.
 func (x *staging) entry(tx *space.Tx, e *agent.Entry, digest space.Digest) error {
 	counter := ""
+	x.checker.Check(e) // here, because entries that are as they were staged once need none
 	err := fault.As(nil, "")
 	if e.Err != nil {
 		err = e.Err

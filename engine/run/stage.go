@@ -42,8 +42,11 @@ func (x *staging) stage(tx *space.Tx, e *agent.Entry, digest space.Digest) (coun
 		if err != nil {
 			return "", err
 		}
-		change := identity.Delta{Op: identity.Update, Changes: changes}
-		return x.stageImage(tx, c, e, change.Apply(c.ImportImage()), before, nil)
+		image := (&identity.Delta{Op: identity.Update, Changes: changes}).Apply(c.ImportImage())
+		if err := x.checker.Image(c.ObjectType, image, changes); err != nil {
+			return "", err
+		}
+		return x.stageImage(tx, c, e, image, before, nil)
 	}
 	isNew := c == nil || c.State == space.Placeholder
 	if c == nil {
