@@ -76,6 +76,23 @@ type ImportRequest struct {
 // OpenImport must refuse rather than deliver objects without it.
 type Required struct{ ObjectType, Attribute string }
 
+// Check refuses the import if the system, whose schema this is, lacks an
+// attribute that rules read. OpenImport returns its error as it is.
+func (r *ImportRequest) Check(schema identity.Schema) error {
+	for _, required := range r.Required {
+		t := schema.Type(required.ObjectType)
+		if t == nil {
+			return fault.New("no-start-database-schema-mismatch", "there is no object type %q", required.ObjectType)
+		}
+		if t.Attribute(required.Attribute) == nil {
+			err := fault.New("no-start-database-schema-mismatch", "%s has no attribute %q", t.Name, required.Attribute)
+			err.Attribute = required.Attribute
+			return err
+		}
+	}
+	return nil
+}
+
 // An Import is a stream of entries.
 type Import interface {
 	// Next empties page and fills it with the next entries. It returns io.EOF,
