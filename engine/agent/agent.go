@@ -1,20 +1,3 @@
-// Package agent is the interface between the engine and connected systems, as
-// database/sql/driver is between database/sql and databases.
-//
-// A management agent implements [Agent], and [Importer], [Exporter] or both. It
-// streams: entries come in pages, changes go out in batches, and no method may
-// hold a whole system in memory. An agent's methods are called from one
-// goroutine at a time, except that a context may be cancelled at any moment.
-//
-// The call order is that of sync-engine §10.1:
-//
-//	Schema, OpenImport, Next..., Close
-//	Schema, OpenExport, Put..., Close
-//
-// What goes wrong with one object is a *[fault.Error] on that object (in
-// [Entry.Err] or [Result.Err]) and the run goes on. What goes wrong with the
-// system is the error of the call; its fault name becomes the result of the step
-// (sync-engine §2.6, such as "stopped-connectivity" or "no-start-file-not-found").
 package agent
 
 import (
