@@ -10,8 +10,8 @@
 //
 // Package engine runs profiles; this package has the words of it:
 //
-//   - [Profile] and [Step], with [DefaultProfiles]: one profile for each [StepType],
-//     named after it. full-import reads everything, delta-import what changed as far
+//   - [Profile] and [Step], with [DefaultProfiles]: one profile for each [StepType]
+//     that is not a combined one, named after it. full-import reads everything, delta-import what changed as far
 //     as the agent can tell; full-sync evaluates all objects of the agent again,
 //     delta-sync those with pending imports; export sends what is pending.
 //   - [Thresholds] and [Limit]: what stops a step before it deletes too much.
