@@ -27,7 +27,9 @@
 // system is found by them, and linked instead of made a second time.
 //
 // [Functions] are what code decides: functions that expressions call
-// (Functions.ByName). They must be pure, and Functions.Version must change when
+// (Functions.ByName), and rules extensions of agents and metaverse types, which
+// provision, and decide what the model leaves to a script ([DeprovisionScript],
+// DeletionRule.Script), be it one or a Go function. They must be pure, and Functions.Version must change when
 // what they compute changes: the engine then knows which agents need a full
 // synchronization.
 //

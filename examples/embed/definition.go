@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"strings"
 
 	"github.com/metasync/metasync/engine"
@@ -33,7 +34,7 @@ func define(people *People, accounts *Accounts) engine.Definition {
 			}},
 			Agents: []rules.Agent{
 				{Name: "People"},
-				{Name: "Accounts", Deprovision: rules.DeleteObject}, // of nobody: delete it. The default is to leave it alone
+				{Name: "Accounts", Deprovision: rules.DeprovisionScript}, // code decides about accounts of nobody: see below
 			},
 			Rules: []rules.Rule{
 				{
@@ -69,8 +70,8 @@ func define(people *People, accounts *Accounts) engine.Definition {
 	}
 }
 
-// functions are those that the expressions of the rules may call besides the
-// library. Version changes with what they compute.
+// functions are the code of the rules: functions that expressions may call besides
+// the library, and a rules extension. Version changes with what they decide.
 var functions = rules.Functions{
 	Version: "1",
 	ByName: map[string]expr.Function{
@@ -80,6 +81,7 @@ var functions = rules.Functions{
 			Call:   login,
 		},
 	},
+	Agents: map[string]rules.AgentExtension{"Accounts": {Deprovision: deprovision}},
 }
 
 // login makes "alovelace" of "Ada" and "Lovelace". Without one of them there is
@@ -92,4 +94,15 @@ func login(_ *expr.Context, args []expr.Value) (expr.Value, error) {
 	}
 	initial := []rune(givenName.Text())[:1]
 	return expr.Str(strings.ToLower(string(initial) + surname.Text())), nil
+}
+
+// deprovision decides what becomes of the account of a person who is gone: it is
+// deleted, but those of engineers are left alone, for what they built runs on them.
+func deprovision(_ context.Context, account rules.ConnectorEntry) (rules.Deprovision, error) {
+	for _, department := range account.Get("department") {
+		if department.Text() == "Engineering" {
+			return rules.Disconnect, nil
+		}
+	}
+	return rules.DeleteObject, nil
 }

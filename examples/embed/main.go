@@ -84,6 +84,7 @@ func play(ctx context.Context, out io.Writer, e *engine.Engine, state store.Stor
 		{"Alan leaves", func() { people.Remove(alan.ID) }},
 		{"Two more disappear at once", func() { people.Remove(ada.ID, grace.ID) }},
 		{"It was a mistake, and is put right", func() { people.Put(ada, grace) }},
+		{"Barbara leaves", func() { people.Remove(barbara.ID) }},
 	} {
 		fmt.Fprintf(out, "== %s\n\n", act.title)
 		act.happen()
