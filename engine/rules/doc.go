@@ -29,9 +29,9 @@
 // [Functions] are what code decides: functions that expressions call
 // (Functions.ByName), and rules extensions of agents and metaverse types, which
 // provision, and decide what the model leaves to a script ([DeprovisionScript],
-// DeletionRule.Script), be it one or a Go function. They must be pure, and Functions.Version must change when
-// what they compute changes: the engine then knows which agents need a full
-// synchronization.
+// DeletionRule.Script), be it one or a Go function. They must be pure, and
+// Functions.Version must change when what they decide changes: the engine then
+// knows which agents need a full synchronization.
 //
 // Agent.Schema, AnchorIsDN and LDAPNames come from the system itself; package
 // engine fills them in. Positions are those of a configuration file, for the
