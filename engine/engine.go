@@ -56,10 +56,13 @@ type Record = run.Record
 
 // Options are the parts of an engine.
 type Options struct {
-	State   store.Store      // objects; needed. The engine does not close it
-	History store.Store      // run records, likewise; nil keeps them in State
-	Log     *slog.Logger     // nil discards
-	Now     func() time.Time // nil is time.Now
+	// State keeps the objects; it is needed. History keeps run records, in a store
+	// of its own, because it is written while the state is being changed; nil keeps
+	// them in memory, for as long as the engine is used. The engine closes neither.
+	State, History store.Store
+
+	Log *slog.Logger     // nil discards
+	Now func() time.Time // nil is time.Now
 }
 
 // An Engine synchronizes. It is safe for concurrent use.
@@ -83,7 +86,10 @@ func Open(o Options) (*Engine, error) {
 		return nil, errors.New("an engine needs a store for its state")
 	}
 	if o.History == nil {
-		o.History = o.State
+		o.History = store.NewMemory()
+	}
+	if o.History == o.State {
+		return nil, errors.New("state and history need a store each")
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

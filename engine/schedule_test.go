@@ -59,7 +59,7 @@ type (
 )
 
 // TestSchedulerOverEngine: an engine is what a scheduler drives; one store is
-// enough for both and for the history, and the model need not name the agents.
+// enough for both, and the model need not name the agents.
 func TestSchedulerOverEngine(t *testing.T) {
 	definition, people, accounts := simple()
 	people.Put(agenttest.Object{DN: "ada"}, agenttest.Object{DN: "grace"})
@@ -129,7 +129,11 @@ func TestImpossible(t *testing.T) {
 	if _, err := engine.Open(engine.Options{}); err == nil {
 		t.Error("an engine without a store was opened")
 	}
-	e, err := engine.Open(engine.Options{State: store.NewMemory()})
+	one := store.NewMemory()
+	if _, err := engine.Open(engine.Options{State: one, History: one}); err == nil {
+		t.Error("an engine with one store for state and history was opened")
+	}
+	e, err := engine.Open(engine.Options{State: one})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,8 +7,9 @@
 //
 // Keys live in buckets and are ordered bytewise within them. Nothing here knows
 // what they mean; package space does. A program that embeds the engine opens a
-// store, hands it over and closes it in the end; one store may serve the engine,
-// its history and a scheduler, for each has buckets of its own. It may keep things
+// store, hands it over and closes it in the end; one store may serve the state
+// of the engine and a scheduler, for each has buckets of its own; the history of the
+// engine needs another. It may keep things
 // of its own there, in buckets that begin with its own name.
 //
 // A transaction belongs to the goroutine that was given it, and transactions do

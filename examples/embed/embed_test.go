@@ -2,7 +2,6 @@ package main
 
 import (
 	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -33,14 +32,14 @@ func TestOutput(t *testing.T) {
 	if len(want) != 2 {
 		t.Fatalf("README.md shows %d outputs", len(want))
 	}
-	file := filepath.Join(t.TempDir(), "state.db")
-	for _, tt := range []struct{ name, state, want string }{
+	folder := t.TempDir()
+	for _, tt := range []struct{ name, folder, want string }{
 		{"in memory", "", want[0]},
-		{"with a file", file, want[0]},
-		{"with the same file", file, want[1]},
+		{"with files", folder, want[0]},
+		{"with the same files", folder, want[1]},
 	} {
 		var out strings.Builder
-		if err := embed(t.Context(), &out, tt.state); err != nil {
+		if err := embed(t.Context(), &out, tt.folder); err != nil {
 			t.Fatalf("%s: %v", tt.name, err)
 		}
 		if diff := cmp.Diff(strings.TrimSpace(tt.want), strings.TrimSpace(out.String())); diff != "" {

@@ -13,6 +13,7 @@ import (
 	"maps"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -23,28 +24,31 @@ import (
 )
 
 func main() {
-	file := flag.String("state", "", "keep the state in this `file`; without it, in memory")
+	folder := flag.String("folder", "", "keep state and history in this `folder`; without it, in memory")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := embed(ctx, os.Stdout, *file); err != nil {
+	if err := embed(ctx, os.Stdout, *folder); err != nil {
 		log.Fatal(err)
 	}
 }
 
-// embed opens a store, and over it an engine.
-func embed(ctx context.Context, out io.Writer, file string) (err error) {
-	state := store.NewMemory()
-	if file != "" {
-		if state, err = store.OpenBolt(file, store.BoltOptions{}); err != nil {
+// embed opens the stores, and over them an engine.
+func embed(ctx context.Context, out io.Writer, folder string) (err error) {
+	state, history := store.NewMemory(), store.NewMemory()
+	if folder != "" {
+		if state, err = store.OpenBolt(filepath.Join(folder, "state.db"), store.BoltOptions{}); err != nil {
 			return err
 		}
+		if history, err = store.OpenBolt(filepath.Join(folder, "history.db"), store.BoltOptions{}); err != nil {
+			return errors.Join(err, state.Close())
+		}
 	}
-	e, err := engine.Open(engine.Options{State: state})
+	e, err := engine.Open(engine.Options{State: state, History: history})
 	if err == nil {
 		err = play(ctx, out, e, state)
 	}
-	return errors.Join(err, state.Close())
+	return errors.Join(err, history.Close(), state.Close())
 }
 
 // play configures the engine and lets it follow what happens to the people.
