@@ -71,7 +71,7 @@ func TestWorkOfScenarios(t *testing.T) {
 	check("unchanged import", "HR", "full-import", n, work{1, 0, 0, 6})
 	check("full synchronization that provisions", "HR", "full-sync", n, work{3, 1.3, 7, 0})
 	w.run("Directory", "full-import")
-	check("export", "Directory", "export", n, work{4, 1, 5, 5}) // one to see whether an anchor is taken
+	check("export", "Directory", "export", n, work{4, 1, 5, 5})                 // one to see whether an anchor is taken
 	check("confirming import", "Directory", "full-import", n, work{3, 0, 5, 6}) // one for the existence test
 	check("synchronization of what was confirmed", "Directory", "delta-sync", n, work{4, 1, 3, 0})
 	check("full synchronization of a source without change", "HR", "full-sync", n, work{4, 1, 0, 0})

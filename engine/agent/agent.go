@@ -1,24 +1,3 @@
-// Package agent is the interface between the engine and connected systems, as
-// database/sql/driver is between database/sql and databases.
-//
-// A management agent implements [Agent], and [Importer], [Exporter] or both. It
-// streams: entries come in pages, changes go out in batches, and no method may
-// hold a whole system in memory. An agent's methods are called from one
-// goroutine at a time, except that a context may be cancelled at any moment.
-//
-// The call order is that of sync-engine §10.1:
-//
-//	Schema, OpenImport, Next..., Close
-//	Schema, OpenExport, Put..., Close
-//
-// What goes wrong with one object is a *[fault.Error] on that object (in
-// [Entry.Err] or [Result.Err]) and the run goes on. What goes wrong with the
-// system is the error of the call; its fault name becomes the result of the step
-// (sync-engine §2.6, such as "stopped-connectivity" or "no-start-file-not-found").
-//
-// Package guard holds agents to this contract. An error without a name of §2.6,
-// a panic, or an answer that makes no sense stops the step; so does a call that
-// has not come back 10 seconds after its context is done.
 package agent
 
 import (
@@ -79,6 +58,23 @@ type ImportRequest struct {
 // Required names an attribute that rules read. If the system no longer has it,
 // OpenImport must refuse rather than deliver objects without it.
 type Required struct{ ObjectType, Attribute string }
+
+// Check refuses the import if the system, whose schema this is, lacks an
+// attribute that rules read. OpenImport returns its error as it is.
+func (r *ImportRequest) Check(schema identity.Schema) error {
+	for _, required := range r.Required {
+		t := schema.Type(required.ObjectType)
+		if t == nil {
+			return fault.New("no-start-database-schema-mismatch", "there is no object type %q", required.ObjectType)
+		}
+		if t.Attribute(required.Attribute) == nil {
+			err := fault.New("no-start-database-schema-mismatch", "%s has no attribute %q", t.Name, required.Attribute)
+			err.Attribute = required.Attribute
+			return err
+		}
+	}
+	return nil
+}
 
 // An Import is a stream of entries.
 type Import interface {

@@ -122,7 +122,7 @@ func (x *staging) stageImage(tx *space.Tx, c *space.Connector, e *agent.Entry, i
 	if c.NotReimported {
 		digest = nil
 	}
-	if waiting && c.Link != 0 && x.env.Rules.Agent(x.agent.Name).Objects[c.ObjectType].Tested {
+	if rules := x.env.Rules.Agent(x.agent.Name).Objects[c.ObjectType]; waiting && c.Link != 0 && rules != nil && rules.Tested {
 		// What is confirmed is no news to synchronization, but to existence tests.
 		if err := tx.RetryObject(c.Link); err != nil {
 			return "", err
