@@ -55,7 +55,7 @@ type bolt struct {
 
 // keepMapped is how many bytes of the file may stay in the resident memory of
 // the process from one transaction to the next.
-const keepMapped = 512 << 20
+const keepMapped = 256 << 20
 
 func (s *bolt) View(fn func(Reader) error) error {
 	if err := s.gate.enter(); err != nil {
