@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -62,6 +63,11 @@ type groupFigure struct {
 	Bytes  uint64           `json:"bytes"` // of memory
 	Work   storetest.Counts `json:"work"`
 	Values int              `json:"values"` // that the system was sent
+}
+
+// operations is what the store was asked for.
+func (f groupFigure) operations() int {
+	return f.Work.Gets + f.Work.Scanned + f.Work.Puts + f.Work.Deletes
 }
 
 // groupRun makes a group of so many people and measures one more and one less.
@@ -307,19 +313,23 @@ func reportGroups() error {
 		fmt.Printf("%-30s", groupSteps[step].name)
 		for i := range sizes {
 			f := all[i][step]
-			operations := f.Work.Gets + f.Work.Scanned + f.Work.Puts + f.Work.Deletes
-			fmt.Printf("   %8.2f %8d %8d", f.Time.Seconds()*1000, f.Bytes/1024, operations)
+			fmt.Printf("   %8.2f %8d %8d", f.Time.Seconds()*1000, f.Bytes/1024, f.operations())
 		}
 		fmt.Println()
 	}
 	fmt.Printf("%-30s", "values exported")
+	operations, values := make([]int, len(sizes)), make([]int, len(sizes))
 	for i := range sizes {
-		values := 0
 		for _, f := range all[i] {
-			values += f.Values
+			operations[i] += f.operations()
+			values[i] += f.Values
 		}
-		fmt.Printf("   %8s %8s %8d", "", "", values)
+		fmt.Printf("   %8s %8s %8d", "", "", values[i])
 	}
 	fmt.Println()
+	aims{
+		{"values exported for one member", float64(slices.Max(values)), 1, false},
+		{"store operations, largest to smallest", float64(operations[len(sizes)-1]) / float64(operations[0]), 1.1, false},
+	}.print()
 	return nil
 }

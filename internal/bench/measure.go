@@ -23,10 +23,11 @@ type figure struct {
 	Puts    int           `json:"puts,omitempty"`
 }
 
-// perObject returns a duration per object.
-func (f figure) perObject(d time.Duration) time.Duration {
-	return d / time.Duration(max(f.Objects, 1))
-}
+// timePerObject returns microseconds.
+func (f figure) timePerObject() float64 { return f.Time.Seconds() * 1e6 / float64(max(f.Objects, 1)) }
+
+// cpuPerObject returns microseconds.
+func (f figure) cpuPerObject() float64 { return f.CPU.Seconds() * 1e6 / float64(max(f.Objects, 1)) }
 
 // best keeps the fastest figure of each name.
 type best map[string]figure
