@@ -13,7 +13,7 @@ import (
 )
 
 // population is more than any page or batch of a step holds.
-const population = 2100
+const population = 8100
 
 // newTown returns a world with many people that is in step, and the counter of
 // its store.

@@ -98,16 +98,22 @@ func hand(ctx context.Context, b *batch, d *digester, full chan<- *batch) error 
 // batches stages a page, and those that are there as soon as it is done.
 func (x *staging) batches(b *batch, free chan<- *batch, full <-chan *batch) error {
 	return x.space.Batches(func(tx *space.Tx) (more bool, err error) {
-		err = x.batch(tx, b)
-		free <- b
-		if err != nil || x.halt != "" {
-			return false, err
+		for staged := 0; ; {
+			staged += len(b.page.Entries)
+			err = x.batch(tx, b)
+			free <- b
+			if err != nil || x.halt != "" {
+				return false, err
+			}
+			more = false
+			select {
+			case b, more = <-full:
+			default:
+			}
+			if !more || staged >= importBatch {
+				return more, nil
+			}
 		}
-		select {
-		case b, more = <-full:
-		default:
-		}
-		return more, nil
 	})
 }
 

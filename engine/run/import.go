@@ -14,7 +14,10 @@ import (
 	"github.com/metasync/metasync/engine/space"
 )
 
-const importPages = 4 // pages between the agent and the connector space
+const (
+	importPages = 4    // pages between the agent and the connector space
+	importBatch = 4000 // entries in a store transaction, if they are there in time, and the rest of the last page
+)
 
 // imports reads from the system and stages what it says, one partition after the
 // other (sync-engine §2.3).

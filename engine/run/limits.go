@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	importPage = 2000 // entries in a page of an import, and in a store transaction
+	importPage = 2000 // entries in a page of an import
 	maxErrors  = 5000 // errors on objects that stop a step (sync-engine §2.6)
 )
 

@@ -13,8 +13,8 @@ import (
 
 // Units are gathered into one store transaction until one of these is reached.
 const (
-	syncBatchObjects = 2000  // objects
-	syncBatchWrites  = 10000 // store operations
+	syncBatchObjects = 8000  // objects
+	syncBatchWrites  = 40000 // store operations
 )
 
 // maxRetryRounds bounds how often references wake each other in one step. What

@@ -5,7 +5,7 @@ import (
 )
 
 // turn is after how many batches other writers have their turn.
-const turn = 8
+const turn = 4
 
 // Batches calls fn with one transaction after the other until it returns false,
 // and commits each. While one is being committed, fn already computes the next: it

@@ -44,20 +44,31 @@ func OpenBolt(path string, opts BoltOptions) (Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open store %s: %w", path, err)
 	}
-	return &bolt{db: db}, nil
+	return &bolt{db: db, keepMapped: keepMapped}, nil
 }
 
 type bolt struct {
-	gate gate
-	db   *bbolt.DB
+	gate       gate
+	db         *bbolt.DB
+	keepMapped int64
 }
+
+// keepMapped is how many bytes of the file may stay in the resident memory of
+// the process from one transaction to the next.
+const keepMapped = 256 << 20
 
 func (s *bolt) View(fn func(Reader) error) error {
 	if err := s.gate.enter(); err != nil {
 		return err
 	}
 	defer s.gate.leave()
-	return s.db.View(func(tx *bbolt.Tx) error { return fn(&boltReader{tx: tx}) })
+	return s.db.View(func(tx *bbolt.Tx) error {
+		err := fn(&boltReader{tx: tx})
+		if size := tx.Size(); size > s.keepMapped {
+			releasePages(s.db.Info().Data, size, s.keepMapped)
+		}
+		return err
+	})
 }
 
 func (s *bolt) Update(fn func(Tx) error) error {

@@ -2,8 +2,10 @@ package main
 
 import (
 	"bufio"
+	"encoding/csv"
 	"encoding/gob"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -75,16 +77,66 @@ func (t *recordingTx) Delete(bucket store.Bucket, key []byte) error {
 	return t.Tx.Delete(bucket, key)
 }
 
-// floorRun measures the floors: reading the file, and repeating the writes of
-// each step on a raw bbolt file.
-func floorRun(dir string) error {
-	n := 0
-	if err := measure("csv parse", 0, func() (err error) {
-		n, err = rows(dir)
-		return err
-	}); err != nil {
+// Floors: what a step is compared with.
+const (
+	csvParse = "csv parse" // reading the file
+	csvCopy  = "csv copy"  // reading the file and writing it anew
+	putsOf   = "bbolt puts"
+)
+
+// csvRun measures what a CSV file costs.
+func csvRun(dir string) error {
+	path := filepath.Join(dir, "before.csv")
+	if err := measure(csvParse, *people, func() error { return parse(path, nil) }); err != nil {
 		return err
 	}
+	return measure(csvCopy, *people, func() error {
+		f, err := os.Create(filepath.Join(dir, "copy.csv"))
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		buffer := bufio.NewWriterSize(f, 1<<20)
+		w := csv.NewWriter(buffer)
+		if err := parse(path, w.Write); err != nil {
+			return err
+		}
+		w.Flush()
+		return errors.Join(w.Error(), buffer.Flush(), f.Sync(), f.Close())
+	})
+}
+
+// parse reads the people and calls visit, if there is one, with each.
+func parse(path string, visit func(row []string) error) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	n := -1 // the header
+	r := csv.NewReader(bufio.NewReaderSize(f, 1<<20))
+	r.ReuseRecord = true
+	for {
+		row, err := r.Read()
+		if err == io.EOF {
+			break
+		}
+		if err == nil && visit != nil {
+			err = visit(row)
+		}
+		if err != nil {
+			return err
+		}
+		n++
+	}
+	if n != *people {
+		return fmt.Errorf("%s has %d rows instead of %d", path, n, *people)
+	}
+	return nil
+}
+
+// putsRun repeats the writes of each step on a raw bbolt file.
+func putsRun(dir string) error {
 	f, err := os.Open(filepath.Join(dir, "operations"))
 	if err != nil {
 		return err
@@ -100,6 +152,12 @@ func floorRun(dir string) error {
 	}
 	defer db.Close()
 	decoder := gob.NewDecoder(bufio.NewReaderSize(f, 1<<20))
+	objects := map[string]int{}
+	for _, step := range job {
+		if step.agent != "" {
+			objects[step.name] = step.objects(*people, *changes)
+		}
+	}
 	var current figure
 	var batch []operation
 	for {
@@ -111,7 +169,7 @@ func floorRun(dir string) error {
 					return err
 				}
 			}
-			current = figure{Name: "puts of " + op.Step, Objects: n}
+			current = figure{Name: putsOf + op.Step, Objects: objects[op.Step]}
 		}
 		switch {
 		case err == io.EOF:

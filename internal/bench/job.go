@@ -6,7 +6,6 @@ import (
 	"encoding/csv"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"math/rand/v2"
 	"os"
@@ -83,17 +82,28 @@ rules:
         title: title
 `
 
-// generate writes the configuration and the people; the same every time.
-func generate(dir string, people int) error {
+// generate writes the configuration and the people, once as they are first and
+// once after some of them got another title; the same every time.
+func generate(dir string, people, changes int) error {
 	if err := os.WriteFile(filepath.Join(dir, "metasync.yaml"), []byte(configuration), 0o600); err != nil {
 		return err
 	}
-	f, err := os.Create(filepath.Join(dir, "hr.csv"))
+	if err := writePeople(filepath.Join(dir, "before.csv"), people, 0); err != nil {
+		return err
+	}
+	return writePeople(filepath.Join(dir, "after.csv"), people, changes)
+}
+
+// writePeople writes people, of whom as many as changes says have a title that
+// nobody has otherwise. They are spread over the file.
+func writePeople(path string, people, changes int) error {
+	f, err := os.Create(path)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	w := csv.NewWriter(bufio.NewWriterSize(f, 1<<20))
+	buffer := bufio.NewWriterSize(f, 1<<20)
+	w := csv.NewWriter(buffer)
 	r := rand.New(rand.NewPCG(7, 7))
 	pick := func(list string) string {
 		names := strings.Fields(list)
@@ -103,21 +113,37 @@ func generate(dir string, people int) error {
 	for i := range people {
 		given := pick("Anna Bo Clara Dmitri Eva Felix Gita Hugo Iris Jan Kaya Liam Mona Nils Olga Per Quinn Rosa Sven Tara")
 		sn := pick("Andersson Berg Cruz Dahl Ek Fors Gupta Holm Ito Jansen Kim Lopez Meyer Novak Olsen Patel Quist Rossi Smith Tanaka")
-		id := strconv.Itoa(100000 + i)
+		department, title := pick("Sales IT HR Finance Legal Operations"), pick("Clerk Engineer Manager Assistant Director")
+		if (i+1)*changes/people > i*changes/people {
+			title = "Principal"
+		}
+		id := strconv.Itoa(firstID + i)
 		w.Write([]string{
-			id, given, sn, strings.ToLower(given + "." + sn + "." + id + "@example.org"),
-			pick("Sales IT HR Finance Legal Operations"), pick("Clerk Engineer Manager Assistant Director"),
-			pick("Oslo Berlin Paris Madrid Turku"), fmt.Sprintf("+46 8 %07d", i), strconv.Itoa(100000 + r.IntN(people)),
+			id, given, sn, strings.ToLower(given + "." + sn + "." + id + "@example.org"), department, title,
+			pick("Oslo Berlin Paris Madrid Turku"), fmt.Sprintf("+46 8 %07d", i), strconv.Itoa(firstID + r.IntN(people)),
 			strconv.Itoa(4000 + i%200), fmt.Sprintf("20%02d-0%d-1%d", i%24, 1+i%9, i%10), "active",
 		})
 	}
 	w.Flush()
-	return errors.Join(w.Error(), f.Close())
+	return errors.Join(w.Error(), buffer.Flush(), f.Close())
 }
 
-// openEngine opens an engine for the configuration in dir over state.
-func openEngine(dir string, state store.Store) (*engine.Engine, error) {
-	cfg, err := config.Load(filepath.Join(dir, "metasync.yaml"), config.Options{Kinds: []agent.Kind{agentcsv.Kind}})
+// firstID is the number of the first of the people: with it, the order of the
+// numbers is that of their texts.
+const firstID = 1_000_000
+
+// show makes one of the files the one that is imported.
+func show(dir, name string) error {
+	path := filepath.Join(dir, "hr.csv")
+	if err := os.RemoveAll(path); err != nil {
+		return err
+	}
+	return os.Link(filepath.Join(dir, name), path)
+}
+
+// openEngine opens an engine for a configuration over state.
+func openEngine(configuration string, state store.Store, kind agent.Kind) (*engine.Engine, error) {
+	cfg, err := config.Load(configuration, config.Options{Kinds: []agent.Kind{kind}})
 	if err != nil {
 		return nil, err
 	}
@@ -137,15 +163,34 @@ func openEngine(dir string, state store.Store) (*engine.Engine, error) {
 	return e, err
 }
 
-// job is the main job, step by step.
-var job = []struct{ name, agent, profile string }{
-	{"", "Directory", "full-import"},
-	{"first full import", "HR", "full-import"},
-	{"unchanged full import", "HR", "full-import"},
-	{"first full sync, provisioning", "HR", "full-sync"},
-	{"export", "Directory", "export"},
-	{"confirming import", "Directory", "full-import"},
-	{"full sync without changes", "HR", "full-sync"},
+// A step of the main job.
+type step struct {
+	name           string // "": it is not measured
+	agent, profile string
+	objects        func(people, changes int) int // how many it looks at
+	floor          string                        // what it is compared with
+}
+
+func everybody(people, _ int) int   { return people }
+func theChanged(_, changes int) int { return changes }
+func nobody(_, _ int) int           { return 0 }
+
+// job is the main job, step by step. The step after the empty one finds the
+// changed file.
+var job = []step{
+	{"", "Directory", "full-import", nobody, ""},
+	{"first full import", "HR", "full-import", everybody, putsOf},
+	{"unchanged full import", "HR", "full-import", everybody, csvParse},
+	{"first full sync, provisioning", "HR", "full-sync", everybody, putsOf},
+	{"export", "Directory", "export", everybody, putsOf},
+	{"confirming import", "Directory", "full-import", everybody, putsOf},
+	{"full sync without changes", "HR", "full-sync", everybody, ""},
+	{},
+	{"import of changes", "HR", "delta-import", everybody, csvParse},
+	{"delta sync of changes", "HR", "delta-sync", theChanged, putsOf},
+	{"export of changes", "Directory", "export", theChanged, csvCopy},
+	{"confirming import of changes", "Directory", "delta-import", everybody, csvParse},
+	{"delta sync of nothing", "HR", "delta-sync", nobody, ""},
 }
 
 // engineRun does the job over a new store in state and measures its steps.
@@ -156,6 +201,9 @@ func engineRun(dir, state string, wrap func(store.Store) (store.Store, func(step
 			return err
 		}
 	}
+	if err := show(dir, "before.csv"); err != nil {
+		return err
+	}
 	st, err := store.OpenBolt(state, store.BoltOptions{})
 	if err != nil {
 		return err
@@ -165,15 +213,21 @@ func engineRun(dir, state string, wrap func(store.Store) (store.Store, func(step
 	if wrap != nil {
 		st, begin = wrap(st)
 	}
-	e, err := openEngine(dir, st)
+	e, err := openEngine(filepath.Join(dir, "metasync.yaml"), st, agentcsv.Kind)
 	if err != nil {
 		return err
 	}
 	for _, step := range job {
+		if step.agent == "" {
+			if err := show(dir, "after.csv"); err != nil {
+				return err
+			}
+			continue
+		}
 		if err := begin(step.name); err != nil {
 			return err
 		}
-		objects := 0
+		objects, want := 0, step.objects(*people, *changes)
 		work := func() error {
 			record, err := e.Run(context.Background(), step.agent, step.profile, engine.Cause{Kind: "manual"}, nil)
 			if err != nil {
@@ -186,23 +240,18 @@ func engineRun(dir, state string, wrap func(store.Store) (store.Store, func(step
 			return nil
 		}
 		if step.name == "" {
-			if err := work(); err != nil {
-				return err
-			}
-			continue
+			err = work()
+		} else {
+			err = measure(step.name, want, work)
 		}
-		n, err := rows(dir)
 		if err != nil {
 			return err
 		}
-		if err := measure(step.name, n, work); err != nil {
-			return err
+		if objects != want {
+			return fmt.Errorf("%s: %d objects instead of %d", step.name, objects, want)
 		}
-		if step.name == *cpu {
+		if *cpu != "" && step.name == *cpu {
 			return nil
-		}
-		if objects != n {
-			return fmt.Errorf("%s: %d objects instead of %d", step.name, objects, n)
 		}
 	}
 	return nil
@@ -221,24 +270,4 @@ func total(r *run.Record) int {
 		n += c
 	}
 	return n
-}
-
-// rows counts the people.
-func rows(dir string) (int, error) {
-	f, err := os.Open(filepath.Join(dir, "hr.csv"))
-	if err != nil {
-		return 0, err
-	}
-	defer f.Close()
-	n := -1 // the header
-	r := csv.NewReader(bufio.NewReaderSize(f, 1<<20))
-	r.ReuseRecord = true
-	for {
-		if _, err := r.Read(); err == io.EOF {
-			return n, nil
-		} else if err != nil {
-			return 0, err
-		}
-		n++
-	}
 }

@@ -1,16 +1,20 @@
 // Command bench measures the main job on many people and sets each figure
 // beside a floor that is measured in the same run on the same machine: reading
 // the CSV file with encoding/csv alone, and putting the same bytes into bbolt in
-// the same transactions without an engine around it.
+// the same transactions without an engine around it. Then it measures one member
+// more in groups of several sizes.
 //
-//	go run ./internal/bench [-people 100000] [-runs 3]
+//	go run ./internal/bench [-people 100000] [-changes 1000] [-runs 3]
 //
-// Each phase runs in a process of its own, so that its peak memory is its own.
-// Figures are those of the fastest run; compare ratios, not seconds.
+// With -scale it does the job for a tenth, for all and for ten times as many
+// people, and shows how the cost of one grows; -factor sets another than ten.
+//
+// Each phase runs in a process of its own, so that its memory is its own. Figures
+// are those of the fastest run; compare ratios, not seconds.
 package main
 
 import (
-	"bufio"
+	"bytes"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -18,17 +22,19 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"runtime/pprof"
-	"strings"
-	"time"
+	"strconv"
 )
 
 var (
-	people = flag.Int("people", 100000, "how many people")
-	runs   = flag.Int("runs", 3, "how often everything is measured")
-	phase  = flag.String("phase", "", "run one phase (used by the program itself)")
-	cpu    = flag.String("cpu", "", "write a CPU profile of the step `name` to cpu.prof and measure nothing else")
-	folder = flag.String("folder", "", "where the data is (used by the program itself)")
+	people  = flag.Int("people", 100000, "how many people")
+	changes = flag.Int("changes", 1000, "how many of them change")
+	runs    = flag.Int("runs", 3, "how often everything is measured")
+	scale   = flag.Bool("scale", false, "show how the cost grows with the number of people")
+	factor  = flag.Int("factor", 10, "with -scale: from one number of people to the next")
+	members = flag.String("members", "500,5000,50000", "sizes of groups to measure, none if empty")
+	phase   = flag.String("phase", "", "run one phase (used by the program itself)")
+	cpu     = flag.String("cpu", "", "write a CPU profile of the step `name` to cpu.prof and measure nothing after it")
+	folder  = flag.String("folder", "", "where the data is (used by the program itself)")
 )
 
 func main() {
@@ -39,99 +45,74 @@ func main() {
 	}
 }
 
-// figure is what a phase measured.
-type figure struct {
-	Name    string        `json:"name"`
-	Objects int           `json:"objects"`
-	Time    time.Duration `json:"time"`
-	PeakKiB int           `json:"peakKiB"` // resident memory of the process so far
-	Bytes   int64         `json:"bytes,omitempty"`
-	Puts    int           `json:"puts,omitempty"`
+func start() error {
+	switch {
+	case *phase != "":
+		return runPhase(*phase, *folder)
+	case *people < *changes || *people < 1 || *factor < 2:
+		return fmt.Errorf("%d people, of whom %d change, times %d: there is nothing to measure", *people, *changes, *factor)
+	case *cpu != "":
+		return inFolder(*people, func(dir string) error { return engineRun(dir, filepath.Join(dir, "state"), nil) })
+	}
+	fmt.Printf("12 attributes, 8 flows, %d changes; %s, %d processors, best of %d\n", *changes, runtime.Version(), runtime.NumCPU(), *runs)
+	if *scale {
+		return reportScale()
+	}
+	figures := best{}
+	if err := inFolder(*people, func(dir string) error {
+		for range *runs {
+			for _, name := range []string{"engine", "record", "csv", "puts"} {
+				measured, err := child[figure](name, dir, *people)
+				if err != nil {
+					return err
+				}
+				if name != "record" { // it only writes down what is put again
+					figures.add(measured)
+				}
+			}
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
+	reportJob(figures)
+	return reportGroups()
 }
 
-func start() error {
-	if *phase != "" {
-		return runPhase(*phase, *folder)
-	}
+// inFolder calls fn with a folder that holds the data of so many people.
+func inFolder(people int, fn func(dir string) error) error {
 	dir, err := os.MkdirTemp("", "metasync-bench-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	if err := generate(dir, *people); err != nil {
+	if err := generate(dir, people, *changes); err != nil {
 		return err
 	}
-	if *cpu != "" {
-		return engineRun(dir, filepath.Join(dir, "state"), nil)
-	}
-	fmt.Printf("%d people, 12 attributes, 8 flows; %s, %d processors\n\n", *people, runtime.Version(), runtime.NumCPU())
-	best := map[string]figure{}
-	for range *runs {
-		for _, name := range []string{"engine", "record", "floor"} {
-			figures, err := child(name, dir)
-			if err != nil {
-				return fmt.Errorf("phase %s: %w", name, err)
-			}
-			if name == "record" {
-				continue // it only writes down what the floor repeats
-			}
-			for _, f := range figures {
-				if b, ok := best[f.Name]; !ok || f.Time < b.Time {
-					best[f.Name] = f
-				}
-			}
-		}
-	}
-	report(best)
-	return nil
-}
-
-func report(best map[string]figure) {
-	fmt.Printf("%-34s %10s %12s %9s %22s %9s\n", "", "seconds", "objects/s", "of floor", "floor", "peak MiB")
-	for _, row := range []struct{ name, floor, label string }{
-		{"first full import", "puts of first full import", "bbolt puts"},
-		{"unchanged full import", "csv parse", "csv parse"},
-		{"first full sync, provisioning", "puts of first full sync, provisioning", "bbolt puts"},
-		{"export", "puts of export", "bbolt puts"},
-		{"confirming import", "puts of confirming import", "bbolt puts"},
-		{"full sync without changes", "", ""},
-	} {
-		f, floor := best[row.name], best[row.floor]
-		perSecond := float64(f.Objects) / f.Time.Seconds()
-		ratio := ""
-		if floor.Time > 0 {
-			ratio = fmt.Sprintf("%.2f", floor.Time.Seconds()/f.Time.Seconds())
-			row.label = fmt.Sprintf("%s %.2f s", row.label, floor.Time.Seconds())
-		}
-		fmt.Printf("%-34s %10.2f %12.0f %9s %22s %9d\n", row.name, f.Time.Seconds(), perSecond, ratio, row.label, f.PeakKiB/1024)
-	}
-	if f := best["puts of first full sync, provisioning"]; f.Objects > 0 {
-		fmt.Printf("\na full sync writes %.1f keys and %d bytes per object\n", float64(f.Puts)/float64(f.Objects), f.Bytes/int64(f.Objects))
-	}
+	return fn(dir)
 }
 
 // child runs a phase in a process of its own and returns its figures.
-func child(name, dir string) ([]figure, error) {
+func child[T any](name, dir string, people int) ([]T, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(self, "-phase", name, "-folder", dir)
+	cmd := exec.Command(self, "-phase", name, "-folder", dir, "-people", strconv.Itoa(people), "-changes", strconv.Itoa(*changes))
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("phase %s: %w", name, err)
 	}
-	var figures []figure
-	scanner := bufio.NewScanner(strings.NewReader(string(out)))
-	for scanner.Scan() {
-		var f figure
-		if err := json.Unmarshal(scanner.Bytes(), &f); err != nil {
-			return nil, fmt.Errorf("%w in %q", err, scanner.Text())
+	var figures []T
+	for decoder := json.NewDecoder(bytes.NewReader(out)); decoder.More(); {
+		var f T
+		if err := decoder.Decode(&f); err != nil {
+			return nil, fmt.Errorf("phase %s: %w", name, err)
 		}
 		figures = append(figures, f)
 	}
-	return figures, scanner.Err()
+	return figures, nil
 }
 
 func runPhase(name, dir string) error {
@@ -140,50 +121,12 @@ func runPhase(name, dir string) error {
 		return engineRun(dir, filepath.Join(dir, "state-engine"), nil)
 	case "record":
 		return recordRun(dir)
-	case "floor":
-		return floorRun(dir)
+	case "csv":
+		return csvRun(dir)
+	case "puts":
+		return putsRun(dir)
+	case "group":
+		return groupRun(dir, *people)
 	}
 	return fmt.Errorf("unknown phase %q", name)
-}
-
-// measure prints the figure of fn.
-func measure(name string, objects int, fn func() error) error {
-	runtime.GC()
-	if name == *cpu {
-		f, err := os.Create("cpu.prof")
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		if err := pprof.StartCPUProfile(f); err != nil {
-			return err
-		}
-		defer pprof.StopCPUProfile()
-	}
-	start := time.Now()
-	if err := fn(); err != nil {
-		return fmt.Errorf("%s: %w", name, err)
-	}
-	return print(figure{Name: name, Objects: objects, Time: time.Since(start)})
-}
-
-func print(f figure) error {
-	f.PeakKiB = peak()
-	return json.NewEncoder(os.Stdout).Encode(f)
-}
-
-// peak returns the peak resident memory of the process in KiB, 0 where the
-// system does not tell.
-func peak() int {
-	data, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		return 0
-	}
-	for line := range strings.Lines(string(data)) {
-		var n int
-		if _, err := fmt.Sscanf(line, "VmHWM: %d kB", &n); err == nil {
-			return n
-		}
-	}
-	return 0
 }
