@@ -22,10 +22,13 @@ func (x *staging) confirm(c *space.Connector, image identity.Attributes) {
 		return
 	}
 	if exported.Op == identity.Delete {
+		doubtful := x.inDoubt(c)
 		c.Exported, c.Batch = nil, 0
-		c.Attempts++
 		c.Unapplied = &identity.Delta{Op: identity.Delete}
-		if c.Attempts >= sync.MaxAttempts {
+		if doubtful {
+			return
+		}
+		if c.Attempts++; c.Attempts >= sync.MaxAttempts {
 			c.ExportError = &space.ObjectError{
 				Name: "exported-change-not-reimported", Detail: "the system does not delete the object",
 				First: x.now(), Last: x.now(), Retries: c.Attempts,
@@ -59,8 +62,28 @@ func (x *staging) confirm(c *space.Connector, image identity.Attributes) {
 		c.Exported, c.Batch, c.NotReimported, c.Attempts = nil, 0, false, 0
 		return
 	}
-	c.Exported, c.NotReimported = remaining, true
+	c.Exported = remaining
+	if x.inDoubt(c) {
+		c.Exported = onto(remaining, image)
+	}
+	x.missed(c)
 }
+
+// missed handles what was exported to an object and what the import did not show.
+// If an interrupted export may never have sent it, that says nothing about the
+// system: it is pending again. Otherwise the next synchronization reports it.
+func (x *staging) missed(c *space.Connector) {
+	if !x.inDoubt(c) {
+		c.NotReimported = true
+		return
+	}
+	c.Unapplied = c.Exported.Merge(c.Unapplied)
+	c.Exported, c.Batch, c.NotReimported = nil, 0, false
+}
+
+// inDoubt reports whether the exported change of an object belongs to an export
+// that was interrupted (sync-engine §1.6: escrowed).
+func (x *staging) inDoubt(c *space.Connector) bool { return c.Batch > x.confirmedBatch }
 
 // arrived reports whether single values came and went as exported, whatever
 // else happened to the attribute.
@@ -78,19 +101,23 @@ func arrived(change identity.Change, got []identity.Value) bool {
 	return true
 }
 
-// onto turns the delta of an object that was to be created into one that brings
-// the object found in its place to the same image.
-func onto(add *identity.Delta, image identity.Attributes) *identity.Delta {
-	out := &identity.Delta{Op: identity.Update}
-	if add == nil {
+// onto turns a delta, such as that of an object that was to be created, into one
+// that brings the object found in its place to the same values.
+func onto(delta *identity.Delta, image identity.Attributes) *identity.Delta {
+	if delta == nil {
 		return nil
 	}
-	for _, c := range add.Changes {
-		if change, differs := identity.DiffValues(c.Name, image.Get(c.Name), c.Values); differs {
+	out := &identity.Delta{Op: identity.Update}
+	if delta.IsRename() {
+		out.DN = delta.DN
+	}
+	for _, c := range delta.Changes {
+		before := image.Get(c.Name)
+		if change, differs := identity.DiffValues(c.Name, before, c.Apply(before)); differs {
 			out.Changes = append(out.Changes, change)
 		}
 	}
-	if len(out.Changes) == 0 {
+	if len(out.Changes) == 0 && out.DN == "" {
 		return nil
 	}
 	return out

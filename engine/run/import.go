@@ -55,7 +55,7 @@ func (s *step) importStep(delta bool) error {
 	if err != nil {
 		return err
 	}
-	x := &staging{step: s, complete: stream.Complete(), newest: first, digester: newDigester(s.schema)}
+	x := &staging{step: s, complete: stream.Complete(), newest: first, confirmedBatch: state.ConfirmedBatch, digester: newDigester(s.schema)}
 	if stream.Unchanged() {
 		if _, err := stream.Close(s.ctx, agent.Completed); err != nil {
 			return err
@@ -131,6 +131,8 @@ type staging struct {
 	entries  int
 	stopped  bool
 	digester *digester
+
+	confirmedBatch uint64 // the last export that ended well, see confirm.go
 
 	// see importnames.go
 	staged     bitmap                 // objects whose entry was not the one known before

@@ -25,7 +25,9 @@ const (
 	CompletedSyncErrors      Result = "completed-sync-errors"
 	CompletedExportErrors    Result = "completed-export-errors"
 	StoppedErrorLimit        Result = "stopped-error-limit"
-	StoppedDeletionLimit     Result = "stopped-deletion-limit"
+	StoppedDeletionLimit     Result = "stopped-deletion-limit"              // of an import
+	StoppedExportThreshold   Result = "stopped-deletion-threshold-exceeded" // of an export
+	StoppedEntryExport       Result = "stopped-entry-export-error"          // the agent stopped at an object
 	StoppedServiceShutdown   Result = "stopped-service-shutdown"
 	StoppedServer            Result = "stopped-server"
 	NoStartFullImport        Result = "no-start-full-import-required"
@@ -43,7 +45,7 @@ func (r Result) Severity() int {
 		return 1
 	case CompletedDiscoveryErrors, CompletedSyncErrors, CompletedExportErrors:
 		return 2
-	case StoppedDeletionLimit:
+	case StoppedDeletionLimit, StoppedExportThreshold:
 		return 3
 	}
 	return 4
@@ -77,6 +79,11 @@ type Report struct {
 	Hint    string    `json:"hint,omitempty"`
 	Started time.Time `json:"started"`
 	Ended   time.Time `json:"ended,omitzero"`
+
+	// Of an export: the number of its batch, and of the last one that ended well
+	// (sync-engine §1.6).
+	Batch          uint64 `json:"current-export-step-counter,omitempty"`
+	ConfirmedBatch uint64 `json:"last-successful-export-step-counter,omitempty"`
 
 	Staging   map[string]int                  `json:"staging-counters"`
 	Inbound   map[sync.Counter]int            `json:"inbound-flow-counters"`
