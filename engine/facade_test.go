@@ -131,7 +131,7 @@ func TestThresholdDefault(t *testing.T) {
 	w.run("HR", "full-import")
 	w.run("HR", "delta-sync")
 	changes := w.changes()
-	if r := w.run("Directory", "export"); r.Result != run.StoppedDeletionLimit || w.changes() != changes {
+	if r := w.run("Directory", "export"); r.Result != run.StoppedExportThreshold || w.changes() != changes {
 		t.Errorf("501 deletions: %s", showRecord(r))
 	}
 	w.edit("HR", "x000", "employee", "name=x")

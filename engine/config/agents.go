@@ -219,6 +219,8 @@ type thresholds struct {
 
 type exportThresholds struct {
 	Deletes limit `yaml:"deletes" default:"500" doc:"Deletions that one export may carry out; 100% is without limit."`
+
+	SuppressDeletesOnly bool `yaml:"suppressDeletesOnly" default:"false" doc:"Whether an export that exceeds its limit leaves out only the deletions; otherwise it sends nothing."`
 }
 
 // A deprovision is one of the options, or {script: true}.

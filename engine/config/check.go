@@ -108,6 +108,8 @@ func (l *loader) agent(e *entry[agentForm], triggers map[string]fault.Position) 
 		Thresholds: run.Thresholds{
 			ImportDeletes: run.Limit(form.Thresholds.Import.Deletes),
 			ExportDeletes: run.Limit(form.Thresholds.Export.Deletes),
+
+			SuppressDeletesOnly: form.Thresholds.Export.SuppressDeletesOnly,
 		},
 		Import: Import(form.Import), Export: form.Export == "auto", Position: e.at,
 	}

@@ -43,6 +43,10 @@ func DefaultProfiles() []Profile {
 type Thresholds struct {
 	ImportDeletes Limit
 	ExportDeletes Limit
+
+	// SuppressDeletesOnly: an export that would delete too much leaves out the
+	// deletions and sends the rest.
+	SuppressDeletesOnly bool
 }
 
 // A Limit is an absolute number or a percentage of the objects of the
