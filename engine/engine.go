@@ -137,6 +137,7 @@ func (e *Engine) compile(ctx context.Context, d Definition, functions rules.Func
 				return nil, warnings, err
 			}
 		}
+		m.Schema = confirmations(m.Schema, a.Objects)
 		profiles := a.Profiles
 		if profiles == nil {
 			profiles = run.DefaultProfiles()
@@ -158,6 +159,30 @@ func (e *Engine) compile(ctx context.Context, d Definition, functions rules.Func
 		}
 	}
 	return env, warnings, nil
+}
+
+// confirmations returns the schema with what the configuration says of the
+// confirmation of exports, which no system can know.
+func confirmations(schema identity.Schema, objects []agent.Object) identity.Schema {
+	schema.Types = slices.Clone(schema.Types)
+	for i := range schema.Types {
+		t := &schema.Types[i]
+		t.Attributes = slices.Clone(t.Attributes)
+		for j := range t.Attributes {
+			t.Attributes[j].Confirm = identity.Exact
+		}
+		for _, o := range objects {
+			if o.Name != t.Name {
+				continue
+			}
+			for _, a := range o.Attributes {
+				if known := t.Attribute(a.Name); known != nil {
+					known.Confirm = a.Confirm
+				}
+			}
+		}
+	}
+	return schema
 }
 
 // assumedSchema is the schema of a system that does not answer. vague is true

@@ -54,7 +54,11 @@ func (x *systemExport) Put(ctx context.Context, changes []agent.Change) ([]agent
 		c.Changes = slices.DeleteFunc(c.Changes, func(change identity.Change) bool { return x.system.ignored[change.Name] })
 		for j := range c.Changes {
 			if v, ok := x.system.fixed[c.Changes[j].Name]; ok {
-				c.Changes[j] = identity.Change{Name: c.Changes[j].Name, Op: identity.Replace, Values: []identity.Value{v}}
+				op := identity.Add
+				if c.Op == identity.Update {
+					op = identity.Replace
+				}
+				c.Changes[j] = identity.Change{Name: c.Changes[j].Name, Op: op, Values: []identity.Value{v}}
 			}
 		}
 		sent = append(sent, c)

@@ -280,5 +280,6 @@ type Attribute struct {
 	Type      identity.Type
 	Multi     bool
 	Separator string // between the values, where the system has only text
+	Confirm   identity.Comparer
 	Position  fault.Position
 }

@@ -73,7 +73,7 @@ func (c *compiler) outbound(r Rule, t *Type, object *ObjectRules, agent *AgentRu
 		}
 		flow := &OutboundFlow{
 			Rule: rule, Target: f.Target, Type: target.Type, Multi: target.Multi,
-			Source: source, Initial: f.Initial, AllowNull: f.AllowNull,
+			Source: source, Initial: f.Initial, AllowNull: f.AllowNull, Confirm: target.Confirm,
 		}
 		if f.Target == DNAttribute && object.Type.Attribute(DNAttribute) == nil {
 			rule.DN = flow

@@ -156,6 +156,7 @@ type OutboundFlow struct {
 	Source    Evaluator
 	Initial   bool
 	AllowNull bool
+	Confirm   identity.Comparer // of the target
 }
 
 // A Join is one join criterion of a rule (sync-engine §3.5, §5.3).

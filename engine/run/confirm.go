@@ -17,7 +17,7 @@ func (x *staging) confirm(c *space.Connector, image identity.Attributes) {
 		if c.Provisioned {
 			// Somebody else created the object that we were about to create.
 			c.Provisioned = false
-			c.Unapplied = onto(c.Unapplied, image)
+			c.Unapplied = x.onto(c.ObjectType, c.Unapplied, image)
 		}
 		return
 	}
@@ -48,7 +48,12 @@ func (x *staging) confirm(c *space.Connector, image identity.Attributes) {
 		if x.exportOnly(c.ObjectType, change.Name) {
 			continue
 		}
-		if slices.Equal(want, got) || change.Op == identity.Update && arrived(change, got) {
+		comparer := x.comparer(c.ObjectType, change.Name)
+		switch {
+		case comparer == identity.Unchecked:
+			confirmed = confirmed.Set(change.Name, slices.Clone(want)...)
+			continue
+		case comparer.Equal(want, got) || change.Op == identity.Update && arrived(comparer, change, got):
 			confirmed = confirmed.Set(change.Name, slices.Clone(got)...)
 			continue
 		}
@@ -64,7 +69,7 @@ func (x *staging) confirm(c *space.Connector, image identity.Attributes) {
 	}
 	c.Exported = remaining
 	if x.inDoubt(c) {
-		c.Exported = onto(remaining, image)
+		c.Exported = x.onto(c.ObjectType, remaining, image)
 	}
 	x.missed(c)
 }
@@ -87,14 +92,14 @@ func (x *staging) inDoubt(c *space.Connector) bool { return c.Batch > x.confirme
 
 // arrived reports whether single values came and went as exported, whatever
 // else happened to the attribute.
-func arrived(change identity.Change, got []identity.Value) bool {
+func arrived(comparer identity.Comparer, change identity.Change, got []identity.Value) bool {
 	for _, v := range change.Values {
-		if !identity.Contains(got, v) {
+		if !comparer.Contains(got, v) {
 			return false
 		}
 	}
 	for _, v := range change.Removed {
-		if identity.Contains(got, v) {
+		if comparer.Contains(got, v) {
 			return false
 		}
 	}
@@ -103,7 +108,7 @@ func arrived(change identity.Change, got []identity.Value) bool {
 
 // onto turns a delta, such as that of an object that was to be created, into one
 // that brings the object found in its place to the same values.
-func onto(delta *identity.Delta, image identity.Attributes) *identity.Delta {
+func (x *staging) onto(objectType string, delta *identity.Delta, image identity.Attributes) *identity.Delta {
 	if delta == nil {
 		return nil
 	}
@@ -113,7 +118,7 @@ func onto(delta *identity.Delta, image identity.Attributes) *identity.Delta {
 	}
 	for _, c := range delta.Changes {
 		before := image.Get(c.Name)
-		if change, differs := identity.DiffValues(c.Name, before, c.Apply(before)); differs {
+		if change, differs := x.comparer(objectType, c.Name).DiffValues(c.Name, before, c.Apply(before)); differs {
 			out.Changes = append(out.Changes, change)
 		}
 	}
@@ -121,6 +126,43 @@ func onto(delta *identity.Delta, image identity.Attributes) *identity.Delta {
 		return nil
 	}
 	return out
+}
+
+// comparer says when a value that was exported to an attribute has arrived.
+func (x *staging) comparer(objectType, attribute string) identity.Comparer {
+	if t := x.agent.Schema.Type(objectType); t != nil {
+		if a := t.Attribute(attribute); a != nil {
+			return a.Confirm
+		}
+	}
+	return identity.Exact
+}
+
+// unchecked returns the image of an object as it counts: what rules export to
+// attributes that nobody confirms is what these hold, whatever the system shows.
+func (x *staging) unchecked(c *space.Connector, image identity.Attributes) identity.Attributes {
+	t := x.agent.Schema.Type(c.ObjectType)
+	if t == nil || !c.State.IsConnector() {
+		return image
+	}
+	copied := false
+	for i := range t.Attributes {
+		a := &t.Attributes[i]
+		if a.Confirm != identity.Unchecked || !x.isManaged(c.ObjectType, a.Name) {
+			continue
+		}
+		if !copied {
+			image, copied = image.Clone(), true
+		}
+		image = image.Set(a.Name, slices.Clone(c.Synchronized.Get(a.Name))...)
+	}
+	return image
+}
+
+// isManaged reports whether a rule exports to an attribute.
+func (x *staging) isManaged(objectType, attribute string) bool {
+	a := x.env.Rules.Agent(x.agent.Name)
+	return a != nil && a.Objects[objectType] != nil && a.Objects[objectType].Managed[attribute]
 }
 
 func (x *staging) exportOnly(objectType, attribute string) bool {

@@ -115,6 +115,7 @@ func (x *staging) stageImage(tx *space.Tx, c *space.Connector, e *agent.Entry, i
 	unsynchronized := c.Import != nil && c.Import.Op == identity.Add
 	waiting := c.Exported != nil || c.Provisioned
 	x.confirm(c, image)
+	image = x.unchecked(c, image)
 	if c.NotReimported {
 		digest = nil
 	}

@@ -66,7 +66,7 @@ func (u *unit) exportFlow(c *space.Connector, mv *space.Object, view objectView,
 			}
 			decided[flow.Target] = len(values) > 0
 			staged.DropChange(flow.Target)
-			if change, differs := identity.DiffValues(flow.Target, base.Get(flow.Target), values); differs {
+			if change, differs := flow.Confirm.DiffValues(flow.Target, base.Get(flow.Target), values); differs {
 				staged.SetChange(change)
 			}
 		}
