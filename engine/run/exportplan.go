@@ -171,6 +171,8 @@ type sorter struct {
 	objects    []planned
 	first      []int32 // where the list of those that wait for an object begins in followers
 	followers  []follower
+	from       []int32 // where the list of those that an object waits for begins in awaited, without what is done
+	awaited    []int32
 	containers []int32 // how many containers an object waits for
 	others     []int32 // how many other objects
 	done       []bool
@@ -186,7 +188,7 @@ type follower struct {
 func newSorter(objects []planned, constraints []constraint) *sorter {
 	n := len(objects)
 	s := &sorter{
-		objects: objects, first: make([]int32, n+1),
+		objects: objects, first: make([]int32, n+1), from: make([]int32, n+1),
 		containers: make([]int32, n), others: make([]int32, n), done: make([]bool, n),
 	}
 	byID := make([]int32, n)
@@ -209,21 +211,31 @@ func newSorter(objects []planned, constraints []constraint) *sorter {
 			}
 		}
 	}
-	each(func(_ constraint, _, after int32) { s.first[after+1]++ })
+	each(func(_ constraint, object, after int32) {
+		s.first[after+1]++
+		s.from[object+1]++
+	})
 	for i := range n {
 		s.first[i+1] += s.first[i]
+		s.from[i+1] += s.from[i]
 	}
-	s.followers = make([]follower, s.first[n])
+	upTo := slices.Clone(s.from)
+	s.followers, s.awaited = make([]follower, s.first[n]), make([]int32, s.first[n])
 	next := slices.Clone(s.first)
 	each(func(c constraint, object, after int32) {
 		s.followers[next[after]] = follower{object, c.container}
 		next[after]++
+		s.awaited[upTo[object]] = after
+		upTo[object]++
 		if c.container {
 			s.containers[object]++
 		} else {
 			s.others[object]++
 		}
 	})
+	for i := range n {
+		slices.Sort(s.awaited[s.from[i]:s.from[i+1]])
+	}
 	return s
 }
 
@@ -237,6 +249,9 @@ func (s *sorter) sort() []identity.ID {
 		if !found {
 			if i, found = s.pop(&s.loose); !found {
 				i = int32(slices.Index(s.done, false)) // no name is below itself, but who knows
+			} else if cut := s.inCircle(i); cut != i {
+				heap.Push(&s.loose, i) // it only waits for those in the circle
+				i = cut
 			}
 		}
 		s.done[i] = true
@@ -252,6 +267,36 @@ func (s *sorter) sort() []identity.ID {
 		}
 	}
 	return out
+}
+
+// inCircle returns the first object of a circle that an object waits for, or is
+// in, among those that wait for no container.
+func (s *sorter) inCircle(from int32) int32 {
+	next := func(i int32) int32 {
+		for s.done[s.awaited[s.from[i]]] {
+			s.from[i]++
+		}
+		return s.awaited[s.from[i]]
+	}
+	seen := map[int32]bool{}
+	at := from
+	for !seen[at] {
+		seen[at] = true
+		at = next(at)
+	}
+	cut := int32(-1)
+	for i := at; ; {
+		if s.containers[i] == 0 && (cut < 0 || i < cut) {
+			cut = i
+		}
+		if i = next(i); i == at {
+			break
+		}
+	}
+	if cut < 0 {
+		return from
+	}
+	return cut
 }
 
 // enter puts an object on the list that it belongs to.
