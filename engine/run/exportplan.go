@@ -269,8 +269,12 @@ func (s *sorter) sort() []identity.ID {
 	return out
 }
 
+// longestWalk is how far inCircle follows references: chains of circles must not
+// make it slow.
+const longestWalk = 100
+
 // inCircle returns the first object of a circle that an object waits for, or is
-// in, among those that wait for no container.
+// in, among those that wait for no container; the object itself if none is near.
 func (s *sorter) inCircle(from int32) int32 {
 	next := func(i int32) int32 {
 		for s.done[s.awaited[s.from[i]]] {
@@ -281,6 +285,9 @@ func (s *sorter) inCircle(from int32) int32 {
 	seen := map[int32]bool{}
 	at := from
 	for !seen[at] {
+		if len(seen) == longestWalk {
+			return from
+		}
 		seen[at] = true
 		at = next(at)
 	}
