@@ -327,7 +327,7 @@ func (e *schedulerEngine) Execute(ctx context.Context, agent, profile string, ca
 	}
 	outcome := autosync.Outcome{Run: record.Run, Result: record.Result}
 	for _, step := range record.Steps {
-		outcome.Steps = append(outcome.Steps, step.Type)
+		outcome.Steps = append(outcome.Steps, step.Parts()...)
 		if step.Error != "" {
 			outcome.Err = errors.New(step.Error)
 		}

@@ -119,6 +119,7 @@ func (e *Engine) Check(ctx context.Context, d Definition, functions rules.Functi
 func (e *Engine) compile(ctx context.Context, d Definition, functions rules.Functions) (env *environment, warnings []error, err error) {
 	env = &environment{Environment: run.Environment{Agents: map[string]*run.Agent{}, Redact: d.Redact}}
 	d.Model.Agents = slices.Clone(d.Model.Agents)
+	var problems []error
 	for i := range d.Model.Agents {
 		m := &d.Model.Agents[i]
 		at := slices.IndexFunc(d.Agents, func(a Agent) bool { return a.Name == m.Name })
@@ -142,13 +143,17 @@ func (e *Engine) compile(ctx context.Context, d Definition, functions rules.Func
 		if profiles == nil {
 			profiles = run.DefaultProfiles()
 		}
+		if err := checkPartitions(ctx, a.Name, a.Agent, profiles); err != nil {
+			problems = append(problems, err)
+		}
 		env.Agents[a.Name] = &run.Agent{
 			Name: a.Name, Agent: a.Agent, Schema: m.Schema, Profiles: profiles,
 			Thresholds: a.Thresholds,
 		}
 		env.order = append(env.order, a.Name)
 	}
-	if env.Rules, err = rules.Compile(d.Model, functions); err != nil {
+	env.Rules, err = rules.Compile(d.Model, functions)
+	if err = errors.Join(append(problems, err)...); err != nil {
 		return nil, warnings, err
 	}
 	for _, a := range env.Agents {
@@ -183,6 +188,47 @@ func confirmations(schema identity.Schema, objects []agent.Object) identity.Sche
 		}
 	}
 	return schema
+}
+
+// checkPartitions returns an error for each step that names a partition which the
+// agent does not have. If the system does not answer, the run will tell.
+func checkPartitions(ctx context.Context, name string, a agent.Agent, profiles []run.Profile) error {
+	var problems []error
+	var known []agent.Partition
+	asked := false
+	for _, p := range profiles {
+		for _, step := range p.Steps {
+			if step.Partition == "" {
+				continue
+			}
+			if partitioner, ok := a.(agent.Partitioner); ok && !asked {
+				var err error
+				if known, err = partitioner.Partitions(ctx); err != nil {
+					return nil
+				}
+			}
+			asked = true
+			if slices.ContainsFunc(known, func(k agent.Partition) bool { return k.Name == step.Partition }) {
+				continue
+			}
+			err := fault.New("unknown-partition", "run profile %q: there is no partition %q", p.Name, step.Partition)
+			err.Agent, err.Position = name, step.PartitionAt
+			var names []string
+			for _, k := range known {
+				names = append(names, k.Name)
+			}
+			switch near := fault.Suggest(step.Partition, names); {
+			case len(known) == 0:
+				err.Hint = "the system is not divided into partitions"
+			case near != "":
+				err.Hint = fmt.Sprintf("did you mean %q?", near)
+			default:
+				err.Hint = fmt.Sprintf("there are %q", names)
+			}
+			problems = append(problems, err)
+		}
+	}
+	return errors.Join(problems...)
 }
 
 // assumedSchema is the schema of a system that does not answer. vague is true
@@ -220,7 +266,7 @@ func naming(a *run.Agent) space.Naming {
 	capabilities := a.Agent.Capabilities()
 	n := space.Naming{AnchorIsDN: capabilities.AnchorIsDN}
 	if capabilities.LDAPNames {
-		n.Fold = foldDN
+		n.Fold, n.Container = foldDN, containerDN
 	}
 	return n
 }
@@ -230,7 +276,16 @@ func foldDN(dn string) string {
 	if err != nil {
 		return identity.Fold(dn)
 	}
-	return parsed.Fold()
+	return parsed.FoldFromRoot()
+}
+
+// containerDN is what foldDN gives for everything below a DN begins with.
+func containerDN(dn string) string {
+	parsed, err := identity.ParseDN(dn)
+	if err != nil || len(parsed) == 0 {
+		return ""
+	}
+	return parsed.FoldFromRoot() + ","
 }
 
 // ErrNotConfigured is returned for runs before the first [Engine.Configure].

@@ -9,8 +9,8 @@ import (
 	"github.com/metasync/metasync/engine/run"
 )
 
-// accounts is a world of persons and their accounts, with a threshold.
-const accounts = `
+// accountWorld is a world of persons and their accounts, with a threshold.
+const accountWorld = `
 metaverse:
   person:
     attributes: {number: string, name: string}
@@ -40,7 +40,7 @@ rules:
 // TestAccidentalDelete is scenario A11 of the reference: a hundred deletions and a
 // threshold of fifty export nothing, additions no more than deletions.
 func TestAccidentalDelete(t *testing.T) {
-	w := newWorld(t, fmt.Sprintf(accounts, 50))
+	w := newWorld(t, fmt.Sprintf(accountWorld, 50))
 	for i := range 120 {
 		w.edit("HR", fmt.Sprintf("%03d", i), "employee", "name=x")
 	}
@@ -66,7 +66,7 @@ func TestAccidentalDelete(t *testing.T) {
 // settledAfterRaise raises the threshold and expects everything to go out.
 func (w *world) settledAfterRaise(t *testing.T) {
 	t.Helper()
-	w.load(fmt.Sprintf(accounts, 100))
+	w.load(fmt.Sprintf(accountWorld, 100))
 	w.open()
 	r := w.run("AD", "export")
 	exports := r.Steps[0].Exports
@@ -78,7 +78,7 @@ func (w *world) settledAfterRaise(t *testing.T) {
 // TestNoDeletionSlipsIn: deletions that are staged while an export runs were not
 // counted, so they wait for the next one.
 func TestNoDeletionSlipsIn(t *testing.T) {
-	w := newWorld(t, fmt.Sprintf(accounts, 1))
+	w := newWorld(t, fmt.Sprintf(accountWorld, 1))
 	for _, key := range []string{"1", "2", "3", "4"} {
 		w.edit("HR", key, "employee", "name=x")
 	}
@@ -112,7 +112,7 @@ func TestNoDeletionSlipsIn(t *testing.T) {
 // TestBatchNumbers: the record of an export tells its batch, and whether that came
 // to its end (sync-engine §1.6).
 func TestBatchNumbers(t *testing.T) {
-	w := newWorld(t, fmt.Sprintf(accounts, 500))
+	w := newWorld(t, fmt.Sprintf(accountWorld, 500))
 	w.edit("HR", "1", "employee", "name=x")
 	w.cycle()
 	expect := func(what string, batch, confirmed uint64) {

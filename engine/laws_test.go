@@ -83,9 +83,19 @@ rules:
         number: number
         name: {from: name, allowNull: true}
         title: {from: title, allowNull: true}
-        phone: {from: phone, allowNull: true}
-        manager: {from: manager, allowNull: true}
+        phone: {from: phone, allowNull: true, existenceTest: true}
+        manager: {from: manager, allowNull: true, existenceTest: true}
         note: {value: new, initial: true}
+  # Stronger, but applied later; without a value it leaves the phone to the other.
+  - name: phones
+    agent: Directory
+    object: user
+    metaverse: person
+    precedence: 1
+    dependsOn: accounts
+    outbound:
+      scope: [{attribute: title, operator: is-not-null}]
+      flows: {phone: phone, title: {from: title, allowNull: true}}
   - name: groups
     agent: Directory
     object: group
@@ -97,7 +107,16 @@ rules:
 `
 
 func newOffice(t testing.TB, delta bool) *world {
-	w := newWorld(t, fmt.Sprintf(office, delta, delta))
+	return newOfficeOf(newWorld(t, fmt.Sprintf(office, delta, delta)))
+}
+
+// newScriptedOffice returns the same world with an extension that provisions in
+// place of the rules.
+func newScriptedOffice(t testing.TB, delta bool) *world {
+	return newOfficeOf(newExtendedWorld(t, "provisioning: scripted\n"+fmt.Sprintf(office, delta, delta), directory()))
+}
+
+func newOfficeOf(w *world) *world {
 	// What never goes keeps the systems from being empty, which is not believed.
 	w.edit("HR", "p0", "employee", "name=zero")
 	w.edit("Portal", "nobody", "page", "number=none")
@@ -222,12 +241,16 @@ func (w *world) disturb(agent string, call agenttest.Call, n int, lost bool) {
 	}
 }
 
-// TestConvergence: whatever happened, in whatever order, two full cycles without
+// TestConvergence: whatever happened, and whether rules or scripts provision, in whatever order, two full cycles without
 // trouble bring all systems to what HR and the portal say; a further cycle
 // changes nothing.
 func TestConvergence(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		w := newOffice(t, rapid.Bool().Draw(rt, "delta imports"))
+		world := newOffice
+		if rapid.Bool().Draw(rt, "scripted") {
+			world = newScriptedOffice
+		}
+		w := world(t, rapid.Bool().Draw(rt, "delta imports"))
 		w.keepEdges(rapid.SampledFrom([]int{100, 1, 2}).Draw(rt, "edges from"))
 		for range rapid.IntRange(1, 40).Draw(rt, "steps") {
 			w.step(rt)

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/txtar"
@@ -18,6 +19,7 @@ import (
 	"github.com/metasync/metasync/engine/agent/agenttest"
 	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/engine/identity"
+	"github.com/metasync/metasync/engine/rules"
 )
 
 var update = flag.Bool("update", false, "write what happens into the scenarios")
@@ -25,7 +27,8 @@ var update = flag.Bool("update", false, "write what happens into the scenarios")
 // TestScenarios carries out testdata/*.txtar. A scenario is a configuration and
 // a transcript: lines that begin with > are commands, what follows is what they
 // show, # begins a comment. After every command the store is checked. Nothing may
-// depend on how references are stored, so each is told twice.
+// depend on how references are stored, so each is told twice. A section named
+// extension names one of the extensions of the test.
 //
 //	put SYSTEM KEY ATTRIBUTE=VALUE...   create or replace an object; type= and dn= name it
 //	set SYSTEM KEY ATTRIBUTE=VALUE...   change an object; no value removes the attribute
@@ -47,6 +50,11 @@ var update = flag.Bool("update", false, "write what happens into the scenarios")
 //	cancel SYSTEM CALL                  the context of the next run ends when the call is made
 //	mv, space AGENT, system SYSTEM      show the metaverse, a connector space, a system
 //	facts                               show what is left to do
+//	slow SYSTEM CALL DURATION           each such call takes that long from now on
+//	divide SYSTEM NAME=ROOT...          the system has these partitions from now on
+//	file NAME                           show a file; $DIR in a configuration is where files are
+//	tear NAME                           the file loses its last line
+//	edit NAME FROM TO                   somebody changes a text in the file
 func TestScenarios(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join("testdata", "*.txtar"))
 	if err != nil || len(files) == 0 {
@@ -70,7 +78,18 @@ func scenario(t *testing.T, file string, edges int) {
 	for _, f := range archive.Files {
 		s.sections[f.Name] = string(f.Data)
 	}
-	s.world = newWorld(t, s.sections["config"])
+	s.dir = t.TempDir()
+	for name, text := range s.sections {
+		s.sections[name] = strings.ReplaceAll(text, "$DIR", s.dir)
+	}
+	functions := rules.Functions{}
+	if name := strings.TrimSpace(s.sections["extension"]); name != "" {
+		if extensions[name] == nil {
+			t.Fatalf("there is no extension %q", name)
+		}
+		functions = extensions[name]()
+	}
+	s.world = newExtendedWorld(t, s.sections["config"], functions)
 	if edges > 0 {
 		s.keepEdges(edges)
 	}
@@ -97,6 +116,7 @@ type script struct {
 	sections map[string]string
 	cancelAt agenttest.Call // the call that cancels the next run, on cancelOn
 	cancelOn string
+	dir      string // of the files that steps write
 }
 
 // play carries out the commands of a transcript and returns it with what they
@@ -113,7 +133,7 @@ func (s *script) play(transcript string) string {
 			if err != nil {
 				s.t.Fatalf("%s: %v", text, err)
 			}
-			b.WriteString(out)
+			b.WriteString(strings.ReplaceAll(out, s.dir, "$DIR"))
 			if err := s.engine.Space().Check(); err != nil {
 				s.t.Fatalf("after %q:\n%s\nthe store is not sound:\n%v\n%s", text, b.String(), err, s.world)
 			}
@@ -196,6 +216,9 @@ func (s *script) command(args []string) (string, error) {
 		}
 		return b.String(), err
 	}
+	if name == "file" || name == "tear" || name == "edit" {
+		return s.file(name, args)
+	}
 	system := s.systems[args[0]]
 	if system == nil {
 		return "", fmt.Errorf("unknown command %q or system %q", name, args[0])
@@ -255,12 +278,51 @@ func (s *script) command(args []string) (string, error) {
 		clear(system.fixed)
 	case "trim":
 		system.TrimLog()
+	case "slow":
+		length, err := time.ParseDuration(args[2])
+		if err != nil {
+			return "", err
+		}
+		system.OnCall(func(call agenttest.Call) {
+			if string(call) == args[1] {
+				s.late.Add(int64(length))
+			}
+		})
+	case "divide":
+		roots := map[string]string{}
+		for _, pair := range args[1:] {
+			part, root, _ := strings.Cut(pair, "=")
+			roots[part] = root
+		}
+		system.divide(roots)
 	case "cancel":
 		s.cancelOn, s.cancelAt = args[0], agenttest.Call(args[1])
 	default:
 		return "", fmt.Errorf("unknown command %q", name)
 	}
 	return "", nil
+}
+
+// file carries out a command about a file.
+func (s *script) file(command string, args []string) (string, error) {
+	path := filepath.Join(s.dir, args[0])
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return "", err
+	}
+	text := string(data)
+	switch command {
+	case "file":
+		return text, nil
+	case "tear":
+		text = text[:strings.LastIndexByte(text[:len(text)-1], '\n')+1]
+	case "edit":
+		if !strings.Contains(text, args[1]) {
+			return "", fmt.Errorf("%q is not in %s", args[1], text)
+		}
+		text = strings.ReplaceAll(text, args[1], args[2])
+	}
+	return "", os.WriteFile(path, []byte(text), 0o600)
 }
 
 func planned(args []string) *fault.Error {

@@ -22,6 +22,15 @@ type system struct {
 	sent    []string                  // the changes that it was sent since somebody looked
 }
 
+// divide divides the system into partitions, given by their roots.
+func (s *system) divide(roots map[string]string) {
+	var partitions []agent.Partition
+	for _, name := range slices.Sorted(maps.Keys(roots)) {
+		partitions = append(partitions, agent.Partition{Name: name, Root: roots[name]})
+	}
+	s.Divide(partitions...)
+}
+
 // OpenExport implements agent.Exporter.
 func (s *system) OpenExport(ctx context.Context, req agent.ExportRequest) (agent.Export, error) {
 	export, err := s.Directory.OpenExport(ctx, req)
@@ -190,6 +199,8 @@ type memorySettings struct {
 	Suffix       string `yaml:"suffix" doc:"The name under which all objects are."`
 	Actions      bool   `yaml:"actions" doc:"Whether it asks for actions rather than refuse changes."`
 
+	Partitions map[string]string `yaml:"partitions" doc:"The roots of its partitions."`
+
 	open func(agent.Env, *memorySettings) (agent.Agent, error)
 }
 
@@ -243,5 +254,6 @@ func newSystem(env agent.Env, settings *memorySettings) *system {
 		ignored: map[string]bool{}, fixed: map[string]identity.Value{},
 	}
 	s.Check(agenttest.Checks{References: settings.References, Suffix: settings.Suffix, Actions: settings.Actions})
+	s.divide(settings.Partitions)
 	return s
 }

@@ -33,6 +33,7 @@ type ConnectorView struct {
 	PendingImport *DeltaView         `json:"pendingImport"`
 	PendingExport *DeltaView         `json:"pendingExport"` // computed and not yet sent
 	Unconfirmed   *DeltaView         `json:"unconfirmedExport,omitempty"`
+	Detected      []string           `json:"detectedRules,omitempty"` // whose existence tests hold
 	Error         *space.ObjectError `json:"error"`
 }
 
@@ -140,7 +141,7 @@ func (q ConnectorQuery) matches(c *space.Connector) bool {
 func (e *Engine) connectorView(tx *space.Tx, c *space.Connector) (ConnectorView, error) {
 	view := ConnectorView{
 		ID: c.ID, Agent: e.space.AgentOf(c.ID), Object: c.ObjectType, DN: c.DN, Anchor: c.Anchor, State: c.State.String(),
-		Attributes: map[string][]any{}, Error: cmp.Or(c.ImportError, c.ExportError),
+		Attributes: map[string][]any{}, Detected: c.Detected, Error: cmp.Or(c.ImportError, c.ExportError),
 	}
 	if c.Link != 0 {
 		view.Metaverse = &c.Link

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -26,19 +27,28 @@ type world struct {
 	state   store.Store
 	history store.Store
 	now     time.Time
+	late    atomic.Int64 // what slow systems add to it
 	engine  *engine.Engine
 	systems map[string]*system
 	config  *config.Config
 	edges   int // see space.Space.KeepEdges; 0 is the default
 
 	mirror *world // to which everything happens as well
+
+	functions rules.Functions
 }
 
 // newWorld returns a world that a configuration describes.
 func newWorld(t testing.TB, configuration string) *world {
 	t.Helper()
+	return newExtendedWorld(t, configuration, rules.Functions{})
+}
+
+// newExtendedWorld returns a world with rules extensions.
+func newExtendedWorld(t testing.TB, configuration string, functions rules.Functions) *world {
+	t.Helper()
 	w := &world{
-		t: t, state: store.NewMemory(), history: store.NewMemory(),
+		functions: functions, t: t, state: store.NewMemory(), history: store.NewMemory(),
 		now: time.Date(2026, 1, 5, 2, 0, 0, 0, time.UTC), systems: map[string]*system{},
 	}
 	w.load(configuration)
@@ -59,6 +69,7 @@ func (w *world) load(configuration string) {
 		if w.systems[env.Name] == nil {
 			w.systems[env.Name] = newSystem(env, settings)
 		}
+		w.systems[env.Name].divide(settings.Partitions)
 		return w.systems[env.Name], nil
 	})
 	c, err := config.Load("/world/metasync.yaml", config.Options{
@@ -83,7 +94,7 @@ func (w *world) open() {
 }
 
 func (w *world) tryOpen(state store.Store) error {
-	e, err := engine.Open(engine.Options{State: state, History: w.history, Now: func() time.Time { return w.now }})
+	e, err := engine.Open(engine.Options{State: state, History: w.history, Now: func() time.Time { return w.now.Add(time.Duration(w.late.Load())) }})
 	if err != nil {
 		return err
 	}
@@ -97,14 +108,25 @@ func (w *world) tryOpen(state store.Store) error {
 			return err
 		}
 		definition.Agents = append(definition.Agents, engine.Agent{
-			Name: a.Name, Agent: opened, Objects: a.Objects, Profiles: a.Profiles, Thresholds: a.Thresholds,
+			Name: a.Name, Agent: opened, Objects: a.Objects, Profiles: withCombined(a.Profiles), Thresholds: a.Thresholds,
 		})
 	}
-	if _, err := e.Configure(w.t.Context(), definition, rules.Functions{}); err != nil {
+	if _, err := e.Configure(w.t.Context(), definition, w.functions); err != nil {
 		return err
 	}
 	w.engine = e
 	return nil
+}
+
+// withCombined adds a profile for each combined step type, so that tests can run
+// all types by their names.
+func withCombined(profiles []run.Profile) []run.Profile {
+	for _, t := range run.StepTypes {
+		if !slices.ContainsFunc(profiles, func(p run.Profile) bool { return p.Name == string(t) }) {
+			profiles = append(slices.Clip(profiles), run.Profile{Name: string(t), Steps: []run.Step{{Type: t}}})
+		}
+	}
+	return profiles
 }
 
 func (w *world) agents() []string {
@@ -277,6 +299,7 @@ func (w *world) showConnector(tx *space.Tx, c *space.Connector) string {
 	}{
 		{c.NotReimported, "not reimported"},
 		{c.RetryReferences, "retries references"},
+		{len(c.Detected) > 0, fmt.Sprintf("detected %q", c.Detected)},
 		{c.Attempts > 0, fmt.Sprintf("%d attempts", c.Attempts)},
 	} {
 		if flag.on {
@@ -324,18 +347,25 @@ func showRecord(r *engine.Record) string {
 			fmt.Fprintf(&b, "\n  %s", s.Error)
 		}
 		b.WriteByte('\n')
+		if s.File != "" {
+			fmt.Fprintf(&b, "  %d in %s\n", s.Written, s.File)
+		}
 		for _, name := range slices.Sorted(maps.Keys(s.Outbound)) {
 			if counters := showCounters(s.Outbound[name]); counters != "" {
 				fmt.Fprintf(&b, "  to %s%s\n", name, counters)
 			}
 		}
-		for _, e := range slices.Concat(s.DiscoveryErrors, s.SyncErrors, s.ExportErrors) {
+		for _, e := range slices.Concat(s.DiscoveryErrors, s.SyncErrors, s.RetryErrors, s.ExportErrors) {
 			kind := "error"
 			if e.Warning {
 				kind = "warning"
 			}
 			fmt.Fprintf(&b, "  %s %s", kind, e.Type)
-			for _, part := range []string{cmp.Or(e.DN, e.Anchor), e.Rule, e.Attribute} {
+			object := cmp.Or(e.DN, e.Anchor)
+			if e.Object != 0 {
+				object = fmt.Sprintf("#%d", e.Object.Sequence())
+			}
+			for _, part := range []string{object, e.Rule, e.Attribute} {
 				if part != "" {
 					fmt.Fprintf(&b, " %q", part)
 				}

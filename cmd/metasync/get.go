@@ -94,6 +94,9 @@ func (a *app) printConnector(v engine.ConnectorView) error {
 	if v.Metaverse != nil {
 		t.row("  metaverse", *v.Metaverse)
 	}
+	for _, rule := range v.Detected {
+		t.row("  detected rule", rule)
+	}
 	if e := v.Error; e != nil {
 		t.row("  error", fmt.Sprintf("%s: %s", e.Name, e.Detail))
 	}

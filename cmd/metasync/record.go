@@ -72,6 +72,9 @@ func (a *app) printRecord(r *run.Record) error {
 		if step.Hint != "" {
 			fmt.Fprintf(w, "  hint: %s\n", oneLine(step.Hint))
 		}
+		if step.File != "" {
+			fmt.Fprintf(w, "  written: %d to %s\n", step.Written, a.place(step.File))
+		}
 		t := newTable(w)
 		for _, group := range counterGroups(step, counters[string]) {
 			t.row("  "+group.name, group.counts)
@@ -114,7 +117,7 @@ func (a *app) printObjectErrors(records []*run.Record) {
 	total := 0
 	for _, r := range records {
 		for _, step := range r.Steps {
-			for _, e := range slices.Concat(step.DiscoveryErrors, step.SyncErrors, step.ExportErrors) {
+			for _, e := range slices.Concat(step.DiscoveryErrors, step.SyncErrors, step.RetryErrors, step.ExportErrors) {
 				if total++; total == 1 {
 					fmt.Fprintln(a.stdout, "errors on objects:")
 				}
@@ -138,6 +141,9 @@ func (a *app) objectError(e run.ErrorRecord) string {
 	object := e.DN
 	if object == "" {
 		object = e.Anchor
+	}
+	if object == "" && e.Object != 0 {
+		object = "metaverse " + e.Object.String()
 	}
 	if object != "" {
 		parts = append(parts, object)

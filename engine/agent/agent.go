@@ -76,6 +76,7 @@ type Importer interface {
 type ImportRequest struct {
 	Schema    identity.Schema // what the engine believes the system to be
 	Required  []Required      // attributes without which an import would do harm
+	Partition string          // what to read, see [Partitioner]; "" is all
 	Delta     bool            // only what changed since the watermark
 	Watermark []byte          // what the last complete import left, nil if there was none
 	PageSize  int             // wanted number of entries in a page
@@ -189,7 +190,8 @@ type Exporter interface {
 
 // An ExportRequest says what will be written.
 type ExportRequest struct {
-	Schema identity.Schema
+	Schema    identity.Schema
+	Partition string // what will be written to, see [Partitioner]; "" is any
 }
 
 // An Export takes changes.
@@ -216,7 +218,8 @@ type Change struct {
 	Changes []identity.Change
 
 	// Image is the whole object as it shall be after the change, as far as the
-	// engine knows it.
+	// engine knows it. An Update at [ValueLevel] has none: the rest of a large
+	// attribute is not even looked at.
 	Image identity.Attributes
 
 	// Repeated: an interrupted export may have carried this out already. What

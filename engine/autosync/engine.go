@@ -22,7 +22,7 @@ type Facts struct {
 type Outcome struct {
 	Run    uint64         // its number in the run history; 0 if there is no record
 	Result run.Result     // how it ended
-	Steps  []run.StepType // those that ran; none means all of the profile
+	Steps  []run.StepType // the parts of the steps that ran; none means all of the profile
 	Err    error          // why it stopped, for the administrator
 }
 

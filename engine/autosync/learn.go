@@ -25,7 +25,7 @@ func (s *Scheduler) learn(facts map[string]Facts, now time.Time) {
 			s.postpone(e.key, stallPause, now, fmt.Sprintf("it ended with %q and left all that it was for", e.outcome.Result))
 		} else {
 			for k := range s.delays {
-				if k == e.key || k.agent == e.agent && covers(e.steps, s.settings.steps(k)) {
+				if k == e.key || k.agent == e.agent && covers(s.settings.wholeSteps(e.key), s.settings.wholeSteps(k)) {
 					delete(s.delays, k)
 				}
 			}

@@ -277,6 +277,86 @@ func TestDefaultOperations(t *testing.T) {
 	}
 }
 
+// The scheduler takes no profile that does only part of the work, or something
+// else; and of two that do all of it, the one that is named after it.
+func TestDefaultOperationsAreWhole(t *testing.T) {
+	profiles := run.DefaultProfiles()
+	add := func(name string, steps ...run.Step) {
+		profiles = append(profiles, run.Profile{Name: name, Steps: steps})
+	}
+	add("north", run.Step{Type: run.FullImport, Partition: "north"})
+	add("sample", run.Step{Type: run.FullImport, Objects: 10})
+	add("dry run", run.Step{Type: run.Export, Drop: "file"})
+	add("again", run.Step{Type: run.Export, Resume: "file"})
+	add("combined", run.Step{Type: run.FullImportFullSync})
+	add("careful", run.Step{Type: run.DeltaSync, TimeLimit: time.Minute})
+	want := map[run.StepType]string{}
+	for _, p := range run.DefaultProfiles() {
+		want[p.Steps[0].Type] = p.Name
+	}
+	if diff := cmp.Diff(want, DefaultOperations(profiles)); diff != "" {
+		t.Error(diff)
+	}
+	for i := range profiles {
+		switch p := &profiles[i]; p.Name {
+		case "export": // somebody has made it a dry run: nothing is exported without being asked for
+			p.Steps = []run.Step{{Type: run.Export, Drop: "file"}}
+		case "delta-sync":
+			p.Steps = []run.Step{{Type: run.DeltaSync}, {Type: run.DeltaSync}}
+		case "full-import":
+			p.Steps = []run.Step{{Type: run.FullImport, Audit: "file", Errors: run.Limit{Count: 1, IsSet: true}}}
+		}
+	}
+	delete(want, run.Export)
+	want[run.DeltaSync] = "careful"
+	if diff := cmp.Diff(want, DefaultOperations(profiles)); diff != "" {
+		t.Error(diff)
+	}
+	s := Settings{Agents: []AgentSettings{{Name: "HR", Profiles: profiles, Operations: DefaultOperations(profiles)}}}
+	if err := s.validate(); err != nil {
+		t.Error(err)
+	}
+}
+
+// A run stands for a request only if it does all that was asked for.
+func TestCovers(t *testing.T) {
+	profiles := append(run.DefaultProfiles(),
+		run.Profile{Name: "combined", Steps: []run.Step{{Type: run.FullImportDeltaSync}}},
+		run.Profile{Name: "north", Steps: []run.Step{{Type: run.FullImport, Partition: "north"}}},
+		run.Profile{Name: "dropped", Steps: []run.Step{{Type: run.FullImport, Drop: "file"}}},
+		run.Profile{Name: "resumed", Steps: []run.Step{{Type: run.FullImport, Resume: "file"}}},
+		run.Profile{Name: "dropped and synchronized", Steps: []run.Step{{Type: run.FullImport, Drop: "file"}, {Type: run.DeltaSync}}})
+	s := Settings{Agents: []AgentSettings{{Name: "HR", Profiles: profiles}}}
+	for _, tt := range []struct {
+		runs, asked string
+		want        bool
+	}{
+		{"full-import", "delta-import", true},
+		{"delta-import", "full-import", false},
+		{"combined", "delta-import", true},
+		{"combined", "full-import", true},
+		{"combined", "delta-sync", true},
+		{"combined", "full-sync", false},
+		{"full-import", "combined", false},
+		{"north", "delta-import", false},
+		{"full-import", "north", false},
+		{"dropped", "delta-import", false},
+		{"full-import", "dropped", false},
+		{"resumed", "delta-import", false},
+		{"full-import", "resumed", false},
+		{"delta-sync", "dropped and synchronized", false},
+	} {
+		if got := covers(s.wholeSteps(key{"HR", tt.runs}), s.wholeSteps(key{"HR", tt.asked})); got != tt.want {
+			t.Errorf("%s for %s: %t", tt.runs, tt.asked, got)
+		}
+	}
+	for profile, want := range map[string]bool{"combined": true, "full-import": false, "dropped and synchronized": true, "dropped": false} {
+		if got := hasKind(s.steps(key{"HR", profile}), syncing); got != want {
+			t.Errorf("%s synchronizes: %t", profile, got)
+		}
+	}
+}
+
 func TestSettingsValidate(t *testing.T) {
 	tests := []struct {
 		name   string

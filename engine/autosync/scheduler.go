@@ -316,7 +316,7 @@ func (s *Scheduler) launch(ctx context.Context, w want, now time.Time) {
 	}
 	for k, request := range s.queue {
 		same := k == w.key
-		covered := k.agent == w.agent && len(request.waiters) == 0 && covers(e.steps, s.settings.steps(k))
+		covered := k.agent == w.agent && len(request.waiters) == 0 && covers(s.settings.wholeSteps(w.key), s.settings.wholeSteps(k))
 		if same || covered {
 			e.serves = append(e.serves, request)
 			delete(s.queue, k)

@@ -75,14 +75,16 @@ func (a AgentSettings) interval() time.Duration {
 	return DefaultImportInterval
 }
 
-// DefaultOperations chooses, for each kind of step, the last profile that
-// consists of one such step. Without a delta import the full import stands in
+// DefaultOperations chooses the profile for each kind of step: the one that is
+// named after it, or else the last one, of those that do just that and all of it
+// (see [run.Profile.Operation]). Without a delta import the full import stands in
 // for it.
 func DefaultOperations(profiles []run.Profile) map[run.StepType]string {
 	operations := map[run.StepType]string{}
-	for _, p := range profiles {
-		if len(p.Steps) == 1 {
-			operations[p.Steps[0].Type] = p.Name
+	for i := range profiles {
+		p := &profiles[i]
+		if t := p.Operation(); t != "" && operations[t] != string(t) {
+			operations[t] = p.Name
 		}
 	}
 	if full, ok := operations[run.FullImport]; ok && operations[run.DeltaImport] == "" {
@@ -118,15 +120,22 @@ func (s Settings) agent(name string) (AgentSettings, bool) {
 	return AgentSettings{}, false
 }
 
-// steps returns the kinds of steps of a profile, nil if there is no such profile.
+// steps returns what the steps of a profile do, see [run.Profile.Parts]; nothing if
+// there is no such profile.
 func (s Settings) steps(k key) []run.StepType {
 	a, _ := s.agent(k.agent)
 	p, _ := a.profile(k.profile)
-	steps := make([]run.StepType, 0, len(p.Steps))
-	for _, step := range p.Steps {
-		steps = append(steps, step.Type)
+	return p.Parts()
+}
+
+// wholeSteps returns the same for a profile of which a run may stand for another
+// one, nothing for one that does its work in part or with a file.
+func (s Settings) wholeSteps(k key) []run.StepType {
+	a, _ := s.agent(k.agent)
+	if p, _ := a.profile(k.profile); p.IsWhole() {
+		return p.Parts()
 	}
-	return steps
+	return nil
 }
 
 // check returns an error for an agent or a profile that does not exist.

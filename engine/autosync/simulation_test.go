@@ -160,7 +160,8 @@ func (sim *simulation) live(ctx context.Context, t *testing.T, s *Scheduler) {
 			}
 		})
 	}
-	profile := func() string { return string(run.StepTypes[sim.random.n(len(run.StepTypes))]) }
+	profiles := run.DefaultProfiles()
+	profile := func() string { return profiles[sim.random.n(len(profiles))].Name }
 	often(10*time.Minute, func(agent string) { sim.change(agent, 1+sim.random.n(3)) })
 	often(2*time.Minute, func(agent string) { sim.ask(t, s, request(agent, "delta-import", CauseTrigger)) })
 	often(time.Hour, func(agent string) { sim.ask(t, s, request(agent, profile(), CauseTrigger)) })

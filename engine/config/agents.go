@@ -21,7 +21,8 @@ type agentKeys struct {
 	Filter      named[filter]  `yaml:"filter" doc:"Connector filter by object type: an object for which one of the lists holds stays out of the metaverse."`
 	Deprovision deprovision    `yaml:"deprovision" default:"disconnect" doc:"What becomes of an object whose link is cut by a rule, or whose metaverse object is deleted: disconnect, explicit-disconnect, delete, or {script: true}."`
 	Recall      bool           `yaml:"recall" default:"true" doc:"Whether the values that an object contributed go when it is disconnected."`
-	Thresholds  thresholds     `yaml:"thresholds" doc:"How many deletions may happen before a step is held."`
+	Parents     bool           `yaml:"requireParent" default:"false" doc:"Whether rules create and rename objects only in containers that the connector space has. For systems with LDAP names whose containers are imported; otherwise the system itself refuses."`
+	Thresholds  thresholds     `yaml:"thresholds" doc:"What a step may do before it is held or stopped."`
 	Import      importSchedule `yaml:"import" default:"auto" doc:"When to import: auto, off, or a length of time between two imports."`
 	Export      string         `yaml:"export" oneof:"auto off" default:"auto" doc:"Whether the scheduler exports what is pending; off leaves it to manual runs."`
 	Triggers    []trigger      `yaml:"triggers" doc:"What asks for a run."`
@@ -141,7 +142,9 @@ func (a *agentForm) schema(g *generator) *jsonschema.Schema {
 
 // rule returns what the rules must know of the agent.
 func (a *agentForm) rule(name string, at fault.Position) rules.Agent {
-	out := rules.Agent{Name: name, Deprovision: rules.Deprovision(a.Deprovision), NoRecall: !a.Recall, Position: at}
+	out := rules.Agent{
+		Name: name, Deprovision: rules.Deprovision(a.Deprovision), NoRecall: !a.Recall, RequireParent: a.Parents, Position: at,
+	}
 	for _, e := range a.Filter {
 		if len(e.value) == 0 {
 			continue
@@ -226,14 +229,19 @@ func (c *comparer) schema(g *generator) *jsonschema.Schema { return g.choice(ide
 
 // thresholds are the limits of imports and exports.
 type thresholds struct {
-	Import struct {
-		Deletes limit `yaml:"deletes" doc:"Objects that may be found missing in one import."`
-	} `yaml:"import" doc:"Limits of an import."`
+	Import importThresholds `yaml:"import" doc:"Limits of an import."`
 	Export exportThresholds `yaml:"export" doc:"Limits of an export."`
+}
+
+type importThresholds struct {
+	Deletes limit `yaml:"deletes" doc:"Objects that may be found missing in one import."`
+	Objects count `yaml:"objects" doc:"Entries that one import may read; with more of them it stops and deletes nothing. 0 is any number."`
+	Errors  count `yaml:"errors" doc:"Entries with errors that one import may have, unless said 5000; with more of them it stops. 0 is any number."`
 }
 
 type exportThresholds struct {
 	Deletes limit `yaml:"deletes" default:"500" doc:"Deletions that one export may carry out; 100% is without limit."`
+	Errors  count `yaml:"errors" doc:"Changes with errors that one export may have, unless said 5000; with more of them it stops. 0 is any number."`
 
 	SuppressDeletesOnly bool `yaml:"suppressDeletesOnly" default:"false" doc:"Whether an export that exceeds its limit leaves out only the deletions; otherwise it sends nothing."`
 }
@@ -283,36 +291,6 @@ func (s *importSchedule) schema(g *generator) *jsonschema.Schema {
 		{Type: "string", Enum: []any{"auto", "off"}},
 		g.duration(),
 	}}
-}
-
-// steps are the steps of a run profile.
-type steps []run.Step
-
-type stepKeys struct {
-	Type stepType `yaml:"type,required" doc:"What the step does."`
-}
-
-func (s *steps) decode(l *loader, n *node) {
-	if !l.want(n, listNode) {
-		return
-	}
-	if len(n.items) == 0 {
-		l.fail(n.at, "a run profile needs at least one step")
-	}
-	for _, item := range n.items {
-		var k stepKeys
-		if item.kind == mappingNode {
-			l.fill(item, &k)
-		} else {
-			k.Type.decode(l, item)
-		}
-		*s = append(*s, run.Step{Type: run.StepType(k.Type)})
-	}
-}
-
-func (s *steps) schema(g *generator) *jsonschema.Schema {
-	step := g.define("step", g.shortOrMapping(new(stepType).schema(g), &stepKeys{}))
-	return &jsonschema.Schema{Type: "array", MinItems: ptr(1), Items: step}
 }
 
 // A stepType is one of [run.StepTypes].

@@ -16,7 +16,7 @@ func (l *loader) build(k *keys) *Config {
 	c := &Config{
 		State: string(k.State), Scripts: string(k.Scripts),
 		Autosync: k.Autosync.Autosync, History: k.History, Scripting: k.Scripting,
-		Model: rules.Model{Dialect: k.Dialect},
+		Model: rules.Model{Dialect: k.Dialect, Provisioning: rules.Provisioning(k.Provision)},
 	}
 	if len(k.Agents) == 0 {
 		l.fail(fault.Position{File: l.name, Line: 1, Column: 1}, "the configuration has no agents")
@@ -107,7 +107,10 @@ func (l *loader) agent(e *entry[agentForm], triggers map[string]fault.Position) 
 		Profiles: profiles(form.Profiles),
 		Thresholds: run.Thresholds{
 			ImportDeletes: run.Limit(form.Thresholds.Import.Deletes),
+			ImportObjects: form.Thresholds.Import.Objects.Count,
+			ImportErrors:  run.Limit(form.Thresholds.Import.Errors),
 			ExportDeletes: run.Limit(form.Thresholds.Export.Deletes),
+			ExportErrors:  run.Limit(form.Thresholds.Export.Errors),
 
 			SuppressDeletesOnly: form.Thresholds.Export.SuppressDeletesOnly,
 		},

@@ -20,6 +20,7 @@ type keys struct {
 	Scripts   agent.Path           `yaml:"scripts" default:"scripts" doc:"Folder of the scripts, which is watched."`
 	Dialect   string               `yaml:"dialect" oneof:"fim entra" default:"fim" doc:"Dialect of the expressions, unless a rule says otherwise."`
 	Metaverse named[metaverseType] `yaml:"metaverse" doc:"The object types of the metaverse."`
+	Provision string               `yaml:"provisioning" oneof:"none scripted sync-rule both" default:"both" doc:"Who may create, rename and disconnect objects of the systems: the rules, the scripts, both or none. Attributes flow in any case to objects that are connected."`
 	Agents    named[agentForm]     `yaml:"agents" doc:"The management agents. Their order is the default precedence of attributes: the first is the strongest."`
 	Rules     []rule               `yaml:"rules" doc:"The synchronization rules: inbound, outbound, or both in one."`
 	Autosync  autosyncForm         `yaml:"autosync" doc:"The scheduler."`

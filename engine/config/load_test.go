@@ -56,7 +56,7 @@ func same(t *testing.T, want, got any) {
 func TestModel(t *testing.T) {
 	str := identity.TypeString
 	want := rules.Model{
-		Dialect: "fim",
+		Dialect: "fim", Provisioning: rules.ByBoth,
 		Types: []rules.MetaverseType{{
 			Name: "person",
 			Attributes: []rules.MetaverseAttribute{
@@ -126,6 +126,17 @@ func TestAgents(t *testing.T) {
 	adjusted := append(slices.Clone(standard[:4]),
 		run.Profile{Name: "export", Steps: []run.Step{{Type: run.Export}, {Type: run.DeltaImport}}},
 		run.Profile{Name: "both", Steps: []run.Step{{Type: run.FullImport}, {Type: run.FullSync}}})
+	adjusted = append(adjusted,
+		run.Profile{Name: "careful", Steps: []run.Step{
+			{
+				Type: run.FullImport, Partition: "north", Page: 100, TimeLimit: 90 * time.Minute, Objects: 500,
+				Deletes: run.Limit{Percent: 5, IsSet: true}, Errors: run.Limit{Count: 10, IsSet: true},
+				Audit: in("log/import.jsonl"),
+			},
+			{Type: run.FullSync, Batch: 10},
+			{Type: run.Export, Batch: 20, Deletes: run.Limit{IsSet: true}, Drop: in("out/export.jsonl")},
+		}},
+		run.Profile{Name: "later", Steps: []run.Step{{Type: run.FullImportDeltaSync, Resume: "/in/import.jsonl"}}})
 	no := false
 	want := []config.Agent{
 		{
@@ -149,7 +160,12 @@ func TestAgents(t *testing.T) {
 			Profiles: adjusted,
 			Thresholds: run.Thresholds{
 				ImportDeletes: run.Limit{Percent: 10, IsSet: true},
-				ExportDeletes: run.Limit{Percent: 100, IsSet: true}, SuppressDeletesOnly: true,
+				ImportObjects: 100000,
+				ImportErrors:  run.Limit{Count: 100, IsSet: true},
+				ExportDeletes: run.Limit{Percent: 100, IsSet: true},
+				ExportErrors:  run.Limit{IsSet: true},
+
+				SuppressDeletesOnly: true,
 			},
 			Import: config.Import{Every: 15 * time.Minute},
 			Triggers: []autosync.TriggerSpec{
@@ -170,7 +186,7 @@ func TestAgents(t *testing.T) {
 	same(t, want, got.Agents)
 	same(t, []rules.Agent{
 		{
-			Name: "HR", Deprovision: rules.DeprovisionScript, NoRecall: true,
+			Name: "HR", Deprovision: rules.DeprovisionScript, NoRecall: true, RequireParent: true,
 			Filter: map[string]rules.Scope{"employee": {
 				{{Attribute: "status", Operator: "equal", Value: "test"}, {Attribute: "level", Operator: "less-than", Value: "3"}},
 				{{Attribute: "left", Operator: "is-not-null"}},
@@ -233,7 +249,7 @@ func TestDefaults(t *testing.T) {
 	want := &config.Config{
 		File: in("metasync.yaml"), Dir: folder, Files: []string{in("metasync.yaml")},
 		State: in(".metasync"), Scripts: in("scripts"),
-		Model: rules.Model{Dialect: "fim", Agents: []rules.Agent{{Name: "HR", Deprovision: rules.Disconnect}}},
+		Model: rules.Model{Dialect: "fim", Provisioning: rules.ByBoth, Agents: []rules.Agent{{Name: "HR", Deprovision: rules.Disconnect}}},
 		Agents: []config.Agent{{
 			Name: "HR", Kind: &agent.Kind{Name: "csv"}, Settings: &csvSettings{File: agent.Path(in("hr.csv")), Connections: 1},
 			Profiles:   run.DefaultProfiles(),

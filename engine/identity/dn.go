@@ -79,6 +79,15 @@ func (d DN) Fold() string {
 	return strings.Join(components, ",")
 }
 
+// FoldFromRoot is [DN.Fold] with the components in the order of a path, from the
+// root to the object's own, so that the text of everything below a DN begins with
+// its text and a comma.
+func (d DN) FoldFromRoot() string {
+	path := slices.Clone(d)
+	slices.Reverse(path)
+	return path.Fold()
+}
+
 // String returns the component in RFC 4514 form.
 func (r RDN) String() string {
 	var b strings.Builder

@@ -218,6 +218,33 @@ func TestDNLaws(t *testing.T) {
 	})
 }
 
+func TestDNFoldFromRoot(t *testing.T) {
+	fold := func(text string) string {
+		t.Helper()
+		dn, err := ParseDN(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return dn.FoldFromRoot()
+	}
+	if a, b := fold("CN=Joe+UID=1, OU=Staff,DC=x"), fold("uid=1+cn=joe,ou=staff,dc=X"); a != b {
+		t.Errorf("one name folds to %q and %q", a, b)
+	}
+	container := fold("OU=Staff,DC=x") + ","
+	for text, below := range map[string]bool{
+		"CN=Joe,OU=Staff,DC=x":       true,
+		"CN=Joe,OU=It,OU=staff,DC=X": true,
+		"OU=Staff,DC=x":              false,
+		"OU=Staffing,DC=x":           false,
+		`OU=Staff\,a,DC=x`:           false,
+		"CN=Joe,OU=Other,DC=x":       false,
+	} {
+		if got := strings.HasPrefix(fold(text), container); got != below {
+			t.Errorf("%q below OU=Staff,DC=x: %v, want %v", text, got, below)
+		}
+	}
+}
+
 func TestDNFold(t *testing.T) {
 	tests := []struct {
 		a, b string

@@ -26,6 +26,7 @@ const defaultPrecedence = 100
 // that is wrong, each as a *[fault.Error] with its place.
 func Compile(model Model, functions Functions) (*Set, error) {
 	c := &compiler{model: model, functions: functions, set: &Set{types: map[string]*Type{}, agents: map[string]*AgentRules{}}}
+	c.provisioning()
 	c.types()
 	c.agents()
 	c.rules()
@@ -66,15 +67,20 @@ func (c *compiler) types() {
 		if t.Delete.When == "" {
 			t.Delete.When = LastConnector
 		}
-		if t.Delete.Script {
-			c.unsupported(definition.Delete.Position, "a script as object deletion rule")
+		t.Extension = c.functions.Metaverse[definition.Name]
+		c.usesFunctions = c.usesFunctions || t.Extension.Provision != nil || t.Delete.Script
+		if t.Delete.Script && t.Extension.ShouldDelete == nil {
+			c.fail(&fault.Error{
+				Name: "extension-entry-point-not-implemented", Position: definition.Delete.Position,
+				Text: fmt.Sprintf("no script decides when a %q object is deleted", definition.Name),
+			})
 		}
 		for _, a := range definition.Attributes {
 			if a.Precedence.Mode == Equal || a.Precedence.Mode == Manual {
 				c.unsupported(a.Position, fmt.Sprintf("%s precedence", a.Precedence.Mode))
 			}
 			t.Attributes[a.Name] = &Attribute{
-				Name: a.Name, Type: a.Type, Multi: a.Multi, agentRank: c.agentRanks(a.Precedence.Agents),
+				Name: a.Name, Type: a.Type, Multi: a.Multi, Mode: a.Precedence.Mode, agentRank: c.agentRanks(a.Precedence.Agents),
 			}
 		}
 		c.set.types[t.Name] = t
@@ -105,11 +111,10 @@ func (c *compiler) agents() {
 		a := &AgentRules{
 			Name: definition.Name, Schema: definition.Schema, AnchorIsDN: definition.AnchorIsDN,
 			Deprovision: cmp.Or(definition.Deprovision, Disconnect), Recall: !definition.NoRecall,
-			Objects: map[string]*ObjectRules{},
+			LDAPNames: definition.LDAPNames, RequireParent: definition.RequireParent,
+			Extension: c.functions.Agents[definition.Name], Objects: map[string]*ObjectRules{},
 		}
-		if a.Deprovision == DeprovisionScript {
-			c.unsupported(definition.Position, "a script as deprovisioning rule")
-		}
+		c.deprovisioning(definition, a)
 		for i := range a.Schema.Types {
 			t := &a.Schema.Types[i]
 			o := &ObjectRules{Type: t, Managed: map[string]bool{}, assumed: definition.Assumed}

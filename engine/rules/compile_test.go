@@ -109,6 +109,18 @@ func TestCompileErrors(t *testing.T) {
 			m.Agents[1].Schema.Types[0].Attributes[0].ImportOnly = false
 			m.Rules[1].Outbound.Flows = m.Rules[1].Outbound.Flows[1:]
 		}, "sync-rule-outbound-flow-rules-invalid", 40, `"guid"`},
+		{"an export flow of a script that there is not", func(m *Model) {
+			m.Rules[1].Outbound.Flows[1].Source = Source{Script: "x", Position: at(44)}
+		}, "extension-entry-point-not-implemented", 44, `"x"`},
+		{"a script that decides about the end of accounts", func(m *Model) { m.Agents[1].Deprovision = DeprovisionScript }, "extension-entry-point-not-implemented", 20, "deprovisioning"},
+		{"a script that decides about the end of persons", func(m *Model) {
+			m.Types[0].Delete = DeletionRule{Script: true, Position: at(3)}
+		}, "extension-entry-point-not-implemented", 3, `"person"`},
+		{"containers in a system without", func(m *Model) { m.Agents[1].RequireParent = true }, "sync-rule-validation-parsing-error", 20, "requireParent"},
+		{"a test of what cannot be read", func(m *Model) {
+			m.Agents[1].Schema.Types[0].Attributes[2].ExportOnly = true
+			m.Rules[1].Outbound.Flows[1] = Flow{Target: "mail", Source: Source{Attribute: "name", Position: at(44)}, ExistenceTest: true, Position: at(44)}
+		}, "sync-rule-outbound-flow-rules-invalid", 44, "tests nothing"},
 		{"a rule that depends on itself", func(m *Model) { m.Rules[1].DependsOn = "accounts" }, "sync-rule-validation-parsing-error", 40, "depends on itself"},
 		{"a rule that depends on nothing", func(m *Model) { m.Rules[1].DependsOn = "acounts" }, "sync-rule-validation-parsing-error", 40, `did you mean "accounts"?`},
 		{"equal precedence", func(m *Model) {
@@ -285,5 +297,70 @@ func TestConvert(t *testing.T) {
 		if fault.Name(err) != tt.err || !slices.Equal(got, tt.want) {
 			t.Errorf("%v to %s: %v, %v", tt.from, tt.to, got, err)
 		}
+	}
+}
+
+// TestOutboundPrecedence: which rule's flow wins is a matter of precedence, also
+// where the rules apply in another order.
+func TestOutboundPrecedence(t *testing.T) {
+	m := model()
+	m.Rules = append(m.Rules, Rule{
+		Name: "strong", Agent: "AD", Object: "user", Metaverse: "person", Precedence: 1, DependsOn: "accounts",
+		Outbound: &Outbound{Flows: []Flow{
+			{Target: "number", Source: Source{Attribute: "name"}},
+			{Target: "mail", Source: Source{Attribute: "name"}, ExistenceTest: true},
+		}},
+	})
+	set, err := Compile(m, Functions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	person := set.Type("person")
+	weak, strong := person.Outbound[0], person.Outbound[1]
+	if weak.Name != "accounts" || weak.Rank != 1 || strong.Rank != 0 {
+		t.Errorf("%s applies first with rank %d, then %s with rank %d", weak.Name, weak.Rank, strong.Name, strong.Rank)
+	}
+	if !weak.Flows[0].Contested || !strong.Flows[0].Contested || strong.Flows[1].Contested {
+		t.Error("only the flows into number compete")
+	}
+	if !slices.Equal(person.Tested, []*OutboundRule{strong}) || !set.Agent("AD").Objects["user"].Tested || set.Agent("HR").Objects["employee"].Tested {
+		t.Error("the existence test is not known")
+	}
+}
+
+// TestProvisioningSwitch: each setting lets those provision that it names.
+func TestProvisioningSwitch(t *testing.T) {
+	for setting, want := range map[Provisioning][2]bool{
+		"": {true, true}, ByBoth: {true, true}, BySyncRule: {true, false}, ByScript: {false, true}, NoProvisioning: {},
+	} {
+		m := model()
+		m.Provisioning = setting
+		set, err := Compile(m, Functions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := [2]bool{set.RulesProvision, set.ScriptsProvision}; got != want {
+			t.Errorf("%q: rules and scripts %v, want %v", setting, got, want)
+		}
+	}
+}
+
+// TestDecide: only an answer that names one of the options is a decision.
+func TestDecide(t *testing.T) {
+	scripted := &AgentRules{Name: "AD", Deprovision: DeprovisionScript}
+	for answer, want := range map[Deprovision]string{
+		Disconnect: "", ExplicitDisconnect: "", DeleteObject: "",
+		"": "extension-deprovisioning-invalid-result", DeprovisionScript: "extension-deprovisioning-invalid-result",
+		"Delete": "extension-deprovisioning-invalid-result",
+	} {
+		got, err := scripted.Decide(func() (Deprovision, error) { return answer, nil })
+		if fault.Name(err) != want || err == nil && got != answer {
+			t.Errorf("%q: %q, %v", answer, got, err)
+		}
+	}
+	declared := &AgentRules{Name: "AD", Deprovision: ExplicitDisconnect}
+	got, err := declared.Decide(func() (Deprovision, error) { t.Error("asked"); return DeleteObject, nil })
+	if got != ExplicitDisconnect || err != nil {
+		t.Errorf("declared: %q, %v", got, err)
 	}
 }

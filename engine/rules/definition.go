@@ -12,7 +12,22 @@ type Model struct {
 	Agents  []Agent // in the order of the configuration: the default precedence
 	Rules   []Rule
 	Dialect string // of expressions, "fim" unless a rule says otherwise
+
+	Provisioning Provisioning
 }
+
+// A Provisioning says who may create, rename and disconnect objects of connected
+// systems (sync-engine §3.8). Whatever it says, attributes flow to the objects that
+// are connected.
+type Provisioning string
+
+// The settings of provisioning.
+const (
+	NoProvisioning Provisioning = "none"
+	ByScript       Provisioning = "scripted"
+	BySyncRule     Provisioning = "sync-rule"
+	ByBoth         Provisioning = "both" // also the empty setting
+)
 
 // A MetaverseType is an object type of the metaverse.
 type MetaverseType struct {
@@ -75,8 +90,13 @@ type Agent struct {
 	LDAPNames   bool
 	Filter      map[string]Scope // connector filter by object type (sync-engine §3.4)
 	Deprovision Deprovision
-	NoRecall    bool           // keep contributed values after a disconnect (sync-engine §4.5)
-	Position    fault.Position `json:"-"`
+	NoRecall    bool // keep contributed values after a disconnect (sync-engine §4.5)
+
+	// RequireParent: an object is created, or renamed, only into a container that
+	// the connector space has. It needs LDAPNames.
+	RequireParent bool
+
+	Position fault.Position `json:"-"`
 }
 
 // A Deprovision is what becomes of a connector whose link is cut by the engine
@@ -149,9 +169,9 @@ type Condition struct {
 type Flow struct {
 	Target        string
 	Source        Source
-	Initial       bool // only while the object is being created
-	AllowNull     bool // outbound: no value removes the attribute
-	ExistenceTest bool
+	Initial       bool           // only while the object is being created
+	AllowNull     bool           // outbound: no value removes the attribute
+	ExistenceTest bool           // outbound: an object with this value has been detected (sync-engine §5.7)
 	Position      fault.Position `json:"-"`
 }
 

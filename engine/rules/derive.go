@@ -28,6 +28,13 @@ func (c *compiler) ranks() {
 
 // order puts outbound rules behind those that they depend on.
 func (c *compiler) order(t *Type) {
+	for i, r := range t.Outbound {
+		r.Rank = i
+		if len(r.Tests) > 0 {
+			t.Tested = append(t.Tested, r)
+		}
+	}
+	contest(t.Outbound)
 	for _, d := range c.dependencies {
 		if d.metaverse != t.Name {
 			continue

@@ -66,8 +66,8 @@ type Resolution struct {
 // A MetaverseExtension is the rules extension of a metaverse type.
 type MetaverseExtension struct {
 	// Provision creates, renames and disconnects connectors. It is called after
-	// the rules have provisioned, again if what it did changed the object, and at
-	// most ten times for one synchronization of it (sync-engine §3.8).
+	// the rules have provisioned, again if a link was cut, and at most ten times
+	// for one synchronization of the object (sync-engine §3.8).
 	Provision func(ctx context.Context, mv ProvisioningEntry) error
 
 	// ShouldDelete is the object deletion rule, asked when a connector was cut, if
@@ -103,14 +103,24 @@ type MetaverseEntry interface {
 type ProvisioningEntry interface {
 	MetaverseEntry
 
-	// NewConnector creates a connector. Its errors are those of provisioning by
-	// rule, such as object-already-exists.
+	// NewConnector creates a connector with a DN and the attributes that it gets
+	// besides those that rules flow. A disconnector with that DN is joined
+	// instead, and gets none of them; if the object has a connector of that type
+	// with that DN already, nothing happens. Where the anchor is the DN, initial
+	// may leave an anchor of one attribute out.
+	//
+	// Its errors are those of provisioning by rule, such as object-already-exists,
+	// non-existent-parent and invalid-dn, besides no-such-object-type and
+	// unexpected-provisioning-attribute. A function that returns one gives the
+	// object that error.
 	NewConnector(agent, objectType, dn string, initial identity.Attributes) error
 
-	// Rename gives a connector a new DN.
+	// Rename gives a connector a new DN, stronger than that of a rule. Ask for it
+	// in every call: a rename that is not asked for again is not exported. Where
+	// the anchor is the DN it is an error, modify-naming-attribute.
 	Rename(connector identity.ID, dn string) error
 
 	// Disconnect cuts a connector, and its agent's deprovisioning rule says what
-	// becomes of it.
+	// becomes of it. Provision is then called again.
 	Disconnect(connector identity.ID) error
 }

@@ -19,8 +19,12 @@ func (c *compiler) inbound(r Rule, t *Type, object *ObjectRules) {
 			c.failIn(r, f.Position, unknownAttribute("sync-rule-flow-attribute-not-found", f.Target, t.names()))
 			continue
 		}
-		source, ok := c.source(r, f.Source, attribute, names, nil)
+		source, ok := c.source(r, f.Source, FlowName{Agent: r.Agent, Object: r.Object}, attribute, names, nil)
 		if !ok {
+			continue
+		}
+		if source.Script != nil {
+			c.unsupported(f.Position, "a script as the source of an inbound flow")
 			continue
 		}
 		if source.Direct != "" {
@@ -63,7 +67,7 @@ func (c *compiler) outbound(r Rule, t *Type, object *ObjectRules, agent *AgentRu
 			c.failIn(r, f.Position, fault.New("sync-rule-outbound-flow-rules-invalid", "attribute %q cannot be exported", f.Target))
 			continue
 		}
-		source, ok := c.source(r, f.Source, attribute, names, parameters)
+		source, ok := c.source(r, f.Source, FlowName{Object: t.Name}, attribute, names, parameters)
 		if !ok {
 			continue
 		}
@@ -74,6 +78,14 @@ func (c *compiler) outbound(r Rule, t *Type, object *ObjectRules, agent *AgentRu
 		flow := &OutboundFlow{
 			Rule: rule, Target: f.Target, Type: target.Type, Multi: target.Multi,
 			Source: source, Initial: f.Initial, AllowNull: f.AllowNull, Confirm: target.Confirm,
+		}
+		if f.ExistenceTest {
+			if target.ExportOnly {
+				c.failIn(r, f.Position, fault.New("sync-rule-outbound-flow-rules-invalid", "attribute %q cannot be read, so it tests nothing", f.Target))
+				continue
+			}
+			rule.Tests = append(rule.Tests, flow)
+			object.Tested = true
 		}
 		if f.Target == DNAttribute && object.Type.Attribute(DNAttribute) == nil {
 			rule.DN = flow
@@ -112,12 +124,20 @@ func (c *compiler) checkDirect(r Rule, f Flow, from identity.AttributeType, to i
 	}
 }
 
-func (c *compiler) source(r Rule, s Source, attribute func(string) (identity.AttributeType, bool), names func() []string, parameters []string) (Evaluator, bool) {
+// source compiles a source. A script is looked up among those of the object type
+// that it reads.
+func (c *compiler) source(r Rule, s Source, script FlowName, attribute func(string) (identity.AttributeType, bool), names func() []string, parameters []string) (Evaluator, bool) {
 	var out Evaluator
 	switch {
 	case s.Script != "":
-		c.failIn(r, s.Position, fault.New("extension-entry-point-not-implemented", "there is no script flow %q", s.Script))
-		return out, false
+		script.Name = s.Script
+		if out.Script = c.functions.Flows[script]; out.Script == nil {
+			missing := fault.New("extension-entry-point-not-implemented", "there is no script flow %q", s.Script)
+			missing.Hint = suggestion(s.Script, c.flowNames(script))
+			c.failIn(r, s.Position, missing)
+			return out, false
+		}
+		c.usesFunctions = true
 	case s.Expression != "":
 		program, err := expr.Compile(s.Expression, expr.Options{
 			Dialect: expr.Dialect(cmp.Or(r.Dialect, c.model.Dialect, string(expr.FIM))), Position: s.Position,

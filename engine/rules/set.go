@@ -1,6 +1,8 @@
 package rules
 
 import (
+	"fmt"
+
 	"github.com/metasync/metasync/engine/expr"
 	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/engine/identity"
@@ -17,6 +19,10 @@ type Set struct {
 	// disconnectors must be.
 	Indexed           map[string][]string
 	IndexedConnectors map[string]map[string][]string
+
+	// RulesProvision and ScriptsProvision say who may create, rename and
+	// disconnect objects of connected systems.
+	RulesProvision, ScriptsProvision bool
 
 	types  map[string]*Type
 	agents map[string]*AgentRules
@@ -37,10 +43,14 @@ type Type struct {
 	Name       string
 	Attributes map[string]*Attribute
 	Delete     DeletionRule
+	Extension  MetaverseExtension
 
 	// Outbound holds the outbound rules in the order in which they apply:
 	// behind the rules that they depend on, then by precedence.
 	Outbound []*OutboundRule
+
+	// Tested holds those with existence tests, in the same order.
+	Tested []*OutboundRule
 }
 
 // An Attribute is a metaverse attribute.
@@ -51,6 +61,8 @@ type Attribute struct {
 
 	// Flows holds the inbound flows into the attribute, the strongest first.
 	Flows []*InboundFlow
+
+	Mode PrecedenceMode // Ranked if it is neither Equal nor Manual
 
 	agentRank map[string]int
 }
@@ -90,7 +102,11 @@ type AgentRules struct {
 	AnchorIsDN  bool
 	Deprovision Deprovision
 	Recall      bool
+	Extension   AgentExtension
 	Objects     map[string]*ObjectRules
+
+	LDAPNames     bool // names tell containers
+	RequireParent bool // see [Agent]
 }
 
 // ObjectRules is what the rules say of one object type of an agent.
@@ -108,6 +124,9 @@ type ObjectRules struct {
 
 	// Managed holds the attributes that outbound rules give a value.
 	Managed map[string]bool
+
+	// Tested: an outbound rule has existence tests for these objects.
+	Tested bool
 }
 
 // An InboundRule is the inbound half of a rule.
@@ -140,6 +159,11 @@ type OutboundRule struct {
 	Joins       []*Join
 	Flows       []*OutboundFlow
 	DN          *OutboundFlow // the flow into the DN, nil if there is none
+	Tests       []*OutboundFlow
+
+	// Rank orders the rules of a metaverse type by precedence alone: which of
+	// several flows into an attribute wins, 0 being the strongest.
+	Rank int
 
 	// What must have been applied first; nil if nothing has to. An inbound rule
 	// has been applied if the object has a connector in its scope.
@@ -157,6 +181,9 @@ type OutboundFlow struct {
 	Initial   bool
 	AllowNull bool
 	Confirm   identity.Comparer // of the target
+
+	// Contested: another rule for the same objects flows into the target, too.
+	Contested bool
 }
 
 // A Join is one join criterion of a rule (sync-engine §3.5, §5.3).
@@ -175,6 +202,10 @@ type Evaluator struct {
 	// Direct is the attribute that flows as it is, "" for other sources.
 	Direct string
 
+	// Script is the flow of an extension, nil for other sources. The object in
+	// the context of Eval must then be an [Entry].
+	Script Flower
+
 	reads    []string
 	constant expr.Value
 	program  *expr.Program
@@ -191,8 +222,26 @@ func (s *Evaluator) Eval(ctx *expr.Context) (expr.Value, error) {
 		return expr.OfValues(ctx.Object.Get(s.Direct)), nil
 	case s.program != nil:
 		return s.program.Eval(ctx)
+	case s.Script != nil:
+		return s.call(ctx)
 	}
 	return s.constant, nil
+}
+
+// call calls the flow of an extension.
+func (s *Evaluator) call(ctx *expr.Context) (expr.Value, error) {
+	entry, ok := ctx.Object.(Entry)
+	if !ok {
+		return expr.Null(), fmt.Errorf("a script flow got %T instead of an object", ctx.Object)
+	}
+	flowed, err := callFlow(ctx.Context, s.Script, entry)
+	switch {
+	case err != nil:
+		return expr.Null(), err
+	case flowed.declined:
+		return expr.OfLiteral(expr.IgnoreThisFlow), nil
+	}
+	return expr.OfValues(identity.Normalize(flowed.values)), nil
 }
 
 // Convert brings the values of a flow into the type of their target. Text and

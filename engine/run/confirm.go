@@ -44,17 +44,16 @@ func (x *staging) confirm(c *space.Connector, image identity.Attributes) {
 	remaining := &identity.Delta{Op: identity.Update}
 	confirmed := c.Synchronized.Clone()
 	for _, change := range exported.Changes {
-		want, got := change.Apply(base.Get(change.Name)), image.Get(change.Name)
 		if x.exportOnly(c.ObjectType, change.Name) {
 			continue
 		}
 		comparer := x.comparer(c.ObjectType, change.Name)
 		switch {
 		case comparer == identity.Unchecked:
-			confirmed = confirmed.Set(change.Name, slices.Clone(want)...)
+			confirmed = confirmed.Share(change.Name, applied(change, base))
 			continue
-		case comparer.Equal(want, got) || change.Op == identity.Update && arrived(comparer, change, got):
-			confirmed = confirmed.Set(change.Name, slices.Clone(got)...)
+		case arrived(comparer, change, base, image):
+			confirmed = confirmed.Share(change.Name, image)
 			continue
 		}
 		remaining.Changes = append(remaining.Changes, change)
@@ -90,9 +89,22 @@ func (x *staging) missed(c *space.Connector) {
 // that was interrupted (sync-engine §1.6: escrowed).
 func (x *staging) inDoubt(c *space.Connector) bool { return c.Batch > x.confirmedBatch }
 
-// arrived reports whether single values came and went as exported, whatever
-// else happened to the attribute.
-func arrived(comparer identity.Comparer, change identity.Change, got []identity.Value) bool {
+// arrived reports whether an attribute is as a change to what was before makes it.
+// For single values it is enough that they came and went, whatever else happened
+// to the attribute; of one that is kept in a set, nothing but these is read.
+func arrived(comparer identity.Comparer, change identity.Change, base, image identity.Attributes) bool {
+	if change.Op == identity.Update {
+		if a := image.Find(change.Name); a != nil && a.Set != nil {
+			return !slices.ContainsFunc(change.Values, func(v identity.Value) bool { return !a.Contains(v) }) &&
+				!slices.ContainsFunc(change.Removed, a.Contains) // references: all comparers see them alike
+		}
+	}
+	got := image.Get(change.Name)
+	return change.Op == identity.Update && moved(comparer, change, got) || comparer.Equal(change.Apply(base.Get(change.Name)), got)
+}
+
+// moved reports whether single values came and went.
+func moved(comparer identity.Comparer, change identity.Change, got []identity.Value) bool {
 	for _, v := range change.Values {
 		if !comparer.Contains(got, v) {
 			return false
@@ -106,6 +118,12 @@ func arrived(comparer identity.Comparer, change identity.Change, got []identity.
 	return true
 }
 
+// applied returns attributes after one change.
+func applied(change identity.Change, base identity.Attributes) identity.Attributes {
+	delta := identity.Delta{Op: identity.Update, Changes: []identity.Change{change}}
+	return delta.Apply(base)
+}
+
 // onto turns a delta, such as that of an object that was to be created, into one
 // that brings the object found in its place to the same values.
 func (x *staging) onto(objectType string, delta *identity.Delta, image identity.Attributes) *identity.Delta {
@@ -117,6 +135,12 @@ func (x *staging) onto(objectType string, delta *identity.Delta, image identity.
 		out.DN = delta.DN
 	}
 	for _, c := range delta.Changes {
+		if a := image.Find(c.Name); a != nil && a.Set != nil {
+			if change, differs := a.Diff(applied(c, image).Find(c.Name)); differs {
+				out.Changes = append(out.Changes, change)
+			}
+			continue
+		}
 		before := image.Get(c.Name)
 		if change, differs := x.comparer(objectType, c.Name).DiffValues(c.Name, before, c.Apply(before)); differs {
 			out.Changes = append(out.Changes, change)
@@ -154,7 +178,7 @@ func (x *staging) unchecked(c *space.Connector, image identity.Attributes) ident
 		if !copied {
 			image, copied = image.Clone(), true
 		}
-		image = image.Set(a.Name, slices.Clone(c.Synchronized.Get(a.Name))...)
+		image = image.Share(a.Name, c.Synchronized)
 	}
 	return image
 }

@@ -23,13 +23,17 @@ type digestedType struct {
 	seed  []byte   // digest of the names
 }
 
-func newDigester(schema identity.Schema) *digester {
+// Moving to another partition changes it.
+func newDigester(schema identity.Schema, partition string) *digester {
 	d := &digester{types: map[string]*digestedType{}}
 	for i := range schema.Types {
 		t := &digestedType{names: schema.Types[i].Names()}
 		slices.Sort(t.names)
 		for _, name := range append([]string{schema.Types[i].Name}, t.names...) {
 			t.seed = append(append(t.seed, name...), 0)
+		}
+		if partition != "" {
+			t.seed = append(append(t.seed, 0), partition...)
 		}
 		sum := sha256.Sum256(t.seed)
 		t.seed = sum[:8]

@@ -11,7 +11,9 @@
 // importnames.go sees to names that move between objects; obsolete.go draws the
 // conclusions of a complete read. synchronize.go walks the objects of one agent
 // through package sync. export.go, exportpage.go and exportnames.go send what is
-// pending. record.go is what administrators see of it all, history.go keeps it.
+// pending. partition.go divides an import, limits.go says where a step
+// stops, files.go and exportresume.go put a file in the place of the system or
+// beside it. record.go is what administrators see of it all, history.go keeps it.
 //
 // What must always hold: an import that did not finish deletes nothing; limits
 // are checked before the first write; a crash between any two store commits

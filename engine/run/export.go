@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	exportPageSize = 1000 // changes in one call of the agent
-	exportPasses   = 10   // how often an object is sent at most in one export
+	exportPage   = 1000 // changes in one call of the agent
+	exportPasses = 10   // how often an object is sent at most in one export
 
 	// defaultExportDeletes is the number of deletions that an export may carry
 	// unless the agent has a threshold (sync-engine §11).
@@ -32,31 +32,47 @@ func (s *step) exportStep() error {
 	if !ok {
 		return fault.New("stopped-entry-point-not-implemented", "agent %q cannot export", s.agent.Name)
 	}
-	x := &export{step: s, capabilities: s.agent.Agent.Capabilities(), pageSize: exportPageSize}
-	pending, err := x.begin()
-	if err != nil || !pending {
+	if err := s.exportPartition(); err != nil {
 		return err
 	}
-	stream, err := exporter.OpenExport(s.ctx, agent.ExportRequest{Schema: s.agent.Schema})
+	if s.definition.Resume != "" {
+		return s.resumeExport(exporter)
+	}
+	x := &export{step: s, capabilities: s.agent.Agent.Capabilities()}
+	pending, err := x.begin()
+	if err != nil {
+		return err
+	}
+	if !pending {
+		return s.emptyFile()
+	}
+	return x.carryOut(exporter, x.send)
+}
+
+// carryOut opens the system, or the file that stands for it, sends, and closes it.
+func (x *export) carryOut(exporter agent.Exporter, send func() error) error {
+	stream, err := x.openExport(exporter, agent.ExportRequest{Schema: x.agent.Schema, Partition: x.partition})
 	if err != nil {
 		return err
 	}
 	x.stream = stream
-	if err := x.send(); err != nil {
-		return errors.Join(err, stream.Close(context.WithoutCancel(s.ctx), agent.Aborted), x.stopped())
+	if err := send(); err != nil {
+		return errors.Join(err, stream.Close(context.WithoutCancel(x.ctx), agent.Aborted), x.stopped())
 	}
-	if err := stream.Close(s.ctx, agent.Completed); err != nil {
+	if err := stream.Close(x.ctx, agent.Completed); err != nil {
 		if x.capabilities.AllOrNothing {
-			clear(s.report.Exports)
+			clear(x.report.Exports)
 		}
 		return err
 	}
-	if err := x.end(); err != nil {
-		return err
+	if !x.definition.idle() {
+		if err := x.end(); err != nil {
+			return err
+		}
 	}
-	s.finish(x.sent, CompletedExportErrors)
+	x.finish(x.sent, CompletedExportErrors)
 	if x.heldBack != nil {
-		s.report.stop(x.heldBack)
+		x.report.stop(x.heldBack)
 	}
 	return nil
 }
@@ -66,16 +82,16 @@ type export struct {
 	*step
 	capabilities agent.Capabilities
 	stream       agent.Export
-	pageSize     int
 	batch        uint64 // of this step
 	confirmed    uint64 // the last batch that ended well
 	plan         exportPlan
 	heldBack     *fault.Error // why deletions were left out
-	halted       bool         // the agent stopped the run at an object, see agent.StopRun
+	stoppedAt    bool         // the agent stopped the run at an object, see agent.StopRun
 	pass         int          // of adds and updates, from 1
 	arrived      int          // changes that were carried out in it, if only in part
 	again        []turn       // the objects of the next pass
 	sent         int
+	objects      int // sent so far, without those that are sent again
 	total        int
 	named        []naming      // to be stored once everything is written
 	settled      []identity.ID // likewise: what no import has to confirm
@@ -112,10 +128,14 @@ func (x *export) begin() (pending bool, err error) {
 		x.report.Result = CompletedNoObjects
 		return false, nil
 	}
+	x.total = len(x.plan.changes) + len(x.plan.deletes)
+	if x.definition.idle() {
+		return true, nil
+	}
 	if err := x.checkThreshold(total); err != nil {
 		return false, err
 	}
-	x.total = len(x.plan.changes) + len(x.plan.deletes)
+	x.total = len(x.plan.changes) + len(x.plan.deletes) // without what is held back
 	x.report.Batch = x.batch
 	return true, x.space.Update(func(tx *space.Tx) error {
 		state, err := tx.AgentState(x.agent.Name)
@@ -130,16 +150,10 @@ func (x *export) begin() (pending bool, err error) {
 // checkThreshold returns an error if the export would delete more than it may.
 // If only deletions are to be held back then, it takes them out of the plan.
 func (x *export) checkThreshold(total int) error {
-	limit := x.agent.Thresholds.ExportDeletes
-	if !limit.IsSet {
-		limit = Limit{Count: defaultExportDeletes, IsSet: true}
-	}
-	deletes := len(x.plan.deletes)
-	if !limit.Exceeded(deletes, total) {
+	exceeded := x.tooManyDeletes(len(x.plan.deletes), total)
+	if exceeded == nil {
 		return nil
 	}
-	exceeded := fault.New(string(StoppedExportThreshold), "%d of %d objects would be deleted, more than thresholds.export.deletes allows", deletes, total)
-	exceeded.Hint = "nothing has been exported; if the deletions are right, raise the threshold"
 	if !x.agent.Thresholds.SuppressDeletesOnly {
 		return exceeded
 	}
@@ -150,8 +164,21 @@ func (x *export) checkThreshold(total int) error {
 	if len(x.plan.changes) == 0 {
 		return exceeded
 	}
-	exceeded.Hint = "only the deletions were held back; if they are right, raise the threshold"
+	exceeded.Hint = onlyDeletesHeld
 	return nil
+}
+
+const onlyDeletesHeld = "only the deletions were held back; if they are right, raise the threshold"
+
+// tooManyDeletes returns the error of an export that would delete more than the
+// step allows, nil if it does not.
+func (x *export) tooManyDeletes(deletes, total int) *fault.Error {
+	if !x.limits.deletes.Exceeded(deletes, total) {
+		return nil
+	}
+	err := fault.New(string(StoppedExportThreshold), "%d of %d objects would be deleted, more than %s", deletes, total, x.limits.deletesNamed)
+	err.Hint = "nothing has been exported; if the deletions are right, raise the threshold"
+	return err
 }
 
 // takeBack makes changes that an interrupted export sent pending again.
@@ -159,7 +186,7 @@ func (x *export) takeBack(ids []identity.ID) error {
 	if x.batch == x.confirmed+1 {
 		return nil // there was none
 	}
-	for page := range slices.Chunk(ids, x.pageSize) {
+	for page := range slices.Chunk(ids, x.limits.batch) {
 		if err := x.space.Update(func(tx *space.Tx) error {
 			for _, id := range page {
 				if err := tx.Unit(func() error {
@@ -202,32 +229,42 @@ func (x *export) send() error {
 	if err := x.sendNew(x.plan.changes, func(d *identity.Delta) bool { return !isDeletion(d) }); err != nil {
 		return err
 	}
+	if err := x.sendAgain(); err != nil {
+		return err
+	}
+	return x.sendNew(x.plan.deletes, isDeletion)
+}
+
+// sendAgain sends what the agent wants to see again, in as many passes as it takes.
+func (x *export) sendAgain() error {
 	for len(x.again) > 0 {
 		if x.pass++; x.arrived == 0 {
 			x.pass = exportPasses // as nothing has changed, what fails again has failed
 		}
 		turns := x.again
 		x.again, x.arrived = nil, 0
-		for page := range slices.Chunk(turns, x.pageSize) {
+		for page := range slices.Chunk(turns, x.limits.batch) {
 			if err := x.page(page, func(d *identity.Delta) bool { return !isDeletion(d) }); err != nil {
 				return err
 			}
 		}
 	}
-	return x.sendNew(x.plan.deletes, isDeletion)
+	return nil
 }
 
 // sendNew sends objects that were not sent in this export yet.
 func (x *export) sendNew(ids []identity.ID, wanted func(*identity.Delta) bool) error {
-	turns := make([]turn, 0, min(len(ids), x.pageSize))
-	for page := range slices.Chunk(ids, x.pageSize) {
+	turns := make([]turn, 0, min(len(ids), x.limits.batch))
+	for page := range slices.Chunk(ids, x.limits.batch) {
 		turns = turns[:0]
 		for _, id := range page {
 			turns = append(turns, turn{id: id})
 		}
-		if err := x.page(turns, wanted); err != nil {
+		before := x.sent
+		if err := x.page(turns, x.within(x.objects, wanted)); err != nil {
 			return err
 		}
+		x.objects += x.sent - before
 	}
 	return nil
 }
@@ -244,7 +281,7 @@ func (x *export) stopped() error {
 	case x.capabilities.AllOrNothing:
 		clear(x.report.Exports)
 		return nil
-	case !x.halted:
+	case !x.stoppedAt:
 		return nil
 	}
 	return x.end()
@@ -258,16 +295,16 @@ func (x *export) end() error {
 	if err := x.settleNow(); err != nil {
 		return err
 	}
-	err := x.space.Update(func(tx *space.Tx) error {
+	return x.space.Update(func(tx *space.Tx) error {
 		state, err := tx.AgentState(x.agent.Name)
 		if err != nil {
 			return err
 		}
-		state.ConfirmedBatch, state.LastExport = x.batch, x.now()
+		state.LastExport = x.now()
+		if !x.leftInterrupted() {
+			state.ConfirmedBatch = x.batch
+		}
+		x.report.ConfirmedBatch = state.ConfirmedBatch
 		return tx.SetAgentState(x.agent.Name, state)
 	})
-	if err == nil {
-		x.report.ConfirmedBatch = x.batch
-	}
-	return err
 }

@@ -12,7 +12,7 @@ import (
 // change for the agent; nil if the object is not to be sent now.
 func (x *export) mark(tx *space.Tx, t turn, wanted func(*identity.Delta) bool) (outgoing, *agent.Change, error) {
 	c, err := tx.Connector(t.id)
-	if err != nil || c == nil {
+	if err != nil || c == nil || !x.belongs(c) {
 		return outgoing{}, nil, err
 	}
 	o := outgoing{turn: t, objectType: c.ObjectType, sent: c.Unapplied, exported: c.Exported, batch: c.Batch, failure: c.ExportError}
@@ -20,7 +20,7 @@ func (x *export) mark(tx *space.Tx, t turn, wanted func(*identity.Delta) bool) (
 		o.repeated = true
 		o.sent, o.exported, o.batch = c.Exported.Merge(c.Unapplied), nil, 0
 	}
-	if o.sent.IsZero() || !wanted(o.sent) || isTransient(c) {
+	if o.sent.IsZero() || isTransient(c) || !wanted(o.sent) {
 		return outgoing{}, nil, nil
 	}
 	o.op, o.rename = o.sent.Op, o.sent.IsRename()
@@ -54,15 +54,10 @@ func (x *export) mark(tx *space.Tx, t turn, wanted func(*identity.Delta) bool) (
 
 // fill gives a change what the agent's export level asks for.
 func (x *export) fill(tx *space.Tx, c *space.Connector, o *outgoing, change *agent.Change) (err error) {
-	image := c.ExportedImage()
-	if o.rest && o.sent.Op == identity.Update {
-		_, references := x.split(c.ObjectType, &identity.Delta{Op: identity.Update, Changes: identity.Diff(nil, image)})
-		for i := range references.Changes {
-			image = image.Clone().Set(references.Changes[i].Name)
+	if o.op != identity.Update || x.capabilities.ExportLevel != agent.ValueLevel {
+		if change.Image, err = x.image(tx, c, o); err != nil {
+			return err
 		}
-	}
-	if change.Image, err = x.namedAttributes(tx, image); err != nil {
-		return err
 	}
 	if o.rename {
 		if change.NewDN = o.sent.DN; o.op == identity.Add {
@@ -97,6 +92,18 @@ func (x *export) fill(tx *space.Tx, c *space.Connector, o *outgoing, change *age
 		}
 	}
 	return nil
+}
+
+// image returns an object as it shall be, for the agent.
+func (x *export) image(tx *space.Tx, c *space.Connector, o *outgoing) (identity.Attributes, error) {
+	image := c.ExportedImage()
+	if o.rest && o.sent.Op == identity.Update {
+		_, references := x.split(c.ObjectType, &identity.Delta{Op: identity.Update, Changes: identity.Diff(nil, image)})
+		for i := range references.Changes {
+			image = image.Clone().Set(references.Changes[i].Name)
+		}
+	}
+	return x.namedAttributes(tx, image)
 }
 
 // wholeObject returns what it takes to give an object all that the engine knows

@@ -18,7 +18,7 @@ func (x *export) rename() error {
 	if len(x.named) == 0 {
 		return nil
 	}
-	for page := range slices.Chunk(x.named, x.pageSize) {
+	for page := range slices.Chunk(x.named, x.limits.batch) {
 		err := x.space.Update(func(tx *space.Tx) error {
 			for _, n := range page {
 				if err := tx.Unit(func() error {

@@ -25,12 +25,12 @@ type outgoing struct {
 // page marks changes as sent, sends them, and takes the mark back from those
 // that failed or shall come again.
 func (x *export) page(turns []turn, wanted func(*identity.Delta) bool) error {
-	if err := x.ctx.Err(); err != nil {
+	if err := x.ctx.Err(); err != nil || x.mustStop() {
 		return err
 	}
 	var out []outgoing
 	var changes []agent.Change
-	err := x.space.Update(func(tx *space.Tx) error {
+	err := x.transaction()(func(tx *space.Tx) error {
 		for _, t := range turns {
 			err := tx.Unit(func() error {
 				o, change, err := x.mark(tx, t, wanted)
@@ -53,41 +53,56 @@ func (x *export) page(turns []turn, wanted func(*identity.Delta) bool) error {
 	if err != nil {
 		return err
 	}
-	for i, result := range results {
-		if result.Action == agent.StopRun && i < len(changes) {
-			return x.halt(out, changes, results[:i], result)
-		}
+	stop, err := stoppedAt(results, changes)
+	if err != nil {
+		return err
 	}
-	if len(results) != len(changes) {
-		return fault.New("stopped-ma", "the agent returned %d results for %d changes", len(results), len(changes))
+	if stop >= 0 {
+		if err := x.settle(out[:stop], changes[:stop], results[:stop]); err != nil {
+			return err
+		}
+		return x.stopRun(changes[stop].DN, &out[stop], out[stop+1:], results[stop])
 	}
 	x.sent += len(changes)
 	x.total = max(x.total, x.sent) // more passes, more changes
 	x.progress(x.agent.Name, x.report.Type, x.sent, x.total)
+	if x.definition.idle() {
+		return nil
+	}
 	return x.settle(out, changes, results)
 }
 
-// halt ends the export because the agent stopped it at an object. What comes
-// after that one was not sent.
-func (x *export) halt(out []outgoing, changes []agent.Change, results []agent.Result, stop agent.Result) error {
-	n := len(results)
-	if err := x.settle(out[:n], changes[:n], results); err != nil {
-		return err
+// stoppedAt returns at which change the agent stopped the run, -1 if at none. An
+// agent that does not stop answers every change.
+func stoppedAt(results []agent.Result, changes []agent.Change) (int, error) {
+	for i, result := range results {
+		if result.Action == agent.StopRun && i < len(changes) {
+			return i, nil
+		}
 	}
-	failure, text := stop.Err, fmt.Sprintf("the agent stopped the export at %q", changes[n].DN)
+	if len(results) != len(changes) {
+		return -1, fault.New("stopped-ma", "the agent returned %d results for %d changes", len(results), len(changes))
+	}
+	return -1, nil
+}
+
+// stopRun ends the export because the agent stopped it at an object: at is its
+// change, nil if it was not marked. What comes after it, rest, was not sent.
+func (x *export) stopRun(dn string, at *outgoing, rest []outgoing, stop agent.Result) error {
+	failure, text := stop.Err, fmt.Sprintf("the agent stopped the export at %q", dn)
 	if failure == nil {
-		failure = fault.New("unexpected-error", "the agent stopped the export here and gave no reason")
+		failure = refusal(stop.Action, identity.None)
 	} else {
 		text += ": " + failure.Detail()
 	}
 	err := x.space.Update(func(tx *space.Tx) error {
-		for i := n; i < len(out); i++ {
-			if err := tx.Unit(func() error {
-				if i == n {
-					return x.restore(tx, out[i], failure)
-				}
-				return x.unmark(tx, out[i])
-			}); err != nil {
+		if at != nil {
+			if err := tx.Unit(func() error { return x.restore(tx, *at, failure) }); err != nil {
+				return err
+			}
+		}
+		for _, o := range rest {
+			if err := tx.Unit(func() error { return x.unmark(tx, o) }); err != nil {
 				return err
 			}
 		}
@@ -96,8 +111,27 @@ func (x *export) halt(out []outgoing, changes []agent.Change, results []agent.Re
 	if err != nil {
 		return err
 	}
-	x.halted = true
+	x.stoppedAt = true
 	return fault.New(string(StoppedEntryExport), "%s", text)
+}
+
+// refusal returns the error of a change that an agent answered with an action and
+// without an error, should it not be sent again.
+func refusal(action agent.Action, op identity.Operation) *fault.Error {
+	switch adds := op == identity.Add; {
+	case op.Removes():
+	case action == agent.StopRun:
+		return fault.New("unexpected-error", "the agent stopped the export here and gave no reason")
+	case action == agent.RetryReferences:
+		return fault.New("dn-attributes-failure", "the system could not take the references")
+	case action == agent.ConvertAddToUpdate && adds:
+		return fault.New("cd-existing-object", "the system has the object already, and it cannot be updated")
+	case action == agent.ConvertUpdateToAdd && !adds:
+		return fault.New("cd-missing-object", "the system does not have the object, and it cannot be created")
+	case action == agent.ProvisionParent:
+		return fault.New("non-existent-parent", "the object above it does not exist")
+	}
+	return fault.New("unexpected-error", "the agent answered %s to a change of kind %q", action, op)
 }
 
 // settle counts the changes that arrived, stages those that failed again, and
@@ -198,6 +232,9 @@ func exportCounter(o outgoing) string {
 func (x *export) retry(tx *space.Tx, o outgoing, result agent.Result) error {
 	failure, again := result.Err, turn{id: o.id, as: result.Action, repeated: o.repeated}
 	adds := o.op == identity.Add
+	if failure == nil {
+		failure = refusal(result.Action, o.op)
+	}
 	switch result.Action {
 	case agent.NoAction:
 		return x.restore(tx, o, failure)
@@ -220,9 +257,6 @@ func (x *export) retry(tx *space.Tx, o outgoing, result agent.Result) error {
 		if err := x.withhold(tx, &o, done, references); err != nil {
 			return err
 		}
-		if failure == nil {
-			failure = fault.New("dn-attributes-failure", "the system could not take the references")
-		}
 		if x.pass >= exportPasses {
 			return x.fail(tx, o.id, o.failure, failure)
 		}
@@ -232,32 +266,21 @@ func (x *export) retry(tx *space.Tx, o outgoing, result agent.Result) error {
 		if o.op.Removes() || adds != (result.Action == agent.ConvertAddToUpdate) {
 			break
 		}
-		if failure == nil && adds {
-			failure = fault.New("cd-existing-object", "the system has the object already, and it cannot be updated")
-		} else if failure == nil {
-			failure = fault.New("cd-missing-object", "the system does not have the object, and it cannot be created")
-		}
-		return x.sendAgain(tx, o, again, failure)
+		return x.repeat(tx, o, again, failure)
 	case agent.ProvisionParent:
 		if o.op.Removes() {
 			break
 		}
-		if failure == nil {
-			failure = fault.New("non-existent-parent", "the object above it does not exist")
-		}
 		if again.as = o.as; again.as == agent.RetryReferences {
 			again.added = o.added
 		}
-		return x.sendAgain(tx, o, again, failure)
-	}
-	if failure == nil {
-		failure = fault.New("unexpected-error", "the agent answered %s to a change of kind %q", result.Action, o.op)
+		return x.repeat(tx, o, again, failure)
 	}
 	return x.restore(tx, o, failure)
 }
 
-// sendAgain has an object sent in the next pass, if there is one.
-func (x *export) sendAgain(tx *space.Tx, o outgoing, again turn, failure *fault.Error) error {
+// repeat has an object sent in the next pass, if there is one.
+func (x *export) repeat(tx *space.Tx, o outgoing, again turn, failure *fault.Error) error {
 	if x.pass >= exportPasses {
 		return x.restore(tx, o, failure)
 	}
@@ -333,7 +356,7 @@ func (x *export) settlesAtOnce(o *outgoing) bool {
 // confirmed (sync-engine §1.3).
 func (x *export) settleNow() error {
 	for len(x.settled) > 0 {
-		page := x.settled[:min(len(x.settled), x.pageSize)]
+		page := x.settled[:min(len(x.settled), x.limits.batch)]
 		x.settled = x.settled[len(page):]
 		if err := x.space.Update(func(tx *space.Tx) error {
 			for _, id := range page {

@@ -67,7 +67,7 @@ func (p *planner) scan(list space.List, wanted func(*space.Connector) bool) erro
 	for {
 		var ids []identity.ID
 		err := p.space.View(func(tx *space.Tx) (err error) {
-			if ids, err = tx.List(list, p.agent.Name, after, p.pageSize); err != nil {
+			if ids, err = tx.List(list, p.agent.Name, after, p.limits.batch); err != nil {
 				return err
 			}
 			for _, id := range ids {
@@ -75,7 +75,7 @@ func (p *planner) scan(list space.List, wanted func(*space.Connector) bool) erro
 				if err != nil {
 					return err
 				}
-				if c == nil || isTransient(c) || !wanted(c) {
+				if c == nil || isTransient(c) || !p.belongs(c) || !wanted(c) {
 					continue
 				}
 				if err := p.add(tx, c); err != nil {

@@ -27,12 +27,12 @@ func (x *staging) read(stream agent.Import) error {
 	done := make(chan error, 1)
 	go func() {
 		defer close(full)
-		done <- fetch(ctx, stream, newDigester(x.schema), free, full)
+		done <- fetch(ctx, stream, newDigester(x.schema, x.partition), free, full)
 	}()
 	var stageErr error
 	for b := range full {
-		if stageErr == nil && !x.stopped {
-			if stageErr = x.batches(b, free, full); stageErr != nil || x.stopped {
+		if stageErr == nil && x.halt == "" {
+			if stageErr = x.batches(b, free, full); stageErr != nil || x.halt != "" {
 				cancel()
 			}
 			continue
@@ -44,7 +44,7 @@ func (x *staging) read(stream agent.Import) error {
 	switch {
 	case stageErr != nil:
 		return stageErr
-	case x.stopped:
+	case x.halt != "":
 		return nil
 	}
 	return readErr
@@ -100,7 +100,7 @@ func (x *staging) batches(b *batch, free chan<- *batch, full <-chan *batch) erro
 	return x.space.Batches(func(tx *space.Tx) (more bool, err error) {
 		err = x.batch(tx, b)
 		free <- b
-		if err != nil || x.stopped {
+		if err != nil || x.halt != "" {
 			return false, err
 		}
 		select {
@@ -117,8 +117,10 @@ func (x *staging) batch(tx *space.Tx, b *batch) error {
 	for len(b.digests) < len(b.page.Entries) {
 		b.digests = x.digester.some(b.digests, b.page.Entries)
 	}
-	for i := range b.page.Entries {
-		e, digest := &b.page.Entries[i], b.digests[i]
+	entries := b.page.Entries[:x.room(x.entries, len(b.page.Entries))]
+	over := len(entries) < len(b.page.Entries)
+	for i := range entries {
+		e, digest := &entries[i], b.digests[i]
 		unchanged, err := x.unchanged(tx, e, digest)
 		if err != nil {
 			return err
@@ -130,8 +132,11 @@ func (x *staging) batch(tx *space.Tx, b *batch) error {
 			return err
 		}
 	}
-	x.entries += len(b.page.Entries)
+	x.entries += len(entries)
 	x.progress(x.agent.Name, x.report.Type, x.entries, 0)
-	x.stopped = x.stopped || x.report.tooManyErrors()
+	if over {
+		x.tooMany()
+	}
+	x.mustStop()
 	return nil
 }

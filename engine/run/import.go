@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
+	"slices"
 
 	"github.com/metasync/metasync/engine/agent"
 	"github.com/metasync/metasync/engine/fault"
@@ -12,68 +13,90 @@ import (
 	"github.com/metasync/metasync/engine/space"
 )
 
-const (
-	importPage  = 2000 // entries in a page, and in a store transaction
-	importPages = 4    // pages between the agent and the connector space
-)
+const importPages = 4 // pages between the agent and the connector space
 
-// importStep reads from the system and stages what it says (sync-engine §2.3).
-func (s *step) importStep(delta bool) error {
+// imports reads from the system and stages what it says, one partition after the
+// other (sync-engine §2.3).
+func (s *step) imports(delta bool) error {
 	importer, ok := s.agent.Agent.(agent.Importer)
 	if !ok {
 		return fault.New("stopped-entry-point-not-implemented", "agent %q cannot import", s.agent.Name)
 	}
-	var state space.AgentState
+	defer s.limitTime()()
+	err := s.eachPartition(func() error { return s.importStep(importer, delta) })
+	if err == nil && !s.report.Result.Stopped() {
+		err = s.conclude()
+	}
+	if err != nil && errors.Is(context.Cause(s.ctx), errTimeLimit) {
+		s.outOfTime()
+		s.report.Result, err = s.halt, nil
+	}
+	return err
+}
+
+// importStep reads one partition, or an undivided system, and stages it.
+func (s *step) importStep(importer agent.Importer, delta bool) error {
+	var state space.PartitionState
 	var unconfirmed bool
-	var first uint64
-	err := s.space.View(func(tx *space.Tx) (err error) {
+	var first, confirmedBatch uint64
+	err := s.space.View(func(tx *space.Tx) error {
 		counters := tx.Counters(s.agent.Name)
 		unconfirmed = counters[space.CountUnconfirmed] > 0
 		first = tx.LastSequence(s.agent.Name)
-		state, err = tx.AgentState(s.agent.Name)
+		whole, err := tx.AgentState(s.agent.Name)
+		state, confirmedBatch = whole.Partition(s.partition), whole.ConfirmedBatch
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	if delta && !state.Imported {
-		err := fault.New(string(NoStartFullImport), "agent %q has never been imported completely", s.agent.Name)
+	if delta && !state.Imported && !s.definition.idle() {
+		err := fault.New(string(NoStartFullImport), "%s has never been imported completely", s.place())
 		err.Hint = "run a full import first"
 		return err
 	}
-	if s.schema, err = s.agent.Agent.Schema(s.ctx); err != nil {
-		return err
+	if s.schema = s.agent.Schema; s.definition.Resume == "" {
+		if s.schema, err = s.agent.Agent.Schema(s.ctx); err != nil {
+			return err
+		}
 	}
-	capabilities := s.agent.Agent.Capabilities()
 	req := agent.ImportRequest{
-		Schema: s.schema, Required: s.agent.Required, Delta: delta, Watermark: state.Watermark, PageSize: importPage,
+		Schema: s.schema, Required: s.agent.Required, Partition: s.partition,
+		Delta: delta, Watermark: state.Watermark, PageSize: s.limits.page,
 	}
-	if unconfirmed && !capabilities.DeltaImport {
+	if (unconfirmed || s.definition.idle()) && !s.agent.Agent.Capabilities().DeltaImport {
 		req.Watermark = nil // read it all: what was exported must be looked at
 	}
-	stream, err := importer.OpenImport(s.ctx, req)
+	stream, err := s.openImport(importer, req)
 	if err != nil {
 		return err
 	}
-	x := &staging{step: s, complete: stream.Complete(), newest: first, confirmedBatch: state.ConfirmedBatch, digester: newDigester(s.schema)}
+	if s.definition.Drop != "" {
+		return s.dropImport(stream)
+	}
+	x := &staging{
+		step: s, of: s.partition, isLast: s.last, complete: stream.Complete(), newest: first,
+		confirmedBatch: confirmedBatch, digester: newDigester(s.schema, s.partition),
+	}
+	x.whole = x.complete || !delta
 	if stream.Unchanged() {
 		if _, err := stream.Close(s.ctx, agent.Completed); err != nil {
 			return err
 		}
 		s.report.Result = CompletedNoObjects
-		return s.imported(func(state *space.AgentState) {})
+		return s.imported(func(*space.PartitionState) {})
 	}
 	if err := x.read(stream); err != nil {
 		_, closeErr := stream.Close(context.WithoutCancel(s.ctx), agent.Aborted)
 		return errors.Join(err, x.settleNames(false), closeErr)
 	}
-	if err := x.settleNames(x.complete && !x.stopped && s.report.errors == 0); err != nil {
+	if err := x.settleNames(x.complete && s.halt == "" && s.report.errors == 0); err != nil {
 		_, closeErr := stream.Close(context.WithoutCancel(s.ctx), agent.Aborted)
 		return errors.Join(err, closeErr)
 	}
-	if x.stopped {
-		s.report.Result = StoppedErrorLimit
-		_, err := stream.Close(s.ctx, agent.Aborted)
+	if s.halt != "" {
+		s.report.Result = s.halt
+		_, err := stream.Close(context.WithoutCancel(s.ctx), agent.Aborted)
 		return err
 	}
 	watermark, err := stream.Close(s.ctx, agent.Completed)
@@ -84,40 +107,78 @@ func (s *step) importStep(delta bool) error {
 		// What could not be read may be anything: nothing is concluded from what
 		// was not seen, and the next import begins where this one did. But it came
 		// to its end: one bad entry holds nobody else.
+		s.unclean = true
 		s.finish(x.entries, CompletedDiscoveryErrors)
-		return s.imported(func(state *space.AgentState) {
-			state.Imported = state.Imported || x.complete || !delta
-			state.Schema = &s.schema
-		})
+		return s.imported(func(state *space.PartitionState) { state.Imported = state.Imported || x.whole })
 	}
-	if x.complete {
-		if err := x.obsolete(); err != nil {
+	x.watermark = watermark
+	s.read = append(s.read, x)
+	return nil
+}
+
+// conclude draws the conclusions of what was read, of all partitions together:
+// so that a threshold is exceeded by all of them or by none.
+func (s *step) conclude() error {
+	gone, total := 0, 0
+	for _, x := range s.read {
+		s.partition, s.last = x.of, x.isLast
+		if err := x.findMissing(); err != nil {
 			return err
 		}
+		gone, total = gone+x.gone, total+x.total
+	}
+	if s.limits.deletes.Exceeded(gone, total) {
+		stopped := fault.New(string(StoppedDeletionLimit), "%d of %d objects are gone, more than %s", gone, total, s.limits.deletesNamed)
+		stopped.Hint = "if that is right, raise the threshold; nothing has been deleted"
+		return stopped
+	}
+	for _, x := range s.read {
+		s.partition = x.of
+		if err := s.part(x.conclude); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// conclude marks what is gone, and remembers that the partition was imported.
+func (x *staging) conclude() error {
+	before := x.report.Staging[stageDelete]
+	if err := x.obsolete(); err != nil {
+		return err
 	}
 	if err := x.reportTransients(); err != nil {
 		return err
 	}
-	s.finish(x.entries+s.report.Staging[stageDelete], CompletedDiscoveryErrors)
+	x.finish(x.entries+x.report.Staging[stageDelete]-before, CompletedDiscoveryErrors)
 	if x.transients > 0 {
-		s.report.Result = CompletedTransients
+		x.report.Result = CompletedTransients
 	}
-	return s.imported(func(state *space.AgentState) {
-		state.Imported = state.Imported || x.complete || !delta
-		state.Watermark = watermark
-		state.Schema = &s.schema
+	return x.imported(func(state *space.PartitionState) {
+		state.Imported = state.Imported || x.whole
+		if x.definition.Resume == "" { // a file says nothing of where the system is now
+			state.Watermark = x.watermark
+		}
 	})
 }
 
-// imported remembers that an import came to its end.
-func (s *step) imported(change func(*space.AgentState)) error {
+// imported remembers that an import came to its end. An agent whose system is
+// divided has been imported once all partitions have.
+func (s *step) imported(change func(*space.PartitionState)) error {
 	return s.space.Update(func(tx *space.Tx) error {
 		state, err := tx.AgentState(s.agent.Name)
 		if err != nil {
 			return err
 		}
-		state.LastImport = s.now()
-		change(&state)
+		state.LastImport, state.Schema = s.now(), &s.schema
+		part := state.Partition(s.partition)
+		change(&part)
+		state.SetPartition(s.partition, part)
+		if s.partition != "" {
+			state.Imported = state.Imported || !slices.ContainsFunc(s.known, func(p agent.Partition) bool {
+				return !state.Partition(p.Name).Imported
+			})
+		}
 		return tx.SetAgentState(s.agent.Name, state)
 	})
 }
@@ -125,14 +186,21 @@ func (s *step) imported(change func(*space.AgentState)) error {
 // staging is an import while it runs.
 type staging struct {
 	*step
+	of       string // the partition that was read
+	isLast   bool   // see [step.last]
+	whole    bool   // it was read from its beginning to its end
 	complete bool
 	newest   uint64 // the newest object before the import
 	seen     bitmap // by sequence number
 	entries  int
-	stopped  bool
 	digester *digester
 
 	confirmedBatch uint64 // the last export that ended well, see confirm.go
+
+	// what is known once all was read
+	watermark   []byte
+	unseen      []identity.ID // what was not delivered
+	gone, total int           // objects that are gone by that, of how many
 
 	// see importnames.go
 	staged     bitmap                 // objects whose entry was not the one known before

@@ -204,7 +204,8 @@ func (x *staging) planNames(whole bool) (plan map[identity.ID][]identity.ID, err
 			}
 			for _, owner := range owners {
 				d := x.doubtful[owner]
-				if nameless || d != nil && slices.Contains(d.targets, id) || whole && !x.staged.has(owner.Sequence()) {
+				elsewhere := x.partition != "" && !x.seen.has(owner.Sequence()) // this import says nothing of it
+				if nameless || d != nil && slices.Contains(d.targets, id) || whole && !elsewhere && !x.staged.has(owner.Sequence()) {
 					plan[owner] = append(plan[owner], id)
 				}
 			}

@@ -2,6 +2,7 @@ package run
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/engine/identity"
@@ -10,34 +11,33 @@ import (
 
 const obsoletionBatch = 2000
 
-// obsolete concludes from a complete read that objects which it did not deliver
-// are gone (sync-engine §2.3). Nothing is marked if that would be more than the
-// agent's threshold allows, or everything there is.
-func (x *staging) obsolete() error {
+// findMissing finds the objects that a complete read did not deliver: they are gone
+// (sync-engine §2.3). That nothing is left at all is not believed.
+func (x *staging) findMissing() error {
+	if !x.complete {
+		return nil
+	}
 	if all, err := x.sawAll(); err != nil || all {
 		return err
 	}
-	unseen, total, err := x.unseen()
-	if err != nil || len(unseen) == 0 {
+	err := x.findUnseen()
+	if err != nil || len(x.unseen) == 0 {
 		return err
 	}
-	gone, err := x.gone(unseen)
-	if err != nil {
+	if x.gone, err = x.countGone(x.unseen); err != nil {
 		return err
 	}
-	if x.entries == 0 && gone > 0 {
-		stopped := fault.New(string(StoppedDeletionLimit), "the system delivered no object at all, and %d are known", gone)
+	if x.entries == 0 && x.gone > 0 {
+		stopped := fault.New(string(StoppedDeletionLimit), "the system delivered no object at all, and %d are known", x.gone)
 		stopped.Hint = "if the system really is empty, remove its objects in steps"
 		return stopped
 	}
-	if limit := x.agent.Thresholds.ImportDeletes; limit.Exceeded(gone, total) {
-		stopped := fault.New(string(StoppedDeletionLimit), "%d of %d objects are gone, more than thresholds.import.deletes allows", gone, total)
-		stopped.Hint = "if that is right, raise the threshold; nothing has been deleted"
-		return stopped
-	}
-	for len(unseen) > 0 {
-		batch := unseen[:min(len(unseen), obsoletionBatch)]
-		unseen = unseen[len(batch):]
+	return nil
+}
+
+// obsolete marks what is missing.
+func (x *staging) obsolete() error {
+	for batch := range slices.Chunk(x.unseen, obsoletionBatch) {
 		err := x.space.Update(func(tx *space.Tx) error {
 			for _, id := range batch {
 				if err := tx.Unit(func() error { return x.obsoleteObject(tx, id) }); err != nil {
@@ -66,9 +66,9 @@ func (x *staging) sawAll() (all bool, err error) {
 	return all, err
 }
 
-// unseen returns the objects that existed before the import and that it did not
-// deliver, and how many there are in all.
-func (x *staging) unseen() (unseen []identity.ID, total int, err error) {
+// findUnseen finds the objects that existed before the import and that it did not
+// deliver, and counts all.
+func (x *staging) findUnseen() error {
 	after := identity.ID(0)
 	for {
 		var ids []identity.ID
@@ -77,21 +77,49 @@ func (x *staging) unseen() (unseen []identity.ID, total int, err error) {
 			return err
 		})
 		if err != nil || len(ids) == 0 {
-			return unseen, total, err
+			return err
+		}
+		after = ids[len(ids)-1]
+		if ids, err = x.ofPartition(ids); err != nil {
+			return err
 		}
 		for _, id := range ids {
-			after = id
 			if id.Sequence() <= x.newest && !x.seen.has(id.Sequence()) {
-				unseen = append(unseen, id)
+				x.unseen = append(x.unseen, id)
 			}
 		}
-		total += len(ids)
+		x.total += len(ids)
 	}
 }
 
-// gone counts the objects that were imported before and would now be deleted
+// ofPartition returns those of the objects that belong to the partition that was
+// read.
+func (x *staging) ofPartition(ids []identity.ID) ([]identity.ID, error) {
+	if x.partition == "" {
+		return ids, nil
+	}
+	err := x.space.View(func(tx *space.Tx) error {
+		kept := ids[:0]
+		for _, id := range ids {
+			if err := tx.Unit(func() error {
+				c, err := tx.Connector(id)
+				if err == nil && c != nil && x.belongs(c) {
+					kept = append(kept, id)
+				}
+				return err
+			}); err != nil {
+				return err
+			}
+		}
+		ids = kept
+		return nil
+	})
+	return ids, err
+}
+
+// countGone counts the objects that were imported before and would now be deleted
 // without the engine having asked for it.
-func (x *staging) gone(unseen []identity.ID) (int, error) {
+func (x *staging) countGone(unseen []identity.ID) (int, error) {
 	gone := 0
 	err := x.space.View(func(tx *space.Tx) error {
 		for _, id := range unseen {

@@ -1,21 +1,64 @@
 package run
 
-import "github.com/metasync/metasync/engine/fault"
+import (
+	"slices"
+	"time"
+
+	"github.com/metasync/metasync/engine/fault"
+)
 
 // A StepType is what one step of a run profile does (sync-engine §2.1).
 type StepType string
 
-// The step types.
+// The step types. The combined ones import and then, unless the import was
+// stopped, synchronize; both count in one report.
 const (
-	FullImport  StepType = "full-import"
-	DeltaImport StepType = "delta-import"
-	FullSync    StepType = "full-sync"
-	DeltaSync   StepType = "delta-sync"
-	Export      StepType = "export"
+	FullImport           StepType = "full-import"
+	DeltaImport          StepType = "delta-import"
+	FullSync             StepType = "full-sync"
+	DeltaSync            StepType = "delta-sync"
+	Export               StepType = "export"
+	DeltaImportDeltaSync StepType = "delta-import-delta-sync"
+	FullImportDeltaSync  StepType = "full-import-delta-sync"
+	FullImportFullSync   StepType = "full-import-full-sync"
 )
 
-// StepTypes lists all step types.
-var StepTypes = []StepType{FullImport, DeltaImport, FullSync, DeltaSync, Export}
+// StepTypes lists all step types, the combined ones last.
+var StepTypes = []StepType{
+	FullImport, DeltaImport, FullSync, DeltaSync, Export,
+	DeltaImportDeltaSync, FullImportDeltaSync, FullImportFullSync,
+}
+
+// Import returns the import that a step of this type begins with, "" if none.
+func (t StepType) Import() StepType {
+	switch t {
+	case FullImport, FullImportDeltaSync, FullImportFullSync:
+		return FullImport
+	case DeltaImport, DeltaImportDeltaSync:
+		return DeltaImport
+	}
+	return ""
+}
+
+// Sync returns the synchronization that a step of this type ends with, "" if none.
+func (t StepType) Sync() StepType {
+	switch t {
+	case FullSync, FullImportFullSync:
+		return FullSync
+	case DeltaSync, DeltaImportDeltaSync, FullImportDeltaSync:
+		return DeltaSync
+	}
+	return ""
+}
+
+// Parts returns what a step of this type does, one after the other: the type
+// itself unless it is a combined one.
+func (t StepType) Parts() []StepType {
+	if t.Import() != "" && t.Sync() != "" {
+		return []StepType{t.Import(), t.Sync()}
+	}
+	return []StepType{t}
+}
 
 // A Profile is a named list of steps of one management agent.
 type Profile struct {
@@ -24,17 +67,75 @@ type Profile struct {
 	Position fault.Position
 }
 
-// A Step is one step of a profile.
+// A Step is one step of a profile. Only its type must be given; the zero value
+// of anything else leaves it to the agent's thresholds, or to the engine.
 type Step struct {
 	Type StepType
+
+	// Partition is the part of the system that is imported or exported. "" is
+	// all of it: an import reads one partition after the other.
+	Partition   string
+	PartitionAt fault.Position
+
+	Page  int // entries in a page of an import, which is one store transaction
+	Batch int // objects in a transaction of a synchronization, changes in a call of an export
+
+	TimeLimit time.Duration // after which the step stops; what it did stays
+	Objects   int           // after which it stops: entries, objects or changes
+	Errors    Limit         // on objects, in each part of the step; a Count of 0 is any number
+	Deletes   Limit         // overrides the agent's threshold
+
+	// At most one of these is a file (sync-engine §2.9). Drop writes what was
+	// read, or would be sent, and does nothing else; Audit writes it and goes on;
+	// Resume takes it from the file: instead of the system, or of what is pending.
+	Drop, Audit, Resume string
+}
+
+// idle reports whether the step changes neither the connector space nor the system.
+func (s Step) idle() bool { return s.Drop != "" }
+
+// plain reports whether the step does for its agent all that its type says.
+func (s Step) plain() bool {
+	return s.Partition == "" && s.Objects == 0 && s.Drop == "" && s.Resume == ""
+}
+
+// Parts returns what the steps of the profile do, one after the other. Those that
+// only write a file do nothing.
+func (p *Profile) Parts() []StepType {
+	parts := make([]StepType, 0, len(p.Steps))
+	for _, s := range p.Steps {
+		if !s.idle() {
+			parts = append(parts, s.Type.Parts()...)
+		}
+	}
+	return parts
+}
+
+// IsWhole reports whether the steps do all that their types say: they are
+// restricted to no part of the system and to no file.
+func (p *Profile) IsWhole() bool {
+	return !slices.ContainsFunc(p.Steps, func(s Step) bool { return !s.plain() })
+}
+
+// Operation returns the step type that the profile can stand for whenever its
+// agent needs that done: it consists of one such step, which is restricted to no
+// part of the system and to no file. Otherwise it returns "".
+func (p *Profile) Operation() StepType {
+	if len(p.Steps) != 1 || !p.IsWhole() || len(p.Steps[0].Type.Parts()) > 1 {
+		return ""
+	}
+	return p.Steps[0].Type
 }
 
 // DefaultProfiles returns the profiles that an agent has unless its
-// configuration defines others: one of each step type, named after it.
+// configuration defines others: one of each step type that is not a combined
+// one, named after it.
 func DefaultProfiles() []Profile {
-	profiles := make([]Profile, len(StepTypes))
-	for i, t := range StepTypes {
-		profiles[i] = Profile{Name: string(t), Steps: []Step{{Type: t}}}
+	var profiles []Profile
+	for _, t := range StepTypes {
+		if len(t.Parts()) == 1 {
+			profiles = append(profiles, Profile{Name: string(t), Steps: []Step{{Type: t}}})
+		}
 	}
 	return profiles
 }
@@ -42,7 +143,10 @@ func DefaultProfiles() []Profile {
 // Thresholds stop a step before it does harm (sync-engine §2.3, §2.4).
 type Thresholds struct {
 	ImportDeletes Limit
+	ImportObjects int   // 0 is any number
+	ImportErrors  Limit // unset is the default; a Count of 0 is any number
 	ExportDeletes Limit
+	ExportErrors  Limit
 
 	// SuppressDeletesOnly: an export that would delete too much leaves out the
 	// deletions and sends the rest.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/engine/identity"
+	"github.com/metasync/metasync/engine/rules"
 	"github.com/metasync/metasync/engine/space"
 	"github.com/metasync/metasync/engine/sync"
 )
@@ -25,12 +26,16 @@ const (
 	CompletedSyncErrors      Result = "completed-sync-errors"
 	CompletedExportErrors    Result = "completed-export-errors"
 	StoppedErrorLimit        Result = "stopped-error-limit"
+	StoppedObjectLimit       Result = "stopped-object-limit"
 	StoppedDeletionLimit     Result = "stopped-deletion-limit"              // of an import
 	StoppedExportThreshold   Result = "stopped-deletion-threshold-exceeded" // of an export
 	StoppedEntryExport       Result = "stopped-entry-export-error"          // the agent stopped at an object
+	StoppedTimeLimit         Result = "stopped-ma-extension-timeout"
 	StoppedServiceShutdown   Result = "stopped-service-shutdown"
+	StoppedByExtension       Result = rules.TerminatedByExtension
 	StoppedServer            Result = "stopped-server"
 	NoStartFullImport        Result = "no-start-full-import-required"
+	NoStartPartition         Result = "missing-partition-for-run-step"
 	NoStartNoSteps           Result = "no-start-no-steps-in-profile"
 )
 
@@ -45,10 +50,25 @@ func (r Result) Severity() int {
 		return 1
 	case CompletedDiscoveryErrors, CompletedSyncErrors, CompletedExportErrors:
 		return 2
-	case StoppedDeletionLimit, StoppedExportThreshold:
+	case StoppedDeletionLimit, StoppedExportThreshold, StoppedObjectLimit:
 		return 3
 	}
 	return 4
+}
+
+// Stopped reports whether what ended so did not come to its end, so that nothing
+// that builds on it may follow.
+func (r Result) Stopped() bool { return r.Severity() >= 3 }
+
+// with returns the result of r and what followed it: the more severe one, the
+// earlier of equal ones. What did something and what had nothing to do are a
+// success.
+func (r Result) with(next Result) Result {
+	switch {
+	case r == InProgress, next.Severity() > r.Severity(), r == CompletedNoObjects && next == Success:
+		return next
+	}
+	return r
 }
 
 // A Cause says why a run happened, and after which other run.
@@ -77,6 +97,9 @@ type Report struct {
 	Result  Result    `json:"result"`
 	Error   string    `json:"error,omitempty"` // why the step stopped, or did not start
 	Hint    string    `json:"hint,omitempty"`
+	File    string    `json:"file,omitempty"` // the drop or audit file that the step wrote
+	Written int       `json:"file-entries,omitempty"`
+	Dropped bool      `json:"dropped,omitempty"` // it did nothing but write the file
 	Started time.Time `json:"started"`
 	Ended   time.Time `json:"ended,omitzero"`
 
@@ -95,8 +118,21 @@ type Report struct {
 	SyncErrors      []ErrorRecord `json:"synchronization-errors"`
 	ExportErrors    []ErrorRecord `json:"export-errors"`
 
+	// RetryErrors are those of metaverse objects that were synchronized outbound
+	// again (sync-engine §3.11).
+	RetryErrors []ErrorRecord `json:"mv-retry-errors,omitempty"`
+
 	// Counts of all errors; the lists hold the first maxListed.
 	errors, warnings int
+}
+
+// Parts returns what the step did, see [StepType.Parts]; nothing if it only wrote
+// a file.
+func (r *Report) Parts() []StepType {
+	if r.Dropped {
+		return nil
+	}
+	return r.Type.Parts()
 }
 
 // The staging and export counters (sync-engine §2.5).
@@ -119,10 +155,7 @@ const (
 	filteredDeletions = "filtered-deletions"
 )
 
-const (
-	maxErrors = 5000 // errors on objects that stop a step (sync-engine §2.6)
-	maxListed = 1000 // errors that a record lists
-)
+const maxListed = 1000 // errors that a record lists
 
 func newReport(t StepType, started time.Time) *Report {
 	r := &Report{
@@ -131,7 +164,7 @@ func newReport(t StepType, started time.Time) *Report {
 		Outbound: map[string]map[sync.Counter]int{}, Exports: map[string]int{},
 		DiscoveryErrors: []ErrorRecord{}, SyncErrors: []ErrorRecord{}, ExportErrors: []ErrorRecord{},
 	}
-	if t == FullImport || t == DeltaImport {
+	if t.Import() != "" {
 		for _, name := range []string{stageNoChange, stageAdd, stageUpdate, stageRename, stageDelete, stageDeleteAdd, stageFailure} {
 			r.Staging[name] = 0
 		}
@@ -144,6 +177,7 @@ type ErrorRecord struct {
 	Type      string      `json:"error-type"`
 	Warning   bool        `json:"warning,omitempty"`
 	ID        identity.ID `json:"cs-guid,omitzero"`
+	Object    identity.ID `json:"mv-guid,omitzero"` // of an error on a metaverse object
 	DN        string      `json:"dn,omitempty"`
 	Anchor    string      `json:"anchor,omitempty"`
 	Attribute string      `json:"attribute-name,omitempty"`
@@ -190,9 +224,6 @@ func (r *Report) add(list *[]ErrorRecord, e ErrorRecord) {
 	}
 }
 
-// tooManyErrors reports whether the step has to stop.
-func (r *Report) tooManyErrors() bool { return r.errors > maxErrors }
-
 func (r *Report) countOutbound(counts []sync.Outbound) {
 	for _, c := range counts {
 		counters := r.Outbound[c.Agent]
@@ -217,19 +248,14 @@ func (r *Report) stop(err error) {
 	}
 }
 
-// Severest returns the most severe result: that of the run.
+// severest returns the most severe result: that of the run.
 func (r *Record) severest() Result {
-	result := CompletedNoObjects
 	if len(r.Steps) == 0 {
 		return NoStartNoSteps
 	}
+	result := InProgress
 	for _, s := range r.Steps {
-		switch {
-		case s.Result.Severity() > result.Severity():
-			result = s.Result
-		case result == CompletedNoObjects && s.Result == Success:
-			result = Success
-		}
+		result = result.with(s.Result)
 	}
 	return result
 }

@@ -96,7 +96,7 @@ func TestSeverity(t *testing.T) {
 	for result, want := range map[Result]int{
 		Success: 0, CompletedNoObjects: 0, CompletedWarnings: 1, CompletedTransients: 1,
 		CompletedDiscoveryErrors: 2, CompletedSyncErrors: 2, CompletedExportErrors: 2,
-		StoppedDeletionLimit: 3, StoppedExportThreshold: 3, StoppedErrorLimit: 4, StoppedServer: 4, "stopped-connectivity": 4, NoStartFullImport: 4,
+		StoppedDeletionLimit: 3, StoppedExportThreshold: 3, StoppedObjectLimit: 3, StoppedErrorLimit: 4, StoppedTimeLimit: 4, StoppedServer: 4, "stopped-connectivity": 4, NoStartFullImport: 4,
 	} {
 		if got := result.Severity(); got != want {
 			t.Errorf("%s: severity %d, want %d", result, got, want)
@@ -153,11 +153,15 @@ func TestListedErrors(t *testing.T) {
 		r.add(&r.SyncErrors, ErrorRecord{Type: "x"})
 		r.add(&r.SyncErrors, ErrorRecord{Type: "y", Warning: true})
 	}
-	if len(r.SyncErrors) != maxListed || r.errors != maxErrors || r.warnings != maxErrors || r.tooManyErrors() {
-		t.Errorf("%d listed, %d errors, %d warnings, too many %t", len(r.SyncErrors), r.errors, r.warnings, r.tooManyErrors())
+	if len(r.SyncErrors) != maxListed || r.errors != maxErrors || r.warnings != maxErrors {
+		t.Errorf("%d listed, %d errors, %d warnings", len(r.SyncErrors), r.errors, r.warnings)
 	}
-	if r.add(&r.SyncErrors, ErrorRecord{}); !r.tooManyErrors() {
-		t.Errorf("%d errors are not too many", r.errors)
+	s := &step{report: r, limits: limitsOf(Step{Type: DeltaSync}, Thresholds{})}
+	if s.mustStop() {
+		t.Errorf("%d errors stop the step", r.errors)
+	}
+	if r.add(&r.SyncErrors, ErrorRecord{}); !s.mustStop() || s.halt != StoppedErrorLimit {
+		t.Errorf("%d errors are not too many: %q", r.errors, s.halt)
 	}
 }
 

@@ -19,7 +19,7 @@ func (r *Runner) Rehearse(ctx context.Context, env *Environment, agents []string
 	for _, name := range agents {
 		s := &step{
 			Runner: r, ctx: ctx, env: env, agent: env.Agents[name], log: slog.New(slog.DiscardHandler),
-			report: newReport(FullSync, r.now()), progress: progress,
+			report: newReport(FullSync, r.now()), progress: progress, limits: limitsOf(Step{Type: FullSync}, Thresholds{}),
 		}
 		x := s.synchronization()
 		x.sync = sync.New(ctx, env.Rules, tx.Space(), r.now())
@@ -33,9 +33,7 @@ func (r *Runner) Rehearse(ctx context.Context, env *Environment, agents []string
 		if err := x.all(true); err != nil {
 			return nil, err
 		}
-		if !x.stopped {
-			s.finish(x.processed, CompletedSyncErrors)
-		}
+		s.finish(x.processed, CompletedSyncErrors)
 		s.report.Ended = r.now()
 		reports = append(reports, s.report)
 	}

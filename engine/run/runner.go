@@ -127,11 +127,12 @@ func (r *Runner) Run(ctx context.Context, env *Environment, agentName, profile s
 		s := &step{
 			Runner: r, ctx: ctx, env: env, agent: a, log: log.With("step", definition.Type),
 			report: newReport(definition.Type, r.now()), progress: progress,
+			definition: definition, limits: limitsOf(definition, a.Thresholds),
 		}
 		record.Steps = append(record.Steps, s.report)
-		s.run(definition)
+		s.run()
 		s.report.Ended = r.now()
-		if s.report.Result.Severity() >= 3 {
+		if s.report.Result.Stopped() {
 			break
 		}
 	}
@@ -140,7 +141,7 @@ func (r *Runner) Run(ctx context.Context, env *Environment, agentName, profile s
 		return nil, err
 	}
 	log = log.With("profile", profile, "result", record.Result, "took", record.Ended.Sub(record.Started))
-	if record.Result.Severity() >= 3 {
+	if record.Result.Stopped() {
 		log.Error("run ended", "err", record.why())
 	} else {
 		log.Info("run ended")
@@ -158,7 +159,7 @@ func hintFor(text string, known []string) string {
 func (r *Runner) acquire(agentName string, p *Profile) (release func(), err error) {
 	needs := []string{agentName}
 	for _, s := range p.Steps {
-		if s.Type == FullSync || s.Type == DeltaSync {
+		if s.Type.Sync() != "" {
 			needs = append(needs, "")
 			break
 		}
@@ -195,20 +196,26 @@ type step struct {
 	report   *Report
 	progress Progress
 	schema   identity.Schema // of an import: as the system has it now
+
+	definition Step
+	limits     limits
+	halt       Result // why the step has to stop where it is, "" if it has not
+
+	partition string            // what is imported or exported, "" for an undivided system
+	known     []agent.Partition // all partitions of the system
+	last      bool              // all partitions are imported, and this is the last one
+	unclean   bool              // one of them had errors
+
+	read []*staging // what was imported and has not been concluded from
 }
 
 // run carries out the step and sets its result.
-func (s *step) run(definition Step) {
-	var err error
-	switch definition.Type {
-	case FullImport, DeltaImport:
-		err = s.importStep(definition.Type == DeltaImport)
-	case FullSync, DeltaSync:
-		err = s.syncStep(definition.Type == FullSync)
-	case Export:
-		err = s.exportStep()
+func (s *step) run() {
+	s.report.Dropped = s.definition.idle()
+	if s.limits.length > 0 {
+		s.limits.until = s.now().Add(s.limits.length)
 	}
-	switch {
+	switch err := s.parts(); {
 	case err == nil:
 	case s.ctx.Err() != nil:
 		s.report.Result, s.report.Error = StoppedServiceShutdown, context.Cause(s.ctx).Error()
@@ -220,10 +227,43 @@ func (s *step) run(definition Step) {
 	}
 }
 
+// parts carries out what the step consists of: one after the other, until one is
+// stopped.
+func (s *step) parts() error {
+	if s.definition.Type == Export {
+		return s.part(s.exportStep)
+	}
+	if t := s.definition.Type.Import(); t != "" {
+		if err := s.imports(t == DeltaImport); err != nil || s.report.Result.Stopped() {
+			return err
+		}
+		s.limits.objects = 0 // it was that of the import
+	}
+	if t := s.definition.Type.Sync(); t != "" {
+		return s.part(func() error { return s.syncStep(t == FullSync) })
+	}
+	return nil
+}
+
+// part carries out a part of the step. Errors are counted for each part by
+// itself; the result becomes the more severe one of those so far.
+func (s *step) part(do func() error) error {
+	r := s.report
+	before := r.Result
+	r.errors, r.warnings, r.Result = 0, 0, InProgress
+	if err := do(); err != nil {
+		return err
+	}
+	r.Result = before.with(r.Result)
+	return nil
+}
+
 // finish sets the result of a step that came to its end. processed is the
 // number of objects that it looked at.
 func (s *step) finish(processed int, withErrors Result) {
 	switch {
+	case s.halt != "":
+		s.report.Result = s.halt
 	case s.report.errors > 0:
 		s.report.Result = withErrors
 	case s.report.warnings > 0:

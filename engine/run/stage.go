@@ -93,7 +93,7 @@ func (x *staging) find(tx *space.Tx, e *agent.Entry) (*space.Connector, error) {
 
 // stageNew stages an object that was not there before.
 func (x *staging) stageNew(tx *space.Tx, c *space.Connector, e *agent.Entry, attributes identity.Attributes, digest *space.Digest) (string, error) {
-	c.ObjectType, c.Anchor, c.State = e.ObjectType, e.Anchor, space.Disconnector
+	c.ObjectType, c.Anchor, c.State, c.Partition = e.ObjectType, e.Anchor, space.Disconnector, x.partition
 	c.Import = &identity.Delta{Op: identity.Add, ObjectType: e.ObjectType, DN: e.DN, Changes: identity.Diff(nil, attributes)}
 	c.SetDigest(digest)
 	x.markStaged(c)
@@ -118,6 +118,12 @@ func (x *staging) stageImage(tx *space.Tx, c *space.Connector, e *agent.Entry, i
 	image = x.unchecked(c, image)
 	if c.NotReimported {
 		digest = nil
+	}
+	if waiting && c.Link != 0 && x.env.Rules.Agent(x.agent.Name).Objects[c.ObjectType].Tested {
+		// What is confirmed is no news to synchronization, but to existence tests.
+		if err := tx.RetryObject(c.Link); err != nil {
+			return "", err
+		}
 	}
 	pending := &identity.Delta{Op: identity.Update, Changes: identity.Diff(c.Synchronized, image)}
 	switch {
@@ -157,7 +163,7 @@ func nameOf(c *space.Connector, e *agent.Entry) string {
 }
 
 func (x *staging) put(tx *space.Tx, c *space.Connector, e *agent.Entry, digest *space.Digest) {
-	c.Anchor = e.Anchor
+	c.Anchor, c.Partition = e.Anchor, x.partition
 	c.SetDigest(digest)
 	tx.PutConnector(c)
 }

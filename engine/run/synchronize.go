@@ -1,10 +1,12 @@
 package run
 
 import (
+	"errors"
 	"slices"
 
 	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/engine/identity"
+	"github.com/metasync/metasync/engine/rules"
 	"github.com/metasync/metasync/engine/space"
 	"github.com/metasync/metasync/engine/sync"
 )
@@ -25,10 +27,10 @@ const maxRetryRounds = 10
 func (s *step) syncStep(full bool) error {
 	x := s.synchronization()
 	x.batches = s.space.Batches
-	if err := x.all(full); err != nil || x.stopped {
+	if err := x.all(full); err != nil {
 		return err
 	}
-	if full {
+	if full && s.halt == "" {
 		if err := s.rememberRules(); err != nil {
 			return err
 		}
@@ -63,7 +65,16 @@ func (x *synchronization) all(full bool) error {
 			return tx.IDs(x.agent.Name, after, limit)
 		}
 	}
-	if err := x.walk(next, x.ordinary); err != nil {
+	looked, cut := 0, false
+	if err := x.walk(func(tx *space.Tx, after identity.ID, limit int) ([]identity.ID, error) {
+		ids, err := next(tx, after, limit)
+		room := x.room(looked, len(ids))
+		cut = cut || room < len(ids)
+		return ids[:room], err
+	}, func(tx *space.Tx, id identity.ID) error {
+		looked++
+		return x.ordinary(tx, id)
+	}); err != nil {
 		return err
 	}
 	if err := x.walk(func(_ *space.Tx, after identity.ID, limit int) ([]identity.ID, error) {
@@ -75,8 +86,11 @@ func (x *synchronization) all(full bool) error {
 	if err := x.retries(); err != nil {
 		return err
 	}
-	if x.stopped {
-		x.report.Result = StoppedErrorLimit
+	if x.terminated != nil {
+		return x.terminated
+	}
+	if cut && x.halt == "" {
+		x.tooMany()
 	}
 	return nil
 }
@@ -96,13 +110,13 @@ func (s *step) rememberRules() error {
 // A synchronization is a step of synchronization while it runs.
 type synchronization struct {
 	*step
-	sync      *sync.Synchronizer
-	batches   func(fn func(*space.Tx) (more bool, err error)) error // as space.Space.Batches
-	mode      sync.Mode
-	deleted   []identity.ID // for later: objects that are gone, ordered
-	processed int
-	total     int
-	stopped   bool
+	sync       *sync.Synchronizer
+	batches    func(fn func(*space.Tx) (more bool, err error)) error // as space.Space.Batches
+	mode       sync.Mode
+	deleted    []identity.ID // for later: objects that are gone, ordered
+	processed  int
+	total      int
+	terminated error // an extension ended the run
 }
 
 // walk calls visit for the objects that next lists, many to a transaction.
@@ -112,11 +126,14 @@ func (x *synchronization) walk(next func(tx *space.Tx, after identity.ID, limit 
 		if err := x.ctx.Err(); err != nil {
 			return false, err
 		}
-		ids, err := next(tx, after, syncBatchObjects)
+		if x.mustStop() {
+			return false, nil
+		}
+		ids, err := next(tx, after, x.limits.batch)
 		if err != nil {
 			return false, err
 		}
-		more = len(ids) == syncBatchObjects
+		more = len(ids) == x.limits.batch
 		for _, id := range ids {
 			after = id
 			if err := visit(tx, id); err != nil {
@@ -126,12 +143,12 @@ func (x *synchronization) walk(next func(tx *space.Tx, after identity.ID, limit 
 				more = true
 				break
 			}
-			if x.stopped {
+			if x.mustStop() {
 				break
 			}
 		}
 		x.progress(x.agent.Name, x.report.Type, x.processed, x.total)
-		return more && !x.stopped, nil
+		return more && x.halt == "", nil
 	})
 }
 
@@ -152,13 +169,23 @@ func (x *synchronization) ordinary(tx *space.Tx, id identity.ID) error {
 func (x *synchronization) object(tx *space.Tx, id identity.ID) error {
 	result, err := x.sync.Connector(tx, id, x.mode)
 	if err != nil {
-		return err
+		return x.end(err)
 	}
 	x.processed++
 	if result.Inbound != "" {
 		x.report.Inbound[result.Inbound]++
 	}
 	return x.record(tx, id, result)
+}
+
+// end ends the step if an extension wants that: what was done until then stays
+// done. Any other error is returned.
+func (x *synchronization) end(err error) error {
+	if !errors.Is(err, rules.ErrTerminateRun) {
+		return err
+	}
+	x.halt, x.terminated = rules.TerminatedByExtension, err
+	return nil
 }
 
 func (x *synchronization) record(tx *space.Tx, id identity.ID, result sync.Result) error {
@@ -185,7 +212,6 @@ func (x *synchronization) record(tx *space.Tx, id identity.ID, result sync.Resul
 	if result.Err != nil {
 		add(result.Err, false)
 	}
-	x.stopped = x.report.tooManyErrors()
 	return nil
 }
 
@@ -205,7 +231,7 @@ func (x *synchronization) retries() error {
 			x.processed++
 			result, err := x.sync.Connector(tx, id, sync.Delta)
 			if err != nil {
-				return err
+				return x.end(err)
 			}
 			return x.record(tx, id, result)
 		})
@@ -221,10 +247,16 @@ func (x *synchronization) retries() error {
 			retryObjects++
 			result, err := x.sync.Object(tx, id)
 			if err != nil {
-				return err
+				return x.end(err)
 			}
-			failed[id] = result.Err != nil
-			return x.record(tx, id, result)
+			x.report.countOutbound(result.Outbound)
+			if result.Err != nil {
+				failed[id] = true
+				e := x.errorRecord(result.Err)
+				e.Object = id
+				x.report.add(&x.report.RetryErrors, e)
+			}
+			return nil
 		})
 		if err != nil || x.processed == before && retryObjects == 0 {
 			return err

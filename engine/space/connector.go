@@ -58,6 +58,7 @@ type Connector struct {
 	ObjectType string // "" for a placeholder
 	DN         string
 	Anchor     string // "" until the system has given one
+	Partition  string // where an import found it; "" in a system that is not divided
 
 	State    State
 	Link     identity.ID // the metaverse object, 0 without a link
@@ -86,6 +87,11 @@ type Connector struct {
 	// Applied names the outbound rules that were in scope when the object was
 	// last synchronized outbound, ordered.
 	Applied []string
+
+	// Detected names the outbound rules whose existence tests all hold for what
+	// was imported, ordered: the object is as if they had been applied
+	// (sync-engine §5.7).
+	Detected []string
 
 	// RetryReferences: a reference could not flow because its target was no
 	// connector, or stopped being one; the object is synchronized again.

@@ -49,6 +49,17 @@ func (s *Space) foldDN(spc uint16, dn string) string {
 	return dn
 }
 
+// container returns what the folded DNs of everything below a DN begin with, ""
+// if names tell no containers.
+func (s *Space) container(spc uint16, dn string) string {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if r := s.bySpc[spc]; r != nil && r.naming.Container != nil {
+		return r.naming.Container(dn)
+	}
+	return ""
+}
+
 func (s *Space) anchorIsDN(spc uint16) bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()

@@ -52,6 +52,50 @@ func (tx *Tx) ByDN(agent, dn string) (identity.ID, error) {
 	return 0, nil
 }
 
+// Below yields the objects of an agent's connector space whose names lie below a
+// DN, at any depth, in no useful order. There are none unless the agent's naming
+// has containers. Changes may be made in the loop only if it then ends.
+func (tx *Tx) Below(agent, dn string) iter.Seq2[*Connector, error] {
+	return func(yield func(*Connector, error) bool) {
+		spc := tx.space.Number(agent)
+		container := tx.space.container(spc, dn)
+		if container == "" {
+			return
+		}
+		if err := tx.flush(); err != nil {
+			yield(nil, err)
+			return
+		}
+		var ids []identity.ID
+		prefix := append(binary.BigEndian.AppendUint16(nil, spc), container...)
+		for more, from := true, []byte(nil); more; {
+			ids, more = ids[:0], false
+			for key, value := range tx.kv.Scan(bucketDN, prefix, from) {
+				if len(ids) == belowPage {
+					from, more = slices.Clone(key), true
+					break
+				}
+				if len(value) == 8 {
+					ids = append(ids, identity.ID(binary.BigEndian.Uint64(value)))
+				}
+			}
+			for _, id := range ids {
+				c, err := tx.Connector(id)
+				if c == nil && err == nil {
+					continue
+				}
+				if !yield(c, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
+}
+
+// belowPage is how many objects [Tx.Below] looks up at a time: mostly one, or
+// none, is wanted.
+const belowPage = 16
+
 // List returns up to limit objects of a work list of an agent, in the order of
 // their ids, after the given one.
 func (tx *Tx) List(list List, agent string, after identity.ID, limit int) ([]identity.ID, error) {
@@ -197,13 +241,20 @@ func (tx *Tx) DoneObject(id identity.ID) error {
 // Indexes says by which attributes objects can be found.
 type Indexes struct {
 	Metaverse  map[string][]string            `json:"metaverse,omitempty"`  // by object type
-	Connectors map[string]map[string][]string `json:"connectors,omitempty"` // by agent and object type; only normal disconnectors are indexed
+	Connectors map[string]map[string][]string `json:"connectors,omitempty"` // by agent and object type; only normal and explicit disconnectors are indexed
+
+	// Layout is set by SetIndexes: it changes with what is indexed in general.
+	Layout int `json:"layout,omitempty"`
 }
+
+// indexLayout is the current [Indexes.Layout].
+const indexLayout = 1
 
 // SetIndexes declares the indexes. If they are not those that the store has,
 // they are built anew, in one transaction per few thousand objects; a crash in
 // between is made good by the next call.
 func (s *Space) SetIndexes(want Indexes) error {
+	want.Layout = indexLayout
 	s.mu.RLock()
 	same := reflect.DeepEqual(s.index, want)
 	s.mu.RUnlock()
@@ -303,10 +354,11 @@ func (tx *Tx) FindObjects(objectType, attribute string, value identity.Value) ([
 	return tx.find(0, objectType, attribute, value)
 }
 
-// FindDisconnectors returns the normal disconnectors of an agent and type whose
-// imported attribute holds the value, likewise.
+// FindDisconnectors returns the normal and explicit disconnectors of an agent and
+// type whose imported attribute holds the value, likewise.
 func (tx *Tx) FindDisconnectors(agent, objectType, attribute string, value identity.Value) ([]identity.ID, error) {
-	if tx.Counters(agent)[CountDisconnector] == 0 {
+	counters := tx.Counters(agent)
+	if counters[CountDisconnector]+counters[CountExplicitDisconnector] == 0 {
 		return nil, nil
 	}
 	return tx.find(tx.space.Number(agent), objectType, attribute, value)

@@ -29,6 +29,8 @@ const (
 	isRetryReferences
 	hasAttempts
 	hasApplied
+	hasPartition
+	hasDetected
 )
 
 func encodeConnector(e *identity.Encoder, c *Connector) {
@@ -51,6 +53,8 @@ func encodeConnector(e *identity.Encoder, c *Connector) {
 	set(isRetryReferences, c.RetryReferences)
 	set(hasAttempts, c.Attempts != 0)
 	set(hasApplied, len(c.Applied) > 0)
+	set(hasPartition, c.Partition != "")
+	set(hasDetected, len(c.Detected) > 0)
 
 	e.Byte(connectorVersion)
 	e.Uint(flags)
@@ -87,11 +91,29 @@ func encodeConnector(e *identity.Encoder, c *Connector) {
 		e.Uint(uint64(c.Attempts))
 	}
 	if flags&hasApplied != 0 {
-		e.Uint(uint64(len(c.Applied)))
-		for _, rule := range c.Applied {
-			e.Name(rule)
-		}
+		encodeNames(e, c.Applied)
 	}
+	if flags&hasDetected != 0 {
+		encodeNames(e, c.Detected)
+	}
+	if flags&hasPartition != 0 {
+		e.Name(c.Partition)
+	}
+}
+
+func encodeNames(e *identity.Encoder, names []string) {
+	e.Uint(uint64(len(names)))
+	for _, name := range names {
+		e.Name(name)
+	}
+}
+
+func decodeNames(d *identity.Decoder) []string {
+	names := make([]string, d.Count())
+	for i := range names {
+		names[i] = d.Name()
+	}
+	return names
 }
 
 // decodeConnector reads a record. sources says where the values are that it does
@@ -142,10 +164,13 @@ func decodeConnector(data []byte, names identity.Names, sources func(string, int
 		c.Attempts = int(d.Uint())
 	}
 	if flags&hasApplied != 0 {
-		c.Applied = make([]string, d.Count())
-		for i := range c.Applied {
-			c.Applied[i] = d.Name()
-		}
+		c.Applied = decodeNames(&d)
+	}
+	if flags&hasDetected != 0 {
+		c.Detected = decodeNames(&d)
+	}
+	if flags&hasPartition != 0 {
+		c.Partition = d.Name()
 	}
 	c.Provisioned = flags&isProvisioned != 0
 	c.NotReimported = flags&isNotReimported != 0

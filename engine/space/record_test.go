@@ -152,6 +152,12 @@ func drawConnector(t *rapid.T) *Connector {
 	if has("applied") {
 		c.Applied = full.Applied
 	}
+	if has("partition") {
+		c.Partition = "north"
+	}
+	if has("detected") {
+		c.Detected = []string{"accounts", "badges"}
+	}
 	c.Attempts = rapid.IntRange(0, 300).Draw(t, "attempts")
 	c.Provisioned, c.NotReimported, c.RetryReferences = has("provisioned"), has("not reimported"), has("retry")
 	return c

@@ -39,6 +39,10 @@ type Naming struct {
 	// Fold gives the text under which a DN is found; nil means the DN itself.
 	Fold func(dn string) string
 
+	// Container gives the text with which the folded DNs of everything below a
+	// DN begin, "" if nothing can be below it; nil if names tell no containers.
+	Container func(dn string) string
+
 	// AnchorIsDN: the anchor is the DN, once there is one.
 	AnchorIsDN bool
 }

@@ -18,9 +18,39 @@ type AgentState struct {
 	LastImport     time.Time `json:"lastImport,omitzero"`      // of the last import that came to its end
 	LastExport     time.Time `json:"lastExport,omitzero"`
 
+	// Partitions holds the watermarks of a system that is divided.
+	Partitions map[string]PartitionState `json:"partitions,omitempty"`
+
 	// Schema is that of the last complete import, for times when the system
 	// cannot be asked.
 	Schema *identity.Schema `json:"schema,omitempty"`
+}
+
+// A PartitionState is what the engine remembers of one partition.
+type PartitionState struct {
+	Watermark []byte `json:"watermark,omitempty"` // of the last complete import
+	Imported  bool   `json:"imported,omitempty"`  // a full import has been completed
+}
+
+// Partition returns the state of a partition; "" stands for a system that is not
+// divided.
+func (s *AgentState) Partition(name string) PartitionState {
+	if name == "" {
+		return PartitionState{s.Watermark, s.Imported}
+	}
+	return s.Partitions[name]
+}
+
+// SetPartition sets what [AgentState.Partition] returns.
+func (s *AgentState) SetPartition(name string, p PartitionState) {
+	if name == "" {
+		s.Watermark, s.Imported = p.Watermark, p.Imported
+		return
+	}
+	if s.Partitions == nil {
+		s.Partitions = map[string]PartitionState{}
+	}
+	s.Partitions[name] = p
 }
 
 // AgentState returns what is remembered of an agent.

@@ -276,6 +276,66 @@ func TestAbsorb(t *testing.T) {
 	})
 }
 
+// TestBelow: what is in a container is found, at any depth, and nothing else;
+// changes of the unit count.
+func TestBelow(t *testing.T) {
+	s := open(t, store.NewMemory())
+	reversed := func(dn string) string {
+		parts := strings.Split(strings.ToLower(dn), ",")
+		slices.Reverse(parts)
+		return strings.Join(parts, ",")
+	}
+	naming := Naming{Fold: reversed, Container: func(dn string) string { return reversed(dn) + "," }}
+	if err := s.Register("AD", naming); err != nil {
+		t.Fatal(err)
+	}
+	below := func(tx *Tx, agent, dn string) (names []string) {
+		t.Helper()
+		for c, err := range tx.Below(agent, dn) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			names = append(names, c.DN)
+		}
+		return names
+	}
+	var many []string
+	update(t, s, func(tx *Tx) error {
+		return tx.Unit(func() error {
+			put(tx, "OU=Staff", "s")
+			put(tx, "OU=Staffing", "sg")
+			put(tx, "CN=Out,OU=Staffing", "o")
+			put(tx, "CN=Deep,OU=It,OU=Staff", "d")
+			for i := range 3 * belowPage {
+				many = append(many, put(tx, fmt.Sprintf("CN=%03d,OU=Many", i), fmt.Sprint(i)).DN)
+			}
+			return nil
+		})
+	})
+	update(t, s, func(tx *Tx) error {
+		return tx.Unit(func() error {
+			put(tx, "CN=New,OU=Staff", "n")
+			if got, want := below(tx, "AD", "ou=STAFF"), []string{"CN=New,OU=Staff", "CN=Deep,OU=It,OU=Staff"}; !slices.Equal(got, want) {
+				t.Errorf("below OU=Staff: %q, want %q", got, want)
+			}
+			if got := below(tx, "AD", "OU=Many"); !slices.Equal(got, many) {
+				t.Errorf("below OU=Many: %q", got)
+			}
+			if got := below(tx, "AD", "CN=New,OU=Staff"); got != nil {
+				t.Errorf("below a leaf: %q", got)
+			}
+			if got := below(tx, "HR", "OU=Staff"); got != nil {
+				t.Errorf("without containers: %q", got)
+			}
+			for range tx.Below("AD", "OU=Many") {
+				break // at once
+			}
+			return nil
+		})
+	})
+	sound(t, s)
+}
+
 func TestIndexes(t *testing.T) {
 	st := store.NewMemory()
 	s := open(t, st)
@@ -283,7 +343,7 @@ func TestIndexes(t *testing.T) {
 	if err := s.SetIndexes(index); err != nil {
 		t.Fatal(err)
 	}
-	var free, person identity.ID
+	var free, person, explicit identity.ID
 	update(t, s, func(tx *Tx) error {
 		return tx.Unit(func() error {
 			o := tx.NewObject("person")
@@ -295,6 +355,13 @@ func TestIndexes(t *testing.T) {
 			tx.PutObject(o)
 			person = o.ID
 			free = put(tx, "CN=free", "2", attribute("number", "n2", "N3"), attribute("mail", "a@b")).ID
+			for i, state := range []State{ExplicitDisconnector, FilteredDisconnector} {
+				c := put(tx, "CN="+state.String(), fmt.Sprint(3+i), attribute("number", fmt.Sprintf("x%d", i)))
+				c.State = state
+				if i == 0 {
+					explicit = c.ID
+				}
+			}
 			return nil
 		})
 	})
@@ -313,6 +380,8 @@ func TestIndexes(t *testing.T) {
 		{"number", "N2", []identity.ID{free}},
 		{"number", "n3", []identity.ID{free}},
 		{"number", "n1", nil}, // connectors are not found
+		{"number", "X0", []identity.ID{explicit}},
+		{"number", "X1", nil}, // what a filter keeps apart is not, either
 		{"number", "n", nil},  // a prefix is not the value
 		{"mail", "A@B", []identity.ID{free}},
 		{"name", "x", nil},

@@ -227,7 +227,7 @@ func (tx *Tx) originOf(c *Connector) origin {
 	for i, list := range lists {
 		o.lists[i] = c.on(list)
 	}
-	if c.State == Disconnector {
+	if c.State == Disconnector || c.State == ExplicitDisconnector {
 		o.indexed = tx.indexedConnector(c)
 	}
 	return o

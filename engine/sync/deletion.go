@@ -53,7 +53,7 @@ func (u *unit) unlink(c *space.Connector, mv *space.Object, state space.State) e
 	}
 	mv.RemoveConnector(c.ID)
 	c.State, c.Link, c.LinkRule, c.LinkBy = state, 0, "", 0
-	c.RetryReferences, c.Applied = false, nil
+	c.RetryReferences, c.Applied, c.Detected = false, nil, nil
 	u.tx.PutConnector(c)
 	u.tx.PutObject(mv)
 	return nil
@@ -71,6 +71,7 @@ func (u *unit) disconnectInbound(c *space.Connector, state space.State, then fun
 		return false, fault.New("unexpected-error", "the link leads to %s, which does not exist", c.Link)
 	}
 	agent := u.space.AgentOf(c.ID)
+	was := u.disconnected(c, mv)
 	if err := u.unlink(c, mv, state); err != nil {
 		return false, err
 	}
@@ -83,7 +84,11 @@ func (u *unit) disconnectInbound(c *space.Connector, state space.State, then fun
 	if err := then(); err != nil {
 		return false, err
 	}
-	if u.shouldDelete(mv, agent) {
+	gone, err := u.shouldDelete(mv, agent, was)
+	if err != nil {
+		return false, within(err, stepDeletion, "", "")
+	}
+	if gone {
 		return true, within(u.deleteObject(mv), stepDeletion, "", "")
 	}
 	if err := u.outbound(mv); err != nil {
@@ -92,16 +97,35 @@ func (u *unit) disconnectInbound(c *space.Connector, state space.State, then fun
 	return len(mv.Connectors) == 0, nil
 }
 
+// disconnected returns the view of an object that a script is asked about after
+// its link was cut, nil if no script is.
+func (u *unit) disconnected(c *space.Connector, mv *space.Object) rules.ConnectorEntry {
+	if t := u.rules.Type(mv.Type); t == nil || !t.Delete.Script {
+		return nil
+	}
+	was := *c
+	return u.connectorEntry(&was)
+}
+
 // shouldDelete is the object deletion rule, asked after a connector of the
-// agent was cut inbound (sync-engine §8.2).
-func (u *unit) shouldDelete(mv *space.Object, agent string) bool {
+// agent was cut inbound (sync-engine §8.2). was shows that connector, if a script
+// decides. An object without connectors is deleted in any case.
+func (u *unit) shouldDelete(mv *space.Object, agent string, was rules.ConnectorEntry) (bool, error) {
 	if len(mv.Connectors) == 0 {
-		return true
+		return true, nil
 	}
 	t := u.rules.Type(mv.Type)
-	if t == nil {
-		return false
+	switch {
+	case t == nil:
+		return false, nil
+	case t.Delete.Script:
+		return rules.Call(func() (bool, error) { return t.Extension.ShouldDelete(u.ctx, was, u.metaverseEntry(mv)) })
 	}
+	return u.declaredDeletion(t, mv, agent), nil
+}
+
+// declaredDeletion is a deletion rule without a script.
+func (u *unit) declaredDeletion(t *rules.Type, mv *space.Object, agent string) bool {
 	switch t.Delete.When {
 	case rules.AnyOf:
 		return slices.Contains(t.Delete.Agents, agent) && u.connectorOf(mv, agent, "") == 0
@@ -128,7 +152,7 @@ func (u *unit) deleteObject(mv *space.Object) error {
 			mv.RemoveConnector(id)
 			continue
 		}
-		if err := u.deprovision(c, mv, false); err != nil {
+		if _, err := u.deprovision(c, mv, false); err != nil {
 			return err
 		}
 	}
@@ -157,36 +181,53 @@ func (u *unit) deleteObject(mv *space.Object) error {
 }
 
 // deprovision cuts a link by decision of the engine and does to the object what
-// its agent's deprovisioning rule says (sync-engine §8.1).
-func (u *unit) deprovision(c *space.Connector, mv *space.Object, recall bool) error {
+// its agent's deprovisioning rule says (sync-engine §8.1). It reports whether the
+// metaverse object changed because what the object contributed was recalled.
+func (u *unit) deprovision(c *space.Connector, mv *space.Object, recall bool) (recalled bool, err error) {
 	name := u.space.AgentOf(c.ID)
 	agent := u.rules.Agent(name)
-	if err := u.unlink(c, mv, space.Disconnector); err != nil {
-		return within(err, stepDeprovisioning, "", "")
+	unheard := c.Provisioned && c.Exported == nil // the system never heard of it
+	option := rules.Disconnect
+	if agent != nil && !unheard {
+		if option, err = u.deprovisioning(c, agent); err != nil {
+			return false, within(err, stepDeprovisioning, "", "")
+		}
 	}
-	if recall && agent != nil && agent.Recall {
+	recalled = recall && agent != nil && agent.Recall && len(mv.ContributedBy(c.ID)) > 0
+	if err := u.unlink(c, mv, space.Disconnector); err != nil {
+		return false, within(err, stepDeprovisioning, "", "")
+	}
+	if recalled {
 		if err := u.recall(c, mv); err != nil {
-			return within(err, stepDeprovisioning, "", "")
+			return false, within(err, stepDeprovisioning, "", "")
 		}
 	}
 	u.count(name, ProvisionedDisconnect)
 	c.Unapplied, c.ExportError = nil, nil
-	if c.Provisioned && c.Exported == nil {
-		return u.tx.RemoveConnector(c) // the system never heard of it
+	if unheard {
+		return recalled, u.tx.RemoveConnector(c)
 	}
 	c.NotReimported = false
-	if agent == nil || agent.Deprovision != rules.DeleteObject {
+	if option != rules.DeleteObject {
 		c.Exported, c.Batch = nil, 0 // whether that arrived no longer matters
 	}
-	if agent == nil {
-		return nil
-	}
-	switch agent.Deprovision {
+	switch option {
 	case rules.ExplicitDisconnect:
 		c.State = space.ExplicitDisconnector
 	case rules.DeleteObject:
 		c.State = space.ExplicitDisconnector
 		c.Unapplied = &identity.Delta{Op: identity.Delete}
 	}
-	return nil
+	return recalled, nil
+}
+
+// deprovisioning decides what becomes of an object that the system knows.
+func (u *unit) deprovisioning(c *space.Connector, agent *rules.AgentRules) (rules.Deprovision, error) {
+	option, err := agent.Decide(func() (rules.Deprovision, error) {
+		return agent.Extension.Deprovision(u.ctx, u.connectorEntry(c))
+	})
+	if err != nil || option != rules.DeleteObject {
+		return option, err
+	}
+	return option, u.checkEmpty(c, agent.Name)
 }

@@ -14,7 +14,9 @@
 // or knows about runs. The same code over a transaction that is thrown away is a
 // preview.
 //
-// The files follow the phases: inbound.go, importflow.go, outbound.go,
-// exportflow.go, deletion.go; references.go keeps the books of references that
-// wait for their target.
+// The files follow the phases: inbound.go, importflow.go, outbound.go with
+// provisioning.go for what scripts ask for and container.go for what names tell of
+// containers, exportflow.go with detect.go for what is looked at afterwards,
+// deletion.go; references.go keeps the books of references that wait for their
+// target; views.go shows objects to extensions.
 package sync

@@ -1,8 +1,10 @@
 package sync
 
 import (
+	"cmp"
 	"slices"
 
+	"github.com/metasync/metasync/engine/expr"
 	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/engine/identity"
 	"github.com/metasync/metasync/engine/rules"
@@ -16,118 +18,207 @@ const MaxAttempts = 3
 // exportFlow stages what flows from a metaverse object to one of its connectors:
 // the difference between what the rules want and what the object will look like
 // once everything that was sent has arrived (sync-engine §3.9).
-func (u *unit) exportFlow(c *space.Connector, mv *space.Object, view objectView, applied []*rules.OutboundRule, created bool) error {
-	agentName := u.space.AgentOf(c.ID)
-	agent := u.rules.Agent(agentName)
+func (o *outbound) exportFlow(c *space.Connector) error {
+	agentName := o.space.AgentOf(c.ID)
+	agent := o.rules.Agent(agentName)
 	if agent == nil || agent.Objects[c.ObjectType] == nil {
 		return nil
 	}
 	creating := c.Provisioned && c.Exported == nil
-	base := c.ExportedImage()
 	staged := &identity.Delta{Op: identity.Update}
 	if creating {
 		staged = &identity.Delta{Op: identity.Add, ObjectType: c.ObjectType, DN: c.DN}
+		if c.LinkRule == "" && c.Unapplied != nil {
+			staged.Changes = slices.Clone(c.Unapplied.Changes) // what the script gave it
+		}
 	}
+	concerned := o.concerned(c, agentName)
+	if err := o.rename(c, concerned, agent, staged, creating); err != nil {
+		return err
+	}
+	f := flowing{c: c, agent: agentName, base: c.ExportedImage(), staged: staged, creating: creating}
 	var names []string
-	decided := map[string]bool{}
-	for _, rule := range applied {
-		if rule.Agent != agentName || rule.Object.Name != c.ObjectType {
-			continue
-		}
+	for _, rule := range concerned {
 		names = append(names, rule.Name)
-		if err := u.rename(c, view, rule, agent, staged, creating); err != nil {
-			return err
-		}
 		for _, flow := range rule.Flows {
-			if decided[flow.Target] || flow.Initial && !creating {
+			if flow.Contested && slices.Contains(f.decided, flow.Target) || flow.Initial && !creating {
 				continue
 			}
-			if !u.precedent(mv, flow, agentName) {
-				continue
-			}
-			done, err := u.stageValues(c, mv, flow, base, staged)
-			if err != nil {
+			if err := o.flow(&f, flow); err != nil {
 				return within(err, stepExportFlow, rule.Name, flow.Target)
-			}
-			if done {
-				decided[flow.Target] = true
-				continue
-			}
-			values, declined, err := u.outboundValues(mv, view, flow, agentName)
-			if err != nil {
-				return within(err, stepExportFlow, rule.Name, flow.Target)
-			}
-			if declined {
-				continue
-			}
-			if len(values) == 0 && !flow.AllowNull {
-				u.keep(c, staged, flow)
-				continue
-			}
-			decided[flow.Target] = len(values) > 0
-			staged.DropChange(flow.Target)
-			if change, differs := flow.Confirm.DiffValues(flow.Target, base.Get(flow.Target), values); differs {
-				staged.SetChange(change)
 			}
 		}
 	}
-	u.stage(c, staged, names, created)
+	if !o.rules.RulesProvision {
+		names = append(names, o.undecided(c, agentName)...)
+	}
+	o.stage(c, staged, names, slices.Contains(o.created, c.ID))
+	if err := o.validateFilter(c, agent, agentName); err != nil {
+		return within(err, stepValidateFilter, "", "")
+	}
+	return o.detect(c, agentName)
+}
+
+// flowing is what flows to one connector.
+type flowing struct {
+	c        *space.Connector
+	agent    string
+	base     identity.Attributes // without what is staged
+	staged   *identity.Delta
+	creating bool
+	decided  []string // contested targets that have a value, or shall have none
+	removed  []string // contested targets that shall have none unless a weaker flow has a value
+}
+
+// concerned returns the rules that apply to a connector, the strongest first
+// (sync-engine §4.6): rules apply in the order of their dependencies, but their
+// flows win by precedence alone. The list is good until the next call.
+func (o *outbound) concerned(c *space.Connector, agent string) []*rules.OutboundRule {
+	out := o.room.concerned[:0]
+	for _, rule := range o.applied {
+		if rule.Agent == agent && rule.Object.Name == c.ObjectType {
+			out = append(out, rule)
+		}
+	}
+	byRank := func(x, y *rules.OutboundRule) int { return cmp.Compare(x.Rank, y.Rank) }
+	if !slices.IsSortedFunc(out, byRank) {
+		slices.SortFunc(out, byRank)
+	}
+	o.room.concerned = out
+	return out
+}
+
+// undecided returns the rules that would cut a connector, were the rules not
+// forbidden to provision: they stay applied until somebody may decide.
+func (o *outbound) undecided(c *space.Connector, agent string) []string {
+	var names []string
+	for _, rule := range o.t.Outbound {
+		if rule.Deprovision && rule.Agent == agent && rule.Object.Name == c.ObjectType &&
+			!slices.Contains(o.applied, rule) && slices.Contains(c.Applied, rule.Name) {
+			names = append(names, rule.Name)
+		}
+	}
+	return names
+}
+
+// flow stages what one flow wants. A flow that has nothing to say, or may not,
+// leaves the target to weaker ones. No value removes the attribute, if a flow
+// allows that and no weaker one has a value.
+func (o *outbound) flow(f *flowing, flow *rules.OutboundFlow) error {
+	if !o.precedent(o.mv, flow, f.agent) {
+		return nil
+	}
+	if done, err := o.stageValues(f.c, o.mv, flow, f.base, f.staged); err != nil || done {
+		return err
+	}
+	v, err := o.evaluate(flow)
+	if err != nil {
+		return err
+	}
+	if v.Literal() == expr.IgnoreThisFlow {
+		return nil
+	}
+	values, unresolved, err := o.outboundValues(flow, f.agent, v)
+	if err != nil {
+		return err
+	}
+	explicit := v.Literal() == expr.AuthoritativeNull
+	if len(values) == 0 && !explicit && !flow.AllowNull {
+		if !unresolved && !slices.Contains(f.removed, flow.Target) {
+			keep(f.c, f.staged, flow)
+		}
+		return nil
+	}
+	switch {
+	case !flow.Contested:
+	case len(values) > 0 || explicit:
+		f.decided = append(f.decided, flow.Target)
+	default:
+		f.removed = append(f.removed, flow.Target)
+	}
+	f.staged.DropChange(flow.Target)
+	if change, differs := flow.Confirm.DiffValues(flow.Target, f.base.Get(flow.Target), values); differs {
+		f.staged.SetChange(change)
+	}
 	return nil
 }
 
 // keep leaves a change staged that was staged before, when the flow now has no
 // value and must not remove the old one.
-func (u *unit) keep(c *space.Connector, staged *identity.Delta, flow *rules.OutboundFlow) {
+func keep(c *space.Connector, staged *identity.Delta, flow *rules.OutboundFlow) {
 	if before := c.Unapplied.Change(flow.Target); before != nil && staged.Change(flow.Target) == nil && flow.Type != identity.TypeReference {
 		staged.SetChange(*before)
 	}
 }
 
-// rename stages a new DN if the rule names the object anew.
-func (u *unit) rename(c *space.Connector, view objectView, rule *rules.OutboundRule, agent *rules.AgentRules, staged *identity.Delta, creating bool) error {
-	if staged.DN != "" && !creating {
-		return nil // a stronger rule has named it
+// rename stages a new DN if the script, or the strongest rule that has a name
+// for it, names the object anew.
+func (o *outbound) rename(c *space.Connector, concerned []*rules.OutboundRule, agent *rules.AgentRules, staged *identity.Delta, creating bool) error {
+	if i := slices.IndexFunc(o.renamed, func(r renaming) bool { return r.id == c.ID }); i >= 0 {
+		return within(o.move(c, agent.Name, o.renamed[i].dn, staged, creating), stepProvisioning, "", rules.DNAttribute)
 	}
-	switch {
-	case rule.DN != nil && (rule.DN.Initial && !creating):
-		return nil
-	case rule.DN == nil && !agent.AnchorIsDN:
-		return nil
-	case rule.DN == nil && !flowsAnchor(rule, creating):
+	if !o.rules.RulesProvision {
 		return nil
 	}
-	dn, err := u.outboundDN(view, rule)
-	if fault.Name(err) == "sync-rule-flow-provisioning-failed" && !creating {
-		return nil // no name to give: it keeps its own
+	var nameless error
+	for _, rule := range concerned {
+		switch {
+		case rule.DN != nil && rule.DN.Initial && !creating:
+			continue
+		case rule.DN == nil && !(agent.AnchorIsDN && flowsAnchor(rule, creating)):
+			continue
+		}
+		dn, err := o.outboundDN(rule)
+		if fault.Name(err) == nameProvisioningFailed {
+			if nameless == nil {
+				nameless = within(err, stepExportFlow, rule.Name, rules.DNAttribute)
+			}
+			continue
+		}
+		if err != nil {
+			return within(err, stepExportFlow, rule.Name, rules.DNAttribute)
+		}
+		return within(o.move(c, agent.Name, dn, staged, creating), stepExportFlow, rule.Name, rules.DNAttribute)
 	}
-	if err != nil {
-		return within(err, stepExportFlow, rule.Name, rules.DNAttribute)
+	if creating {
+		return nameless
 	}
+	return nil // no name to give: it keeps its own
+}
+
+// move stages the DN unless the object has it.
+func (o *outbound) move(c *space.Connector, agent, dn string, staged *identity.Delta, creating bool) error {
 	current := c.DN
 	if c.Exported != nil && c.Exported.DN != "" {
 		current = c.Exported.DN
 	}
-	if u.space.SameDN(rule.Agent, dn, current) {
+	if o.space.SameDN(agent, dn, current) {
 		return nil // systems have their own mind about upper and lower case
 	}
-	holder, err := u.nameHolder(rule, dn)
+	if err := o.checkParent(agent, dn); err != nil {
+		return err
+	}
+	holder, err := o.nameHolder(agent, dn)
 	if err != nil {
 		return err
 	}
 	if holder != nil && holder.ID != c.ID && holder.State != space.Placeholder {
-		taken := fault.New("object-already-exists", "agent %q has a %s named %q already", rule.Agent, holder.State, dn)
-		return within(taken, stepExportFlow, rule.Name, rules.DNAttribute)
+		return taken(agent, holder)
 	}
-	if creating {
-		if holder != nil && holder.ID != c.ID {
-			if err := u.tx.Absorb(holder, c); err != nil {
-				return err
-			}
+	if !creating {
+		if err := o.checkRename(c, agent); err != nil {
+			return err
 		}
-		c.DN = dn
-		u.tx.PutConnector(c)
+		staged.DN = dn
+		return nil
 	}
-	staged.DN = dn
+	if holder != nil && holder.ID != c.ID {
+		if err := o.tx.Absorb(holder, c); err != nil {
+			return err
+		}
+	}
+	c.DN, staged.DN = dn, dn
+	o.tx.PutConnector(c)
 	return nil
 }
 
@@ -143,26 +234,37 @@ func flowsAnchor(rule *rules.OutboundRule, creating bool) bool {
 	return true
 }
 
-// outboundValues computes what a flow wants its target to be, in the target's
-// type and with references to connectors of the agent.
-func (u *unit) outboundValues(mv *space.Object, view objectView, flow *rules.OutboundFlow, agent string) (values []identity.Value, declined bool, err error) {
-	values, declined, err = u.eval(&flow.Source, view)
-	if err != nil || declined {
-		return nil, declined, err
+// evaluate computes the value of a flow from the metaverse object.
+func (o *outbound) evaluate(flow *rules.OutboundFlow) (expr.Value, error) {
+	o.evalCtx.Object = o.view
+	if flow.Source.Script != nil {
+		o.evalCtx.Object = &metaverseEntry{o.view, o.unit}
 	}
-	if values, err = rules.Convert(values, flow.Type, flow.Multi); err != nil {
+	return flow.Source.Eval(&o.evalCtx)
+}
+
+// outboundValues brings what a flow gave into the target's type, and turns
+// references into those to connectors of the agent. unresolved is true if there
+// are values, but all of them refer to objects without such a connector.
+func (o *outbound) outboundValues(flow *rules.OutboundFlow, agent string, v expr.Value) (values []identity.Value, unresolved bool, err error) {
+	if values, err = convert(flow.Type, flow.Multi, v.Values()); err != nil {
 		return nil, false, err
 	}
-	if flow.Type == identity.TypeReference {
-		wanted := len(values)
-		if values, err = u.outboundReferences(mv, agent, values); err != nil {
+	if flow.Type == identity.TypeReference && len(values) > 0 {
+		if values, err = o.outboundReferences(o.mv, agent, values); err != nil {
 			return nil, false, err
 		}
-		// A reference that cannot flow is a missing value: it removes the old one
-		// only if the flow may.
-		declined = len(values) == 0 && wanted > 0 && !flow.AllowNull
+		unresolved = len(values) == 0
 	}
-	return values, declined, nil
+	return values, unresolved, nil
+}
+
+// convert brings values into the type of an attribute of a connected system.
+func convert(to identity.Type, multi bool, values []identity.Value) ([]identity.Value, error) {
+	if len(values) > 1 && !multi {
+		return nil, fault.New("ambiguous-export-flow-to-single-valued-attribute", "%d values for a single-valued attribute", len(values))
+	}
+	return rules.Convert(values, to, multi)
 }
 
 // precedent is the export precedence check (sync-engine §4.4): a value does not
@@ -172,26 +274,24 @@ func (u *unit) precedent(mv *space.Object, flow *rules.OutboundFlow, agent strin
 	if flow.Source.Direct == "" {
 		return true
 	}
-	t := u.rules.Type(mv.Type)
-	attribute := t.Attributes[flow.Source.Direct]
+	attribute := u.rules.Type(mv.Type).Attributes[flow.Source.Direct]
 	if attribute == nil {
 		return true
 	}
-	target := -1
-	for _, f := range attribute.Flows {
-		if f.Rule.Agent == agent {
-			target = f.Rank
-			break
-		}
-	}
+	target := slices.IndexFunc(attribute.Flows, func(f *rules.InboundFlow) bool { return f.Rule.Agent == agent })
 	if target < 0 {
-		return true
+		return true // the agent has no say in it
 	}
 	by, present := mv.Contribution(attribute.Name)
-	if !present {
-		return target > 0
-	}
 	contributor := u.space.AgentOf(by.Connector)
+	switch {
+	case attribute.Mode == rules.Manual:
+		return true
+	case attribute.Mode == rules.Equal:
+		return !present || contributor != agent
+	case !present:
+		return target > 0 // somebody stronger may say that there is none
+	}
 	return contributor != agent && attribute.Rank(contributor, by.Rule) < target
 }
 
@@ -217,12 +317,12 @@ func (u *unit) stage(c *space.Connector, staged *identity.Delta, applied []strin
 		u.tx.PutConnector(c)
 	}
 	switch renamed := staged.IsRename(); {
-	case len(applied) == 0 && !changed:
-		// No outbound rule concerns the object.
 	case created && c.Provisioned && len(staged.Changes) > 0:
 		u.count(agent, ProvisionedAddFlow)
 	case created && c.Provisioned:
 		u.count(agent, ProvisionedAddNoFlow)
+	case len(applied) == 0 && !changed:
+		// No outbound rule concerns the object.
 	case renamed && changed && len(staged.Changes) > 0:
 		u.count(agent, ProvisionedRenameFlow)
 	case renamed && changed:
@@ -253,6 +353,11 @@ func (u *unit) notReimported(c *space.Connector) {
 	u.warn(c, warning)
 	if c.Exported.Op == identity.Add {
 		c.Provisioned = true
+		if c.LinkRule == "" && c.Unapplied == nil {
+			// Nobody else knows what the script gave it. This is no whole delta:
+			// export flow puts one in its place, as a change.
+			c.Unapplied = &identity.Delta{Op: identity.Add, Changes: c.Exported.Changes}
+		}
 	}
 	c.Exported, c.Batch = nil, 0
 	u.tx.PutConnector(c)

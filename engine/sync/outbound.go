@@ -9,8 +9,39 @@ import (
 	"github.com/metasync/metasync/engine/space"
 )
 
+// maxProvisioningCalls is how often one synchronization provisions an object
+// before it gives up (sync-engine §3.8).
+const maxProvisioningCalls = 10
+
+// nameProvisioningFailed is the error of an object that gets no name.
+const nameProvisioningFailed = "sync-rule-flow-provisioning-failed"
+
+// An outbound is the outbound phase of one metaverse object.
+type outbound struct {
+	*unit
+	mv   *space.Object
+	t    *rules.Type
+	view objectView
+
+	applied []*rules.OutboundRule // in scope, in the order of application
+	created []identity.ID         // connectors that were provisioned
+	renamed []renaming            // by the script
+	again   bool                  // provisioning changed what it depends on
+}
+
+// room is kept from one outbound phase to the next. They do not nest.
+type room struct {
+	applied, concerned []*rules.OutboundRule
+}
+
+// A renaming is a DN that a script gave to a connector.
+type renaming struct {
+	id identity.ID
+	dn string
+}
+
 // outbound brings the connectors of a metaverse object in line with it: creates
-// those that outbound rules ask for, cuts those whose rule no longer applies, and
+// those that rules and scripts ask for, cuts those that they no longer want, and
 // stages what flows to the others (sync-engine §3.8).
 func (u *unit) outbound(mv *space.Object) error {
 	t := u.rules.Type(mv.Type)
@@ -20,31 +51,11 @@ func (u *unit) outbound(mv *space.Object) error {
 	if err := u.tx.DoneObject(mv.ID); err != nil {
 		return err
 	}
-	view := objectView{mv}
-	applied := make([]*rules.OutboundRule, 0, len(t.Outbound))
-	created := map[identity.ID]bool{}
-	for _, rule := range t.Outbound {
-		if rule.DependsOn != nil && !slices.Contains(applied, rule.DependsOn) || !rule.Scope.Match(view) {
-			continue
-		}
-		if waits, err := u.waits(mv, rule.DependsOnInbound); err != nil || waits {
-			if err != nil {
-				return err
-			}
-			continue
-		}
-		if rule.Provision && u.connectorOf(mv, rule.Agent, rule.Object.Name) == 0 {
-			id, err := u.provision(mv, view, rule)
-			if err != nil {
-				return within(err, stepProvisioning, rule.Name, "")
-			}
-			created[id] = true
-		}
-		applied = append(applied, rule)
-	}
-	if err := u.leave(mv, t, applied); err != nil {
+	o := &outbound{unit: u, mv: mv, t: t, view: objectView{mv}, applied: u.room.applied}
+	if err := o.provision(); err != nil {
 		return err
 	}
+	u.room.applied = o.applied[:0]
 	if len(mv.Connectors) == 0 {
 		return within(u.deleteObject(mv), stepDeletion, "", "")
 	}
@@ -56,11 +67,69 @@ func (u *unit) outbound(mv *space.Object) error {
 		if c == nil {
 			continue
 		}
-		if err := u.exportFlow(c, mv, view, applied, created[id]); err != nil {
+		if err := o.exportFlow(c); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// provision lets the rules and then the script provision, again as long as a cut
+// link changed what they decide about.
+func (o *outbound) provision() error {
+	script := o.t.Extension.Provision
+	if !o.rules.ScriptsProvision {
+		script = nil
+	}
+	for calls := 1; ; calls++ {
+		o.again = false
+		if err := o.applyRules(); err != nil {
+			return err
+		}
+		if script != nil && len(o.mv.Connectors) > 0 {
+			_, err := rules.Call(func() (struct{}, error) {
+				return struct{}{}, script(o.ctx, &provisioningEntry{metaverseEntry{o.view, o.unit}, o})
+			})
+			if err != nil {
+				return within(err, stepProvisioning, "", "")
+			}
+		}
+		if !o.again || len(o.mv.Connectors) == 0 {
+			return nil
+		}
+		if calls == maxProvisioningCalls {
+			limit := fault.New("extension-provisioning-call-limit-reached",
+				"provisioning cut links in each of %d calls and does not come to an end", calls)
+			return within(limit, stepProvisioning, "", "")
+		}
+	}
+}
+
+// applyRules finds the rules that apply to the object, creates the connectors
+// that they ask for and cuts those whose rule applies no longer.
+func (o *outbound) applyRules() error {
+	o.applied = o.applied[:0]
+	for _, rule := range o.t.Outbound {
+		if rule.DependsOn != nil && !slices.Contains(o.applied, rule.DependsOn) || !rule.Scope.Match(o.view) {
+			continue
+		}
+		if waits, err := o.waits(o.mv, rule.DependsOnInbound); err != nil || waits {
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		if rule.Provision && o.rules.RulesProvision && o.connectorOf(o.mv, rule.Agent, rule.Object.Name) == 0 {
+			if err := o.provisionByRule(rule); err != nil {
+				return within(err, stepProvisioning, rule.Name, "")
+			}
+		}
+		o.applied = append(o.applied, rule)
+	}
+	if !o.rules.RulesProvision {
+		return nil
+	}
+	return o.leave()
 }
 
 // waits reports whether no connector of the metaverse object is in the scope of
@@ -87,94 +156,144 @@ func (u *unit) waits(mv *space.Object, rule *rules.InboundRule) (bool, error) {
 
 // leave deprovisions the connectors to which a rule with deprovisioning applied
 // until now, and no other rule does any more.
-func (u *unit) leave(mv *space.Object, t *rules.Type, applied []*rules.OutboundRule) error {
-	for _, rule := range t.Outbound {
-		if !rule.Deprovision || slices.Contains(applied, rule) {
+func (o *outbound) leave() error {
+	for _, rule := range o.t.Outbound {
+		if !rule.Deprovision || slices.Contains(o.applied, rule) {
 			continue
 		}
-		c, err := u.tx.Connector(u.connectorOf(mv, rule.Agent, rule.Object.Name))
+		c, err := o.tx.Connector(o.connectorOf(o.mv, rule.Agent, rule.Object.Name))
 		if err != nil {
 			return err
 		}
 		if c == nil || !slices.Contains(c.Applied, rule.Name) {
 			continue
 		}
-		if slices.ContainsFunc(applied, func(r *rules.OutboundRule) bool {
+		if slices.ContainsFunc(o.applied, func(r *rules.OutboundRule) bool {
 			return r.Agent == rule.Agent && r.Object.Name == rule.Object.Name
 		}) {
 			continue
 		}
-		if err := u.deprovision(c, mv, true); err != nil {
+		recalled, err := o.deprovision(c, o.mv, true)
+		if err != nil {
 			return within(err, stepDeprovisioning, rule.Name, "")
 		}
+		o.again = o.again || recalled
 	}
 	return nil
 }
 
-// provision gives a metaverse object a connector: one that exists and matches
-// the rule's join criteria or its DN, otherwise a new one.
-func (u *unit) provision(mv *space.Object, view objectView, rule *rules.OutboundRule) (identity.ID, error) {
-	existing, err := u.existing(view, rule)
+// provisionByRule gives the object a connector: one that exists and matches the
+// rule's join criteria or its DN, otherwise a new one.
+func (o *outbound) provisionByRule(rule *rules.OutboundRule) error {
+	existing, err := o.existing(rule)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	if existing != nil {
-		return existing.ID, u.connect(existing, mv, rule.Name, space.ByJoin)
+		return o.take(existing, rule.Name)
 	}
-	dn, err := u.outboundDN(view, rule)
+	dn, err := o.outboundDN(rule)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	c, err := u.nameHolder(rule, dn)
+	_, err = o.create(rule.Agent, rule.Object.Name, dn, rule.Name)
+	return err
+}
+
+// create gives the object a connector with a DN: a disconnector that has it, or
+// a new object. added is true for a new one. rule is "" for a script.
+func (o *outbound) create(agent, objectType, dn, rule string) (added bool, err error) {
+	c, err := o.nameHolder(agent, dn)
 	if err != nil {
-		return 0, err
+		return false, err
 	}
 	switch {
 	case c == nil:
-		c = u.tx.NewConnector(rule.Agent)
+		if err := o.checkParent(agent, dn); err != nil {
+			return false, err
+		}
+		c = o.tx.NewConnector(agent)
 	case c.State == space.Placeholder: // others refer to it already
-	case c.State == space.Disconnector && c.ObjectType == rule.Object.Name:
-		return c.ID, u.connect(c, mv, rule.Name, space.ByJoin)
-	case c.State == space.ExplicitDisconnector && c.Unapplied != nil && c.Unapplied.Op == identity.Delete:
-		// It was to be deleted and nobody has been told: it stays after all.
-		c.Unapplied, c.ExportError = nil, nil
-		return c.ID, u.connect(c, mv, rule.Name, space.ByProvisioning)
+		if err := o.checkParent(agent, dn); err != nil {
+			return false, err
+		}
+	case c.ObjectType == objectType && joinable(c):
+		return false, o.take(c, rule)
 	default:
-		return 0, fault.New("object-already-exists", "agent %q has a %s named %q already", rule.Agent, c.State, dn)
+		return false, taken(agent, c)
 	}
-	c.ObjectType, c.DN, c.Provisioned = rule.Object.Name, dn, true
-	c.Unapplied = &identity.Delta{Op: identity.Add, ObjectType: c.ObjectType, DN: dn}
-	return c.ID, u.connect(c, mv, rule.Name, space.ByProvisioning)
+	c.ObjectType, c.DN, c.Provisioned = objectType, dn, true
+	c.Unapplied = &identity.Delta{Op: identity.Add, ObjectType: objectType, DN: dn}
+	o.created = append(o.created, c.ID)
+	return true, o.link(c, rule, space.ByProvisioning)
 }
 
-// existing looks for the object that the rule would create among the
-// disconnectors of its agent, so that nothing is created twice.
-func (u *unit) existing(view objectView, rule *rules.OutboundRule) (*space.Connector, error) {
+// joinable reports whether provisioning may take an object instead of creating
+// one: a normal disconnector, or one that was to be deleted and nobody has been
+// told.
+func joinable(c *space.Connector) bool {
+	return c.State == space.Disconnector ||
+		c.State == space.ExplicitDisconnector && c.Unapplied != nil && c.Unapplied.Op == identity.Delete
+}
+
+// take links an object that provisioning found. One that was to be deleted stays
+// after all.
+func (o *outbound) take(c *space.Connector, rule string) error {
+	o.created = append(o.created, c.ID)
+	if c.State == space.Disconnector {
+		return o.link(c, rule, space.ByJoin)
+	}
+	c.Unapplied, c.ExportError = nil, nil
+	return o.link(c, rule, space.ByProvisioning)
+}
+
+// link connects the object. References to an object with several connectors of
+// one agent have no meaning there: whoever has one is looked at again.
+func (o *outbound) link(c *space.Connector, rule string, by space.Lineage) error {
+	if err := o.connect(c, o.mv, rule, by); err != nil || o.connectors(o.mv, c.ID.Space()) < 2 {
+		return err
+	}
+	owners, err := o.tx.Referrers(o.mv.ID)
+	if err != nil {
+		return err
+	}
+	return o.retryObjects(owners)
+}
+
+// taken is the error for an object that is in the way of a new one.
+func taken(agent string, c *space.Connector) error {
+	article := "a"
+	if c.State == space.ExplicitDisconnector || c.State == space.ExplicitConnector {
+		article = "an"
+	}
+	err := fault.New("object-already-exists", "agent %q has %s %s named %q already", agent, article, c.State, c.DN)
+	switch {
+	case vanishes(c):
+		err.Text += ": that it is deleted is not confirmed yet"
+	case c.State == space.ExplicitDisconnector:
+		err.Text += ": it was set apart on purpose, only joining it by hand connects it again"
+	case c.State == space.FilteredDisconnector:
+		err.Text += ": the connector filter keeps it apart"
+	}
+	return err
+}
+
+// existing looks for the object that the rule would create among the normal and
+// explicit disconnectors of its agent, so that nothing is created twice. Objects
+// that the connector filter keeps apart are none of our business.
+func (o *outbound) existing(rule *rules.OutboundRule) (*space.Connector, error) {
 	for _, join := range rule.Joins {
-		var candidates []identity.ID
-		for i, pair := range join.Pairs {
-			var found []identity.ID
-			for _, v := range view.Get(pair.Metaverse) {
-				converted, err := rules.Convert([]identity.Value{v}, rule.Object.Attribute(pair.Connector).Type, true)
-				if err != nil {
-					continue
-				}
-				ids, err := u.tx.FindDisconnectors(rule.Agent, rule.Object.Name, pair.Connector, converted[0])
-				if err != nil {
-					return nil, err
-				}
-				found = append(found, ids...)
-			}
-			if i > 0 {
-				found = slices.DeleteFunc(found, func(id identity.ID) bool { return !slices.Contains(candidates, id) })
-			}
-			slices.Sort(found)
-			candidates = slices.Compact(found)
+		candidates, err := o.candidates(rule, join)
+		if err != nil {
+			return nil, err
 		}
 		switch len(candidates) {
 		case 0:
 		case 1:
-			return u.tx.Connector(candidates[0])
+			if joinable(candidates[0]) {
+				return candidates[0], nil
+			}
+			return nil, taken(rule.Agent, candidates[0])
 		default:
 			return nil, fault.New("join-ambiguous", "%d disconnectors of agent %q match the join criteria", len(candidates), rule.Agent)
 		}
@@ -182,8 +301,44 @@ func (u *unit) existing(view objectView, rule *rules.OutboundRule) (*space.Conne
 	return nil, nil
 }
 
-func (u *unit) nameHolder(rule *rules.OutboundRule, dn string) (*space.Connector, error) {
-	id, err := u.tx.ByDN(rule.Agent, dn)
+// candidates returns the disconnectors that satisfy a join criterion, without
+// those whose deletion has been exported.
+func (o *outbound) candidates(rule *rules.OutboundRule, join *rules.Join) ([]*space.Connector, error) {
+	var ids []identity.ID
+	for i, pair := range join.Pairs {
+		var found []identity.ID
+		for _, v := range o.view.Get(pair.Metaverse) {
+			converted, err := rules.Convert([]identity.Value{v}, rule.Object.Attribute(pair.Connector).Type, true)
+			if err != nil {
+				continue
+			}
+			matches, err := o.tx.FindDisconnectors(rule.Agent, rule.Object.Name, pair.Connector, converted[0])
+			if err != nil {
+				return nil, err
+			}
+			found = append(found, matches...)
+		}
+		if i > 0 {
+			found = slices.DeleteFunc(found, func(id identity.ID) bool { return !slices.Contains(ids, id) })
+		}
+		slices.Sort(found)
+		ids = slices.Compact(found)
+	}
+	var out []*space.Connector
+	for _, id := range ids {
+		c, err := o.tx.Connector(id)
+		if err != nil {
+			return nil, err
+		}
+		if c != nil && !(c.Exported != nil && c.Exported.Op.Removes()) {
+			out = append(out, c)
+		}
+	}
+	return out, nil
+}
+
+func (u *unit) nameHolder(agent, dn string) (*space.Connector, error) {
+	id, err := u.tx.ByDN(agent, dn)
 	if err != nil || id == 0 {
 		return nil, err
 	}
@@ -192,16 +347,13 @@ func (u *unit) nameHolder(rule *rules.OutboundRule, dn string) (*space.Connector
 
 // outboundDN computes the name of an object by an outbound rule: the value of
 // the rule's dn flow, or the anchor in systems that know no other name.
-func (u *unit) outboundDN(view objectView, rule *rules.OutboundRule) (string, error) {
+func (o *outbound) outboundDN(rule *rules.OutboundRule) (string, error) {
 	if rule.DN != nil {
-		values, _, err := u.eval(&rule.DN.Source, view)
-		if err != nil {
-			return "", within(err, stepProvisioning, rule.Name, rules.DNAttribute)
-		}
-		if len(values) != 1 || values[0].Text() == "" {
+		dn, err := o.namePart(rule.DN)
+		if err == nil && dn == "" {
 			return "", nullName(rules.DNAttribute)
 		}
-		return values[0].Text(), nil
+		return dn, err
 	}
 	parts := make([]string, len(rule.Object.Anchor))
 	for i, name := range rule.Object.Anchor {
@@ -209,12 +361,9 @@ func (u *unit) outboundDN(view objectView, rule *rules.OutboundRule) (string, er
 			if flow.Target != name || parts[i] != "" {
 				continue
 			}
-			values, _, err := u.eval(&flow.Source, view)
-			if err != nil {
-				return "", within(err, stepProvisioning, rule.Name, name)
-			}
-			if len(values) == 1 {
-				parts[i] = values[0].Text()
+			var err error
+			if parts[i], err = o.namePart(flow); err != nil {
+				return "", err
 			}
 		}
 		if parts[i] == "" {
@@ -224,8 +373,20 @@ func (u *unit) outboundDN(view objectView, rule *rules.OutboundRule) (string, er
 	return identity.JoinAnchor(parts...), nil
 }
 
+// namePart returns the one value of a flow into a name, "" if there is none.
+func (o *outbound) namePart(flow *rules.OutboundFlow) (string, error) {
+	v, err := o.evaluate(flow)
+	if err != nil {
+		return "", within(err, stepProvisioning, flow.Rule.Name, flow.Target)
+	}
+	if values := v.Values(); len(values) == 1 {
+		return values[0].Text(), nil
+	}
+	return "", nil
+}
+
 func nullName(attribute string) error {
-	err := fault.New("sync-rule-flow-provisioning-failed", "no value for %q, which names the object", attribute)
+	err := fault.New(nameProvisioningFailed, "no value for %q, which names the object", attribute)
 	err.Attribute = attribute
 	return err
 }

@@ -1,6 +1,7 @@
 package sync
 
 import (
+	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/engine/identity"
 	"github.com/metasync/metasync/engine/space"
 )
@@ -31,7 +32,8 @@ func (u *unit) inboundReferences(owner *space.Connector, values []identity.Value
 }
 
 // outboundReferences turns references to metaverse objects into references to
-// their connectors in an agent's connector space.
+// their connectors in an agent's connector space. An object that has several there
+// cannot be referred to.
 func (u *unit) outboundReferences(owner *space.Object, agent string, values []identity.Value) ([]identity.Value, error) {
 	out := make([]identity.Value, 0, len(values))
 	for _, v := range values {
@@ -43,6 +45,9 @@ func (u *unit) outboundReferences(owner *space.Object, agent string, values []id
 			continue // being deleted: its referrers are synchronized again
 		}
 		if id := u.connectorOf(target, agent, ""); id != 0 {
+			if u.connectors(target, id.Space()) > 1 {
+				return nil, fault.New("ambigous-reference-value-for-export-flow", "%s, which is referred to, has several connectors of agent %q", target.ID, agent)
+			}
 			out = append(out, identity.ReferenceTo(id))
 			continue
 		}

@@ -21,6 +21,7 @@ type Synchronizer struct {
 	ctx     context.Context // of the run, for the functions of scripts
 	now     time.Time
 	evalCtx expr.Context
+	room    room
 }
 
 // New returns a synchronizer. ctx ends calls of script functions; now is the
@@ -92,6 +93,8 @@ const (
 	ProvisionedRenameFlow Counter = "provisioned-rename-flow"
 	ProvisionedRenameOnly Counter = "provisioned-rename-no-flow"
 	ProvisionedDisconnect Counter = "provisioned-disconnect"
+	DetectedRuleAdd       Counter = "detected-rule-add"    // existence tests of a rule hold now
+	DetectedRuleDelete    Counter = "detected-rule-delete" // ... and no longer do
 )
 
 // Algorithm steps, as error records name them (sync-engine §3.1).
@@ -103,6 +106,7 @@ const (
 	stepProvisioning   = "provisioning"
 	stepDeprovisioning = "deprovisioning"
 	stepExportFlow     = "export-flow"
+	stepValidateFilter = "validate-connector-filter"
 	stepDeletion       = "mv-deletion"
 )
 
@@ -151,9 +155,9 @@ func (s *Synchronizer) Object(tx *space.Tx, id identity.ID) (Result, error) {
 }
 
 // objectError returns the error of the object in err's chain; false if the
-// store is to blame, or the run has been cancelled.
+// store is to blame, or the run has been cancelled or ended by an extension.
 func objectError(err error) (*fault.Error, bool) {
-	if errors.Is(err, context.Canceled) {
+	if errors.Is(err, context.Canceled) || errors.Is(err, rules.ErrTerminateRun) {
 		return nil, false
 	}
 	var named *fault.Error

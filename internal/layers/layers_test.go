@@ -41,6 +41,7 @@ var house = []layer{
 	{"engine/expr", true, "expressions are values in, value out"},
 	{"engine/space", true, "records know neither rules nor runs"},
 	{"engine/store", true, "the store knows keys and bytes, not what they mean"},
+	{"engine/dropfile", true, "a drop file holds what an agent delivers or is sent, not what becomes of it"},
 	{"engine/agent", true, "an agent knows entries and changes, not what becomes of them"},
 	{"engine/identity", true, "values stand on the standard library alone"},
 	{"engine/fault", true, "errors stand on the standard library alone"},

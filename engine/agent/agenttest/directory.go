@@ -26,6 +26,8 @@ import (
 //     one entry per change, in their order.
 //   - With ExportLevel and NoReferencesInFirstExport, it refuses changes of
 //     another form.
+//   - Divided, an import shows one partition, and an export of one partition
+//     refuses changes to others. It needs LDAPNames: names say where an object is.
 //   - With AllOrNothing, an export works on a copy that Close puts in place. If
 //     somebody else changed the directory meanwhile, Close fails.
 //
@@ -36,15 +38,18 @@ type Directory struct {
 	schema identity.Schema
 	caps   agent.Capabilities
 
-	mu     sync.Mutex
-	state  *state
-	faults faults
+	mu         sync.Mutex
+	state      *state
+	faults     faults
+	partitions []agent.Partition
 }
 
 var (
 	_ agent.Agent    = (*Directory)(nil)
 	_ agent.Importer = (*Directory)(nil)
 	_ agent.Exporter = (*Directory)(nil)
+
+	_ agent.Partitioner = (*Directory)(nil)
 )
 
 // An Object is an object of a [Directory].
@@ -78,6 +83,38 @@ func (d *Directory) Check(checks Checks) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.state.checks = checks
+}
+
+// Divide divides the directory into partitions from now on; none make it one again.
+func (d *Directory) Divide(partitions ...agent.Partition) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.partitions = partitions
+}
+
+// Partitions implements agent.Partitioner.
+func (d *Directory) Partitions(ctx context.Context) ([]agent.Partition, error) {
+	var partitions []agent.Partition
+	err := d.call(ctx, CallPartitions, func() error {
+		partitions = slices.Clone(d.partitions)
+		return nil
+	})
+	return partitions, err
+}
+
+// shows reports whether a request about a partition is about an object. The
+// directory's lock is held.
+func (d *Directory) shows(partition, dn string) bool {
+	return partition == "" || agent.PartitionOf(d.partitions, dn) == partition
+}
+
+// checkRequest says why a request does not suit the partitions.
+func (d *Directory) checkRequest(partition string, needed bool) error {
+	known := slices.ContainsFunc(d.partitions, func(p agent.Partition) bool { return p.Name == partition })
+	if partition != "" && !known || partition == "" && needed && len(d.partitions) > 0 {
+		return fault.New("no-start-partition-not-configured", "there is no partition %q", partition)
+	}
+	return nil
 }
 
 // Put creates objects, or makes existing ones with the same anchor exactly as

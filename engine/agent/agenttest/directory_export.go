@@ -10,10 +10,13 @@ import (
 )
 
 // OpenExport implements agent.Exporter.
-func (d *Directory) OpenExport(ctx context.Context, _ agent.ExportRequest) (agent.Export, error) {
+func (d *Directory) OpenExport(ctx context.Context, req agent.ExportRequest) (agent.Export, error) {
 	var exp *directoryExport
 	err := d.call(ctx, CallOpenExport, func() error {
-		exp = &directoryExport{dir: d}
+		if err := d.checkRequest(req.Partition, false); err != nil {
+			return err
+		}
+		exp = &directoryExport{dir: d, partition: req.Partition}
 		if d.caps.AllOrNothing {
 			exp.copy, exp.base = d.state.clone(), d.state.number
 		}
@@ -26,10 +29,11 @@ func (d *Directory) OpenExport(ctx context.Context, _ agent.ExportRequest) (agen
 }
 
 type directoryExport struct {
-	dir    *Directory
-	copy   *state // AllOrNothing: what Close puts in place
-	base   uint64 // the change number that copy was taken at
-	closed bool
+	dir       *Directory
+	partition string
+	copy      *state // AllOrNothing: what Close puts in place
+	base      uint64 // the change number that copy was taken at
+	closed    bool
 }
 
 func (x *directoryExport) Put(ctx context.Context, changes []agent.Change) ([]agent.Result, error) {
@@ -132,6 +136,9 @@ func (s *state) isReference(objectType string) func(identity.Change) bool {
 // schema has for a change of a read-only attribute, or that the capabilities have
 // for a change which an engine must not send.
 func (x *directoryExport) refusal(c agent.Change) *fault.Error {
+	if !x.dir.shows(x.partition, c.DN) {
+		return fault.New("invalid-dn", "it is not in partition %q", x.partition)
+	}
 	for _, name := range []string{c.Anchor, c.DN} {
 		if err := x.dir.faults.exports[name]; err != nil {
 			return err

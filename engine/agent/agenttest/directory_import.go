@@ -21,6 +21,9 @@ func (d *Directory) OpenImport(ctx context.Context, req agent.ImportRequest) (ag
 		if err := d.missingAttribute(req.Required); err != nil {
 			return err
 		}
+		if err := d.checkRequest(req.Partition, true); err != nil {
+			return err
+		}
 		imp = &directoryImport{dir: d, pageSize: req.PageSize, number: d.state.number, complete: true}
 		if imp.pageSize <= 0 {
 			imp.pageSize = defaultPageSize
@@ -34,6 +37,11 @@ func (d *Directory) OpenImport(ctx context.Context, req agent.ImportRequest) (ag
 	if err != nil {
 		return nil, err
 	}
+	if req.Partition != "" {
+		imp.entries = slices.DeleteFunc(imp.entries, func(e agent.Entry) bool {
+			return !imp.shows(req.Partition, &e)
+		})
+	}
 	return imp, nil
 }
 
@@ -46,6 +54,14 @@ type directoryImport struct {
 	unchanged bool
 	entries   []agent.Entry
 	closed    bool
+}
+
+// shows reports whether an entry is one of a partition. What moves from one to
+// another shows in both.
+func (m *directoryImport) shows(partition string, e *agent.Entry) bool {
+	m.dir.mu.Lock()
+	defer m.dir.mu.Unlock()
+	return m.dir.shows(partition, e.DN) || e.NewDN != "" && m.dir.shows(partition, e.NewDN)
 }
 
 func (m *directoryImport) openDelta(watermark []byte) error {

@@ -13,6 +13,7 @@ type Call string
 // The calls.
 const (
 	CallSchema      Call = "schema"
+	CallPartitions  Call = "partitions"
 	CallOpenImport  Call = "open-import"
 	CallNext        Call = "next"
 	CallCloseImport Call = "close-import"

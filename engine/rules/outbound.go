@@ -1,0 +1,89 @@
+package rules
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/metasync/metasync/engine/fault"
+)
+
+// provisioning settles who may provision.
+func (c *compiler) provisioning() {
+	switch c.model.Provisioning {
+	case NoProvisioning:
+	case ByScript:
+		c.set.ScriptsProvision = true
+	case BySyncRule:
+		c.set.RulesProvision = true
+	default:
+		c.set.RulesProvision, c.set.ScriptsProvision = true, true
+	}
+}
+
+// deprovisioning checks what the model says of names and of the end of links.
+func (c *compiler) deprovisioning(definition Agent, a *AgentRules) {
+	if a.Deprovision == DeprovisionScript {
+		c.usesFunctions = true
+		if a.Extension.Deprovision == nil {
+			c.fail(&fault.Error{
+				Name: "extension-entry-point-not-implemented", Agent: a.Name, Position: definition.Position,
+				Text: "no script decides about deprovisioning",
+			})
+		}
+	}
+	if a.RequireParent && !a.LDAPNames {
+		c.fail(&fault.Error{
+			Name: "sync-rule-validation-parsing-error", Agent: a.Name, Position: definition.Position,
+			Text: "requireParent has no meaning for a system whose names tell no containers",
+		})
+	}
+}
+
+// contest marks flows into attributes that several rules for the same objects
+// give a value.
+func contest(outbound []*OutboundRule) {
+	type target struct{ agent, object, attribute string }
+	first := map[target]*OutboundFlow{}
+	for _, r := range outbound {
+		for _, f := range r.Flows {
+			key := target{r.Agent, r.Object.Name, f.Target}
+			if other := first[key]; other != nil {
+				other.Contested, f.Contested = true, true
+				continue
+			}
+			first[key] = f
+		}
+	}
+}
+
+// flowNames returns the names of the script flows that read the same objects.
+func (c *compiler) flowNames(of FlowName) []string {
+	var names []string
+	for _, name := range slices.SortedFunc(maps.Keys(c.functions.Flows), func(x, y FlowName) int { return strings.Compare(x.Name, y.Name) }) {
+		if name.Agent == of.Agent && name.Object == of.Object {
+			names = append(names, name.Name)
+		}
+	}
+	return names
+}
+
+// decides reports whether an option is an answer that a script may give.
+func (d Deprovision) decides() bool {
+	return d == Disconnect || d == ExplicitDisconnect || d == DeleteObject
+}
+
+// Decide asks the script what becomes of an object whose link is cut
+// (sync-engine §8.1). An answer that is none is an error: nothing happens then.
+func (a *AgentRules) Decide(ask func() (Deprovision, error)) (Deprovision, error) {
+	if a.Deprovision != DeprovisionScript {
+		return a.Deprovision, nil
+	}
+	answer, err := Call(ask)
+	if err == nil && !answer.decides() {
+		err = fault.New("extension-deprovisioning-invalid-result",
+			"the deprovisioning of agent %q answered %q, which is none of %s, %s and %s",
+			a.Name, answer, Disconnect, ExplicitDisconnect, DeleteObject)
+	}
+	return answer, err
+}

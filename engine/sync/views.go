@@ -1,0 +1,92 @@
+package sync
+
+import (
+	"time"
+
+	"github.com/metasync/metasync/engine/identity"
+	"github.com/metasync/metasync/engine/rules"
+	"github.com/metasync/metasync/engine/space"
+)
+
+// connectorEntry shows a connector-space object to extensions.
+type connectorEntry struct {
+	connectorView
+	agent string
+}
+
+// connectorEntry returns the view of an object as it was last imported. An
+// object whose deletion was imported shows what it was before.
+func (u *unit) connectorEntry(c *space.Connector) rules.ConnectorEntry {
+	image := c.Synchronized
+	if c.Import != nil && !c.Import.Op.Removes() {
+		image = c.ImportImage()
+	}
+	return &connectorEntry{connectorView{c, image}, u.space.AgentOf(c.ID)}
+}
+
+// ID implements [rules.Entry].
+func (e *connectorEntry) ID() identity.ID { return e.Connector.ID }
+
+// ObjectType implements [rules.Entry].
+func (e *connectorEntry) ObjectType() string { return e.Connector.ObjectType }
+
+// Attributes implements [rules.Entry].
+func (e *connectorEntry) Attributes() identity.Attributes { return e.image }
+
+// Agent implements [rules.ConnectorEntry].
+func (e *connectorEntry) Agent() string { return e.agent }
+
+// DN implements [rules.ConnectorEntry].
+func (e *connectorEntry) DN() string { return e.Connector.DN }
+
+// Anchor implements [rules.ConnectorEntry].
+func (e *connectorEntry) Anchor() string { return e.Connector.Anchor }
+
+// metaverseEntry shows a metaverse object to extensions.
+type metaverseEntry struct {
+	objectView
+	unit *unit
+}
+
+// metaverseEntry returns the view of a metaverse object as it is in the unit.
+func (u *unit) metaverseEntry(mv *space.Object) rules.MetaverseEntry {
+	return &metaverseEntry{objectView{mv}, u}
+}
+
+// ID implements [rules.Entry].
+func (e *metaverseEntry) ID() identity.ID { return e.Object.ID }
+
+// ObjectType implements [rules.Entry].
+func (e *metaverseEntry) ObjectType() string { return e.Type }
+
+// Attributes implements [rules.Entry].
+func (e *metaverseEntry) Attributes() identity.Attributes { return e.Object.Attributes }
+
+// Connectors implements [rules.MetaverseEntry]. They come in the order of their
+// ids; "" is all agents.
+func (e *metaverseEntry) Connectors(agent string) ([]rules.ConnectorEntry, error) {
+	number := e.unit.space.Number(agent)
+	var entries []rules.ConnectorEntry
+	for _, id := range e.Object.Connectors {
+		if agent != "" && id.Space() != number {
+			continue
+		}
+		c, err := e.unit.tx.Connector(id)
+		if err != nil {
+			return nil, err
+		}
+		if c != nil {
+			entries = append(entries, e.unit.connectorEntry(c))
+		}
+	}
+	return entries, nil
+}
+
+// Contributor implements [rules.MetaverseEntry].
+func (e *metaverseEntry) Contributor(attribute string) (agent string, at time.Time) {
+	by, present := e.Contribution(attribute)
+	if !present {
+		return "", time.Time{}
+	}
+	return e.unit.space.AgentOf(by.Connector), by.Time
+}
