@@ -109,31 +109,44 @@ func watch[T any](ctx context.Context, c *Client, path string, query any, progre
 // post sends a query and returns what decodes the answer, and what ends reading
 // it.
 func (c *Client) post(ctx context.Context, path string, query any) (answer *json.Decoder, done func(), err error) {
-	body, err := json.Marshal(query)
+	body, err := c.send(ctx, path, query)
 	if err != nil {
 		return nil, nil, err
+	}
+	return numbers(body), func() { body.Close() }, nil
+}
+
+// numbers returns a decoder that loses no digit.
+func numbers(r io.Reader) *json.Decoder {
+	decoder := json.NewDecoder(r)
+	decoder.UseNumber()
+	return decoder
+}
+
+// send sends a query and returns the answer, or the error that it is.
+func (c *Client) send(ctx context.Context, path string, query any) (io.ReadCloser, error) {
+	body, err := json.Marshal(query)
+	if err != nil {
+		return nil, err
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://metasync"+path, bytes.NewReader(body))
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	response, err := c.http.Do(request)
 	if err != nil {
-		return nil, nil, c.broken(ctx, err)
+		return nil, c.broken(ctx, err)
 	}
-	answer = json.NewDecoder(response.Body)
-	answer.UseNumber()
-	done = func() { response.Body.Close() }
 	if response.StatusCode == http.StatusOK {
-		return answer, done, nil
+		return response.Body, nil
 	}
-	defer done()
+	defer response.Body.Close()
 	var f failure
-	if kind, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type")); kind != "application/json" || answer.Decode(&f) != nil {
+	if kind, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type")); kind != "application/json" || numbers(response.Body).Decode(&f) != nil {
 		// Another version of metasync, which does not know the path.
-		return nil, nil, fmt.Errorf("the daemon does not understand this request (%s): is it of another version?", response.Status)
+		return nil, fmt.Errorf("the daemon does not understand this request (%s): is it of another version?", response.Status)
 	}
-	return nil, nil, f.err()
+	return nil, f.err()
 }
 
 // broken says what it means that an answer did not come or broke off.

@@ -41,9 +41,26 @@ func TestClientIsTheService(t *testing.T) {
 		"objects":        func(s Service) (any, error) { return s.Objects(t.Context(), engine.ObjectQuery{Type: "person"}) },
 		"unnamed error":  func(s Service) (any, error) { return s.Objects(t.Context(), engine.ObjectQuery{Type: "broken"}) },
 		"several errors": func(s Service) (any, error) { return s.Objects(t.Context(), engine.ObjectQuery{Type: "wrong"}) },
-		"once":           func(s Service) (any, error) { return s.Once(t.Context(), nil) },
-		"exec":           func(s Service) (any, error) { return s.Exec(t.Context(), "HR", "export", "ada", nil) },
-		"busy":           func(s Service) (any, error) { return s.Exec(t.Context(), "busy", "export", "ada", nil) },
+		"details": func(s Service) (any, error) {
+			return s.Details(t.Context(), engine.DetailQuery{Run: 2, Step: 1, Counter: "stage-update", Agent: "HR"})
+		},
+		"verify":          func(s Service) (any, error) { return s.Verify(t.Context()) },
+		"pending exports": func(s Service) (any, error) { return allRows(t, s, "HR") },
+		"broken exports":  func(s Service) (any, error) { return allRows(t, s, "AD") },
+		"join": func(s Service) (any, error) {
+			return s.ByHand(t.Context(), engine.Manual{What: run.Join, Agent: "HR", Key: "1", Metaverse: "m"}, "ada")
+		},
+		"refused join": func(s Service) (any, error) {
+			return s.ByHand(t.Context(), engine.Manual{What: run.Join, Agent: "HR", Key: "linked"}, "ada")
+		},
+		"backup": func(s Service) (any, error) {
+			var b strings.Builder
+			err := s.Backup(t.Context(), &b)
+			return b.String(), err
+		},
+		"once": func(s Service) (any, error) { return s.Once(t.Context(), nil) },
+		"exec": func(s Service) (any, error) { return s.Exec(t.Context(), "HR", "export", "ada", nil) },
+		"busy": func(s Service) (any, error) { return s.Exec(t.Context(), "busy", "export", "ada", nil) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			want, wantErr := ask(service)

@@ -3,6 +3,7 @@ package console
 import (
 	"context"
 	"errors"
+	"io"
 	"sync"
 	"testing"
 	"time"
@@ -20,6 +21,7 @@ import (
 type fake struct {
 	started chan execRequest // told of each run
 	finish  chan struct{}
+	backup  func(io.Writer) error // nil is one that works
 }
 
 func newFake() *fake {
@@ -89,6 +91,46 @@ func (f *fake) Objects(_ context.Context, q engine.ObjectQuery) ([]engine.Object
 	return []engine.ObjectView{{ID: identity.NewID(0, 1), Type: q.Type, Attributes: map[string]engine.AttributeView{
 		"sn": {Values: []any{"Berg"}, Contributor: "HR", Time: noon},
 	}}}, nil
+}
+
+func (f *fake) Details(_ context.Context, q engine.DetailQuery) ([]engine.DetailView, error) {
+	id := identity.NewID(1, 1)
+	return []engine.DetailView{{Step: q.Step, Agent: q.Agent, ID: &id, Operation: "update", Changes: map[string]engine.ChangeView{
+		"number": {Operation: "replace", Values: []any{int64(9007199254740993)}, Removed: []any{int64(1)}},
+	}}}, nil
+}
+
+func (f *fake) PendingExports(_ context.Context, agent string, yield func(engine.ExportRow) error) error {
+	for i := range 3 {
+		if err := yield(engine.ExportRow{Agent: agent, ID: identity.NewID(1, uint64(i+1)), New: []any{int64(9007199254740993)}}); err != nil {
+			return err
+		}
+	}
+	if agent != "HR" {
+		return fault.New("unknown-agent", "there is no agent %q", agent)
+	}
+	return nil
+}
+
+func (f *fake) Verify(context.Context) ([]string, error) { return []string{"a finding"}, nil }
+
+func (f *fake) Backup(_ context.Context, w io.Writer) error {
+	if f.backup != nil {
+		return f.backup(w)
+	}
+	_, err := w.Write([]byte("the stores"))
+	return err
+}
+
+func (f *fake) ByHand(ctx context.Context, m engine.Manual, user string) (*run.Record, error) {
+	if m.Key == "linked" {
+		err := fault.New("object-already-linked", "the object is linked")
+		err.Hint = "disconnect it first"
+		return nil, err
+	}
+	r := record(6)
+	r.Profile, r.Cause.User = string(m.What), user+m.Agent+m.Metaverse
+	return r, ctx.Err()
 }
 
 func (f *fake) Once(ctx context.Context, progress run.Progress) (autosync.Summary, error) {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -94,6 +95,25 @@ func newHandler(ctx context.Context, service Service) http.Handler {
 	})
 	answer(mux, pathObjects, func(ctx context.Context, q engine.ObjectQuery) (any, error) {
 		return service.Objects(ctx, q)
+	})
+	answer(mux, pathDetails, func(ctx context.Context, q engine.DetailQuery) (any, error) {
+		return service.Details(ctx, q)
+	})
+	answer(mux, pathVerify, func(ctx context.Context, _ nothing) (any, error) {
+		return service.Verify(ctx)
+	})
+	handle(mux, pathExports, func(w http.ResponseWriter, r *http.Request, q exportsQuery) {
+		sendRows(w, func(yield func(engine.ExportRow) error) error {
+			return service.PendingExports(r.Context(), q.Agent, yield)
+		})
+	})
+	handle(mux, pathBackup, func(w http.ResponseWriter, r *http.Request, _ nothing) {
+		sendBytes(w, func(to io.Writer) error { return service.Backup(r.Context(), to) })
+	})
+	handle(mux, pathManual, func(w http.ResponseWriter, _ *http.Request, q manualRequest) {
+		stream(w, func(run.Progress) (*run.Record, error) {
+			return service.ByHand(ctx, q.Manual, q.User)
+		})
 	})
 	handle(mux, pathOnce, func(w http.ResponseWriter, _ *http.Request, _ nothing) {
 		stream(w, func(report run.Progress) (autosync.Summary, error) {

@@ -2,6 +2,7 @@ package console
 
 import (
 	"context"
+	"io"
 
 	"github.com/metasync/metasync/daemon"
 	"github.com/metasync/metasync/engine"
@@ -12,7 +13,7 @@ import (
 // A Service is what a daemon does for others. Its methods may be called from
 // several goroutines.
 //
-// Once and Exec are carried out by the daemon and not for the connection: a
+// ByHand, Once and Exec are carried out by the daemon and not for the connection: a
 // [Client] whose context ends stops waiting, and the run goes on.
 type Service interface {
 	// Status tells what is going on.
@@ -25,6 +26,18 @@ type Service interface {
 	Connectors(ctx context.Context, q engine.ConnectorQuery) ([]engine.ConnectorView, error)
 	// Objects returns metaverse objects, in the order of their ids.
 	Objects(ctx context.Context, q engine.ObjectQuery) ([]engine.ObjectView, error)
+	// Details returns the objects behind a counter of a run.
+	Details(ctx context.Context, q engine.DetailQuery) ([]engine.DetailView, error)
+	// PendingExports calls yield with what the next exports of an agent would do,
+	// of all agents if it is "". An error of yield ends it.
+	PendingExports(ctx context.Context, agent string, yield func(engine.ExportRow) error) error
+	// Verify returns what is wrong in the stores.
+	Verify(ctx context.Context) ([]string, error)
+	// Backup writes a copy of the stores. After an error, what was written is none.
+	Backup(ctx context.Context, w io.Writer) error
+	// ByHand joins, disconnects or projects an object for a user and returns the
+	// record of the run that this was.
+	ByHand(ctx context.Context, m engine.Manual, user string) (*run.Record, error)
 	// Once does all there is to do. The summary counts also with an error: it
 	// tells what was done until then. progress may be nil.
 	Once(ctx context.Context, progress run.Progress) (autosync.Summary, error)
@@ -42,6 +55,11 @@ const (
 	pathRecord     = "/api/record"
 	pathConnectors = "/api/connectors"
 	pathObjects    = "/api/objects"
+	pathDetails    = "/api/details"
+	pathExports    = "/api/pending-exports"
+	pathVerify     = "/api/verify"
+	pathBackup     = "/api/backup"
+	pathManual     = "/api/manual"
 	pathOnce       = "/api/once"
 	pathExec       = "/api/exec"
 )
@@ -58,6 +76,15 @@ type execRequest struct {
 	Agent   string `json:"agent"`
 	Profile string `json:"profile"`
 	User    string `json:"user"`
+}
+
+type exportsQuery struct {
+	Agent string `json:"agent"`
+}
+
+type manualRequest struct {
+	engine.Manual
+	User string `json:"user"`
 }
 
 // nothing is the query of what needs none.

@@ -16,6 +16,7 @@ import (
 	"github.com/metasync/metasync/engine/expr"
 	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/engine/rules"
+	"github.com/metasync/metasync/engine/run"
 	"github.com/metasync/metasync/engine/store"
 	"github.com/metasync/metasync/scripting"
 	"github.com/metasync/metasync/triggers"
@@ -70,6 +71,7 @@ func fromFolder(ctx context.Context, l *scripting.Loader) (*scripting.Generation
 func (c *candidate) complete(log *slog.Logger) error {
 	c.definition.Model = c.config.Model
 	c.definition.Redact = func(text string) string { return config.Redact(c.config.Secrets, text) }
+	c.definition.Details = run.DetailOptions{Off: !c.config.History.Details, Limit: c.config.History.DetailsLimit}
 	c.functions = rules.Functions{ByName: c.scripts.Functions(), Version: c.scripts.ID()}
 	c.triggers = slices.Clone(c.scripts.Triggers())
 	var problems []error
@@ -162,7 +164,7 @@ type Summary struct {
 	Rules    int      `json:"rules"`
 	Triggers int      `json:"triggers"`
 	Scripts  []string `json:"scripts"`
-	Warnings []string `json:"warnings"` // systems that could not be asked for their attributes
+	Warnings []string `json:"warnings"` // such as systems that could not be asked for their attributes
 }
 
 // Check loads a configuration and its scripts and compiles the rules against
@@ -201,6 +203,16 @@ func Functions(ctx context.Context, o Options) (functions map[string]expr.Functi
 		return nil, nil, err
 	}
 	return c.scripts.Functions(), c.scripts.Close, nil
+}
+
+// ConfiguredState returns the state folder that a configuration names, or what is
+// wrong with the configuration.
+func ConfiguredState(o Options) (string, error) {
+	cfg, err := config.Load(o.File, config.Options{Kinds: o.Kinds})
+	if err != nil {
+		return "", err
+	}
+	return cfg.State, nil
 }
 
 // StateFolder returns where the state of a configuration is kept, also if the

@@ -87,6 +87,9 @@ func Open(ctx context.Context, o Options) (_ *Daemon, err error) {
 			err = errors.Join(err, d.state.Close())
 		}
 	}()
+	if err := removeLeftovers(folder); err != nil {
+		return nil, err
+	}
 	if d.history, err = store.OpenBolt(filepath.Join(folder, historyFile), store.BoltOptions{Log: o.Log}); err != nil {
 		return nil, err
 	}
@@ -148,7 +151,7 @@ func (d *Daemon) activate(ctx context.Context, c *candidate) error {
 		return redactedError(err, c.config.Secrets)
 	}
 	for _, w := range warnings {
-		d.options.Log.Warn("a connected system could not be asked for its attributes", "err", w)
+		d.options.Log.Warn("warning about the configuration", "err", w)
 	}
 	if err := d.keep(c.scripts); err != nil {
 		return err

@@ -16,9 +16,9 @@ import (
 	"github.com/metasync/metasync/engine/store/storetest"
 )
 
-// directories are kinds of directories, by what their agents can do: keys of
+// directoryKinds are kinds of directories, by what their agents can do: keys of
 // type memory.
-var directories = []string{
+var directoryKinds = []string{
 	"",
 	"allOrNothing: true",
 	"noReferences: true, confirmation: no-add-and-delete, level: attribute",
@@ -120,8 +120,8 @@ func (w *world) disturbedCycle(ctx context.Context) (failed bool) {
 
 // TestCrashPoints kills the engine at every commit of a cycle in turn.
 func TestCrashPoints(t *testing.T) {
-	for i := range 2 * len(directories) {
-		directory, exportFirst := directories[i/2], i%2 != 0
+	for i := range 2 * len(directoryKinds) {
+		directory, exportFirst := directoryKinds[i/2], i%2 != 0
 		t.Run(fmt.Sprintf("%s/export first %t", directory, exportFirst), func(t *testing.T) {
 			t.Parallel()
 			want, changes := undisturbed(t, directory)
@@ -153,7 +153,7 @@ func TestCrashPoints(t *testing.T) {
 // TestAgentFailures has every call of a cycle fail in turn, or lose its answer.
 func TestAgentFailures(t *testing.T) {
 	broken := fault.New("stopped-connectivity", "as the test wants it")
-	for _, directory := range directories {
+	for _, directory := range directoryKinds {
 		want, changes := undisturbed(t, directory)
 		for _, lost := range []bool{false, true} {
 			for _, call := range failCalls {

@@ -27,6 +27,9 @@ type Definition struct {
 
 	// Redact takes secrets out of the texts of run records; nil leaves them alone.
 	Redact func(text string) string
+
+	// Details says what is kept of the objects behind counters.
+	Details run.DetailOptions
 }
 
 // An Agent is a connected system and how it is run.
@@ -92,6 +95,7 @@ func Open(o Options) (*Engine, error) {
 // Agents are asked for their schemas. A system that does not answer is assumed
 // to be as its last complete import found it, or else as the rules expect; the
 // problem is returned as a warning, and shows as the result of the next import.
+// What the model may say but should not is a warning, too.
 func (e *Engine) Configure(ctx context.Context, d Definition, functions rules.Functions) (warnings []error, err error) {
 	env, warnings, err := e.compile(ctx, d, functions)
 	if err != nil {
@@ -117,7 +121,7 @@ func (e *Engine) Check(ctx context.Context, d Definition, functions rules.Functi
 }
 
 func (e *Engine) compile(ctx context.Context, d Definition, functions rules.Functions) (env *environment, warnings []error, err error) {
-	env = &environment{Environment: run.Environment{Agents: map[string]*run.Agent{}, Redact: d.Redact}}
+	env = &environment{Environment: run.Environment{Agents: map[string]*run.Agent{}, Redact: d.Redact, Details: d.Details}}
 	d.Model.Agents = slices.Clone(d.Model.Agents)
 	var problems []error
 	for i := range d.Model.Agents {
@@ -155,6 +159,9 @@ func (e *Engine) compile(ctx context.Context, d Definition, functions rules.Func
 	env.Rules, err = rules.Compile(d.Model, functions)
 	if err = errors.Join(append(problems, err)...); err != nil {
 		return nil, warnings, err
+	}
+	for _, w := range env.Rules.Warnings {
+		warnings = append(warnings, w)
 	}
 	for _, a := range env.Agents {
 		for _, t := range a.Schema.Types {

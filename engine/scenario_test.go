@@ -55,6 +55,10 @@ var update = flag.Bool("update", false, "write what happens into the scenarios")
 //	file NAME                           show a file; $DIR in a configuration is where files are
 //	tear NAME                           the file loses its last line
 //	edit NAME FROM TO                   somebody changes a text in the file
+//	join AGENT KEY N                    join an object by hand with metaverse object #N
+//	disconnect AGENT KEY [normal]       disconnect an object by hand
+//	project AGENT KEY [TYPE]            project an object by hand
+//	details [AGENT]                     show the objects behind the counters of the last run; outbound, those of AGENT
 func TestScenarios(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join("testdata", "*.txtar"))
 	if err != nil || len(files) == 0 {
@@ -218,6 +222,12 @@ func (s *script) command(args []string) (string, error) {
 	}
 	if name == "file" || name == "tear" || name == "edit" {
 		return s.file(name, args)
+	}
+	switch name {
+	case "join", "disconnect", "project":
+		return s.byHand(name, args)
+	case "details":
+		return s.details(args)
 	}
 	system := s.systems[args[0]]
 	if system == nil {

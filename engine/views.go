@@ -4,10 +4,10 @@ import (
 	"cmp"
 	"fmt"
 	"iter"
-	"strings"
 	"time"
 
 	"github.com/metasync/metasync/engine/identity"
+	"github.com/metasync/metasync/engine/run"
 	"github.com/metasync/metasync/engine/space"
 )
 
@@ -16,8 +16,17 @@ type ConnectorQuery struct {
 	Agent   string `json:"agent"`
 	State   string `json:"state,omitempty"`   // a connector state; "" is any
 	Pending string `json:"pending,omitempty"` // "import", "export", or "" for all objects
+	Error   bool   `json:"error,omitempty"`   // only objects whose last synchronization or export failed
 	Key     string `json:"key,omitempty"`     // an id, anchor or DN; "" is any
-	Limit   int    `json:"limit,omitempty"`   // 0 is no limit
+	DN      string `json:"dn,omitempty"`
+	Anchor  string `json:"anchor,omitempty"`
+	Under   string `json:"under,omitempty"` // the DN of a container: it, and what is in it
+
+	// Where holds conditions, ATTRIBUTE OPERATOR VALUE, of which all must hold for
+	// the object as the last import saw it. The operators are those of scopes, and
+	// the names that rules.SearchOperators adds.
+	Where []string `json:"where,omitempty"`
+	Limit int      `json:"limit,omitempty"` // 0 is no limit
 }
 
 // A ConnectorView shows a connector-space object. Its JSON form is the public one.
@@ -53,9 +62,11 @@ type ChangeView struct {
 
 // An ObjectQuery says which metaverse objects to show.
 type ObjectQuery struct {
-	Type  string `json:"type"`
-	Key   string `json:"key,omitempty"` // an id; "" is any
-	Limit int    `json:"limit,omitempty"`
+	Type string `json:"type"`
+	Key  string `json:"key,omitempty"` // an id; "" is any
+
+	Where []string `json:"where,omitempty"` // see [ConnectorQuery]
+	Limit int      `json:"limit,omitempty"`
 }
 
 // An ObjectView shows a metaverse object. Its JSON form is the public one.
@@ -86,15 +97,11 @@ type LinkView struct {
 // Connectors returns the connector-space objects of an agent that a query
 // describes, in the order of their ids.
 func (e *Engine) Connectors(q ConnectorQuery) ([]ConnectorView, error) {
-	if e.space.Number(q.Agent) == 0 {
-		return nil, e.unknownAgent(q.Agent)
+	search, err := e.connectorSearch(q)
+	if err != nil {
+		return nil, err
 	}
-	if _, known := space.ParseState(q.State); q.State != "" && !known {
-		return nil, fmt.Errorf("there is no connector state %q", q.State)
-	}
-	views, err := show(e, q.Limit, func(tx *space.Tx) iter.Seq2[*space.Connector, error] {
-		return tx.Connectors(q.Agent)
-	}, q.matches, e.connectorView)
+	views, err := show(e, q.Limit, search.objects(e), search.matches, e.connectorView)
 	if err != nil {
 		return nil, fmt.Errorf("read connector space of %q: %w", q.Agent, err)
 	}
@@ -124,18 +131,6 @@ func show[O, V any](e *Engine, limit int, objects func(*space.Tx) iter.Seq2[O, e
 		return nil
 	})
 	return views, err
-}
-
-func (q ConnectorQuery) matches(c *space.Connector) bool {
-	switch {
-	case q.State != "" && c.State.String() != q.State,
-		q.Pending == "import" && c.Import.IsZero(),
-		q.Pending == "export" && c.Unapplied.IsZero():
-		return false
-	case q.Key == "":
-		return true
-	}
-	return c.Anchor == q.Key || strings.EqualFold(c.DN, q.Key) || c.ID.String() == q.Key
 }
 
 func (e *Engine) connectorView(tx *space.Tx, c *space.Connector) (ConnectorView, error) {
@@ -206,10 +201,13 @@ func showValues(tx *space.Tx, values []identity.Value) ([]any, error) {
 // Objects returns the metaverse objects that a query describes, in the order of
 // their ids.
 func (e *Engine) Objects(q ObjectQuery) ([]ObjectView, error) {
-	if env := e.current.Load(); env != nil && env.Rules.Type(q.Type) == nil {
-		return nil, fmt.Errorf("there is no metaverse type %q", q.Type)
+	where, err := e.objectSearch(q)
+	if err != nil {
+		return nil, err
 	}
-	views, err := show(e, q.Limit, (*space.Tx).Objects, q.matches, e.objectView)
+	views, err := show(e, q.Limit, (*space.Tx).Objects, func(o *space.Object) bool {
+		return q.matches(o) && where.Match(o.Type, objectGetter{o})
+	}, e.objectView)
 	if err != nil {
 		return nil, fmt.Errorf("read metaverse: %w", err)
 	}
@@ -273,7 +271,9 @@ func (e *Engine) Statistics() (agents []Statistics, objects int, err error) {
 			}
 			s.Count["total-connector"] = s.Count["connector"] + s.Count["explicit-connector"]
 			s.Count["total-disconnector"] = s.Count["disconnector"] + s.Count["explicit-disconnector"] + s.Count["filtered-disconnector"]
+			s.Count["transient"] = run.Transients(tx, agent)
 			s.Count["all"] = s.Count["total-connector"] + s.Count["total-disconnector"] + s.Count["placeholder"]
+			s.Count["import-none"] = s.Count["all"] - s.Count["import-add"] - s.Count["import-update"] - s.Count["import-delete"]
 			agents = append(agents, s)
 		}
 		objects = int(tx.Counters("")[space.CountObject])

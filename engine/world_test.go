@@ -44,15 +44,22 @@ func newWorld(t testing.TB, configuration string) *world {
 	return newExtendedWorld(t, configuration, rules.Functions{})
 }
 
-// newExtendedWorld returns a world with rules extensions.
+// newExtendedWorld returns a world that a configuration describes, with extensions.
 func newExtendedWorld(t testing.TB, configuration string, functions rules.Functions) *world {
 	t.Helper()
+	w := closedWorld(t, configuration, functions)
+	w.open()
+	return w
+}
+
+// closedWorld returns a world that has yet to be opened.
+func closedWorld(t testing.TB, configuration string, functions rules.Functions) *world {
+	t.Helper()
 	w := &world{
-		functions: functions, t: t, state: store.NewMemory(), history: store.NewMemory(),
+		t: t, state: store.NewMemory(), history: store.NewMemory(), functions: functions,
 		now: time.Date(2026, 1, 5, 2, 0, 0, 0, time.UTC), systems: map[string]*system{},
 	}
 	w.load(configuration)
-	w.open()
 	return w
 }
 
@@ -101,7 +108,10 @@ func (w *world) tryOpen(state store.Store) error {
 	if w.edges > 0 {
 		e.Space().KeepEdges(w.edges)
 	}
-	definition := engine.Definition{Model: w.config.Model}
+	definition := engine.Definition{
+		Model:   w.config.Model,
+		Details: run.DetailOptions{Off: !w.config.History.Details, Limit: w.config.History.DetailsLimit},
+	}
 	for _, a := range w.config.Agents {
 		opened, err := a.Settings.Open(agent.Env{Name: a.Name, Objects: a.Objects})
 		if err != nil {
@@ -219,8 +229,18 @@ func (w *world) showMetaverse() string {
 			}
 			fmt.Fprintf(&b, "%s #%d:", o.Type, o.ID.Sequence())
 			for _, a := range o.Attributes {
-				by, _ := o.Contribution(a.Name)
-				fmt.Fprintf(&b, " %s=%s(%s)", a.Name, w.resolve(tx, a.All()), w.engine.Space().AgentOf(by.Connector))
+				var from []string
+				for _, c := range o.Contributed(a.Name) {
+					from = append(from, w.engine.Space().AgentOf(c.By.Connector))
+				}
+				if !slices.ContainsFunc(from, func(name string) bool { return name != from[0] }) {
+					from = from[:1]
+				}
+				fmt.Fprintf(&b, " %s=%s(%s)", a.Name, w.resolve(tx, a.All()), strings.Join(from, ";"))
+			}
+			for _, name := range o.Nulls() {
+				by, _ := o.Contribution(name)
+				fmt.Fprintf(&b, " no %s(%s)", name, w.engine.Space().AgentOf(by.Connector))
 			}
 			for _, id := range o.Connectors {
 				c, err := tx.Connector(id)

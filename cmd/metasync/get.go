@@ -16,6 +16,11 @@ type getCmd struct {
 	MV getObjectsCmd    `cmd:"" name:"mv" help:"Objects of the metaverse."`
 }
 
+// where is the flag of commands that search.
+type where struct {
+	Where []string `sep:"none" placeholder:"CONDITION" help:"Only objects for which 'ATTRIBUTE OPERATOR VALUE' holds; may be repeated. Operators: equals, not-equal, contains, not-contains, starts, ends, present, not-present, and those of scopes."`
+}
+
 // limit is the flag of commands that list.
 type limit struct {
 	Limit *int `placeholder:"N" help:"At most N of them; 0 is all (default: 20, all with --json)."`
@@ -63,7 +68,12 @@ type getConnectorsCmd struct {
 	Agent   string `arg:"" help:"The agent."`
 	State   string `placeholder:"STATE" help:"Only objects in this state: connector, explicit-connector, disconnector, explicit-disconnector, filtered-disconnector, placeholder."`
 	Pending string `enum:",import,export" default:"" placeholder:"import|export" help:"Only objects with a pending import or export."`
+	Error   bool   `help:"Only objects whose last synchronization or export failed."`
 	Key     string `placeholder:"KEY" help:"Only the object with this anchor, DN or id."`
+	DN      string `name:"dn" placeholder:"DN" help:"Only the object with this DN."`
+	Anchor  string `placeholder:"ANCHOR" help:"Only the object with this anchor."`
+	Under   string `placeholder:"DN" help:"Only the object with this DN and what is below it."`
+	where
 	limit
 }
 
@@ -74,7 +84,8 @@ func (c *getConnectorsCmd) Run(a *app) (err error) {
 	}
 	defer func() { err = errors.Join(err, closer.Close()) }()
 	views, err := service.Connectors(a.ctx, engine.ConnectorQuery{
-		Agent: c.Agent, State: c.State, Pending: c.Pending, Key: c.Key, Limit: c.most(a),
+		Agent: c.Agent, State: c.State, Pending: c.Pending, Error: c.Error, Key: c.Key, DN: c.DN, Anchor: c.Anchor,
+		Under: c.Under, Where: c.Where, Limit: c.most(a),
 	})
 	if err != nil {
 		return err
@@ -145,6 +156,7 @@ func valuesText(values []any) string {
 type getObjectsCmd struct {
 	Type string `arg:"" help:"The object type."`
 	Key  string `placeholder:"ID" help:"Only the object with this id."`
+	where
 	limit
 }
 
@@ -154,7 +166,7 @@ func (c *getObjectsCmd) Run(a *app) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, closer.Close()) }()
-	views, err := service.Objects(a.ctx, engine.ObjectQuery{Type: c.Type, Key: c.Key, Limit: c.most(a)})
+	views, err := service.Objects(a.ctx, engine.ObjectQuery{Type: c.Type, Key: c.Key, Where: c.Where, Limit: c.most(a)})
 	if err != nil {
 		return err
 	}

@@ -3,12 +3,16 @@ package main
 import (
 	"errors"
 
+	"github.com/metasync/metasync/engine"
 	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/engine/run"
 )
 
 type historyCmd struct {
-	Run_ uint64 `arg:"" optional:"" name:"run" help:"The number of one run to show."`
+	Run_    uint64 `arg:"" optional:"" name:"run" help:"The number of one run to show."`
+	Counter string `placeholder:"COUNTER" help:"Show the objects behind this counter of the run, such as stage-update."`
+	Step    int    `placeholder:"N" help:"Only those of this step of the run."`
+	Agent   string `placeholder:"AGENT" help:"Only those of this agent, to which changes flowed: of a counter of what flows out."`
 	limit
 }
 
@@ -18,6 +22,20 @@ func (c *historyCmd) Run(a *app) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, closer.Close()) }()
+	switch {
+	case c.Counter == "" && (c.Step != 0 || c.Agent != ""):
+		return errors.New("--step and --agent go with --counter")
+	case c.Counter != "" && c.Run_ == 0:
+		return errors.New("--counter needs the number of a run")
+	case c.Counter != "":
+		views, err := service.Details(a.ctx, engine.DetailQuery{
+			Run: c.Run_, Step: c.Step, Counter: c.Counter, Agent: c.Agent, Limit: c.most(a),
+		})
+		if err != nil {
+			return err
+		}
+		return list(a, c.limit, views, a.printDetail)
+	}
 	if c.Run_ != 0 {
 		return a.showRun(service.Record(a.ctx, c.Run_))
 	}

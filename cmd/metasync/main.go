@@ -41,11 +41,20 @@ type cli struct {
 	Once     onceCmd     `cmd:"" help:"Import, synchronize, export and confirm until nothing is left to do."`
 	Exec     execCmd     `cmd:"" help:"Carry out one run profile of an agent; print the run record."`
 	Get      getCmd      `cmd:"" help:"Show objects."`
-	History  historyCmd  `cmd:"" help:"Show what has run, or one run with its counters and errors."`
-	Status   statusCmd   `cmd:"" help:"Show what is pending, unconfirmed, held or failing."`
-	Eval     evalCmd     `cmd:"" help:"Evaluate an expression."`
-	Schema   schemaCmd   `cmd:"" help:"Print the JSON Schema of the configuration, for editors."`
-	Version  versionCmd  `cmd:"" help:"Print the version."`
+	Report   reportCmd   `cmd:"" help:"Print reports."`
+	History  historyCmd  `cmd:"" help:"Show what has run, one run with its counters and errors, or the objects behind a counter."`
+	Status   statusCmd   `cmd:"" help:"Show what is pending, unconfirmed, held or failing, or the numbers of one agent."`
+
+	Join       joinCmd       `cmd:"" help:"Link an object to a metaverse object by hand."`
+	Disconnect disconnectCmd `cmd:"" help:"Cut the link of an object by hand."`
+	Project    projectCmd    `cmd:"" help:"Create a metaverse object for an object by hand."`
+
+	Verify  verifyCmd  `cmd:"" help:"Find out whether the stores are sound."`
+	Backup  backupCmd  `cmd:"" help:"Write a copy of the stores into a file; the daemon may run."`
+	Restore restoreCmd `cmd:"" help:"Put the stores of a backup in place; the daemon must not run."`
+	Eval    evalCmd    `cmd:"" help:"Evaluate an expression."`
+	Schema  schemaCmd  `cmd:"" help:"Print the JSON Schema of the configuration, for editors."`
+	Version versionCmd `cmd:"" help:"Print the version."`
 }
 
 // globals are the flags of every command.

@@ -10,9 +10,11 @@ import (
 	"github.com/metasync/metasync/engine/fault"
 )
 
-type statusCmd struct{}
+type statusCmd struct {
+	Agent string `arg:"" optional:"" help:"Show the numbers of this agent only."`
+}
 
-func (*statusCmd) Run(a *app) (err error) {
+func (c *statusCmd) Run(a *app) (err error) {
 	service, closer, err := a.service()
 	if err != nil {
 		return err
@@ -22,10 +24,49 @@ func (*statusCmd) Run(a *app) (err error) {
 	if err != nil {
 		return err
 	}
+	if c.Agent != "" {
+		return a.agentStatus(status, c.Agent)
+	}
 	if a.JSON {
 		return a.printJSON(status)
 	}
 	return a.printStatus(status)
+}
+
+// agentStatus prints the numbers of one agent.
+func (a *app) agentStatus(s daemon.Status, name string) error {
+	var names []string
+	for _, agent := range s.Agents {
+		if agent.Agent != name {
+			names = append(names, agent.Agent)
+			continue
+		}
+		if a.JSON {
+			return a.printJSON(agent)
+		}
+		t := newTable(a.stdout)
+		for _, statistic := range statistics {
+			t.row(statistic, agent.Count[statistic])
+		}
+		if r := agent.Last; r != nil {
+			t.row("last run", fmt.Sprintf("%d %s %s", r.Run, r.Profile, stamp(r.Started)), r.Result)
+		}
+		return t.end()
+	}
+	err := fault.New("unknown-agent", "there is no agent %q", name)
+	if near := fault.Suggest(name, names); near != "" {
+		err.Hint = fmt.Sprintf("did you mean %q?", near)
+	}
+	return err
+}
+
+// statistics are the numbers of an agent in the order of sync-engine §1.5, then
+// ours.
+var statistics = []string{
+	"all", "total-connector", "connector", "explicit-connector",
+	"total-disconnector", "disconnector", "explicit-disconnector", "filtered-disconnector", "placeholder", "transient",
+	"import-add", "import-update", "import-delete", "import-none", "export-add", "export-update", "export-delete",
+	"unconfirmed-export", "import-error", "export-error",
 }
 
 func (a *app) printStatus(s daemon.Status) error {

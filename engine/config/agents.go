@@ -16,17 +16,37 @@ import (
 
 // agentKeys are the keys of every agent, whatever its kind.
 type agentKeys struct {
-	Type        string         `yaml:"type,required" doc:"The kind of agent; it decides which further keys there are."`
-	Objects     named[object]  `yaml:"objects" doc:"The object types of this system."`
-	Filter      named[filter]  `yaml:"filter" doc:"Connector filter by object type: an object for which one of the lists holds stays out of the metaverse."`
-	Deprovision deprovision    `yaml:"deprovision" default:"disconnect" doc:"What becomes of an object whose link is cut by a rule, or whose metaverse object is deleted: disconnect, explicit-disconnect, delete, or {script: true}."`
-	Recall      bool           `yaml:"recall" default:"true" doc:"Whether the values that an object contributed go when it is disconnected."`
-	Parents     bool           `yaml:"requireParent" default:"false" doc:"Whether rules create and rename objects only in containers that the connector space has. For systems with LDAP names whose containers are imported; otherwise the system itself refuses."`
-	Thresholds  thresholds     `yaml:"thresholds" doc:"What a step may do before it is held or stopped."`
-	Import      importSchedule `yaml:"import" default:"auto" doc:"When to import: auto, off, or a length of time between two imports."`
-	Export      string         `yaml:"export" oneof:"auto off" default:"auto" doc:"Whether the scheduler exports what is pending; off leaves it to manual runs."`
-	Triggers    []trigger      `yaml:"triggers" doc:"What asks for a run."`
-	Profiles    named[steps]   `yaml:"profiles" doc:"Further run profiles, or other steps for one of the default profiles full-import, delta-import, full-sync, delta-sync and export."`
+	Type                   string         `yaml:"type,required" doc:"The kind of agent; it decides which further keys there are."`
+	Objects                named[object]  `yaml:"objects" doc:"The object types of this system."`
+	Filter                 named[filter]  `yaml:"filter" doc:"Connector filter by object type: an object for which one of the lists holds stays out of the metaverse."`
+	Deprovision            deprovision    `yaml:"deprovision" default:"disconnect" doc:"What becomes of an object whose link is cut by a rule, or whose metaverse object is deleted: disconnect, explicit-disconnect, delete, or {script: true}."`
+	Recall                 bool           `yaml:"recall" default:"true" doc:"Whether the values that an object contributed go when it is disconnected."`
+	OrphanedLineage        string         `yaml:"orphanedLineage" oneof:"keep lowest" default:"keep" doc:"With recall: false, how strong the values are that a disconnected object leaves behind. keep: as strong as before; lowest: every other value replaces them."`
+	ProjectOnAmbiguous     bool           `yaml:"projectOnAmbiguous" default:"false" doc:"Whether an object that several metaverse objects match is projected as if none did. Otherwise it stays a disconnector, with a warning."`
+	MaxConnectorsPerObject int            `yaml:"maxConnectorsPerObject" default:"1" doc:"How many objects of the agent one metaverse object may be joined with."`
+	Parents                bool           `yaml:"requireParent" default:"false" doc:"Whether rules create and rename objects only in containers that the connector space has. For systems with LDAP names whose containers are imported; otherwise the system itself refuses."`
+	Thresholds             thresholds     `yaml:"thresholds" doc:"What a step may do before it is held or stopped."`
+	Import                 importSchedule `yaml:"import" default:"auto" doc:"When to import: auto, off, or a length of time between two imports."`
+	Export                 string         `yaml:"export" oneof:"auto off" default:"auto" doc:"Whether the scheduler exports what is pending; off leaves it to manual runs."`
+	Triggers               []trigger      `yaml:"triggers" doc:"What asks for a run."`
+	Profiles               named[steps]   `yaml:"profiles" doc:"Further run profiles, or other steps for one of the default profiles full-import, delta-import, full-sync, delta-sync and export."`
+}
+
+func (k *agentKeys) check(l *loader, n *node) {
+	if given := n.get("maxConnectorsPerObject"); given != nil && given.kind == numberNode && k.MaxConnectorsPerObject < 1 {
+		l.fail(given.at, "maxConnectorsPerObject must be at least 1")
+	}
+	if given := n.get("orphanedLineage"); given != nil && k.Recall {
+		l.fail(given.at, "orphanedLineage has no meaning without recall: false")
+	}
+}
+
+func (k *agentKeys) refine(s *jsonschema.Schema) {
+	s.Properties["maxConnectorsPerObject"].Minimum = ptr(1.0)
+	s.DependentSchemas = map[string]*jsonschema.Schema{"orphanedLineage": {
+		Required:   []string{"recall"},
+		Properties: map[string]*jsonschema.Schema{"recall": {Const: ptr(any(false))}},
+	}}
 }
 
 // objectKeys are the keys of every object type, whatever the kind of the agent.
@@ -144,6 +164,7 @@ func (a *agentForm) schema(g *generator) *jsonschema.Schema {
 func (a *agentForm) rule(name string, at fault.Position) rules.Agent {
 	out := rules.Agent{
 		Name: name, Deprovision: rules.Deprovision(a.Deprovision), NoRecall: !a.Recall, RequireParent: a.Parents, Position: at,
+		Orphans: rules.OrphanedLineage(a.OrphanedLineage), ProjectOnAmbiguous: a.ProjectOnAmbiguous, MaxConnectors: a.MaxConnectorsPerObject,
 	}
 	for _, e := range a.Filter {
 		if len(e.value) == 0 {

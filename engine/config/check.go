@@ -16,7 +16,9 @@ func (l *loader) build(k *keys) *Config {
 	c := &Config{
 		State: string(k.State), Scripts: string(k.Scripts),
 		Autosync: k.Autosync.Autosync, History: k.History, Scripting: k.Scripting,
-		Model: rules.Model{Dialect: k.Dialect, Provisioning: rules.Provisioning(k.Provision)},
+		Model: rules.Model{
+			Dialect: k.Dialect, Precedence: rules.PrecedenceModel(k.Precedence), Provisioning: rules.Provisioning(k.Provision),
+		},
 	}
 	if len(k.Agents) == 0 {
 		l.fail(fault.Position{File: l.name, Line: 1, Column: 1}, "the configuration has no agents")
@@ -164,6 +166,7 @@ func (l *loader) checkRules(k *keys) {
 	for i := range k.Rules {
 		r := &k.Rules[i]
 		l.exists("rule", r.DependsOn, names)
+		l.exists("rule", r.PrecedenceBefore, names)
 		if l.exists("agent", r.Agent, k.Agents.names()) {
 			if objects := k.Agents.get(r.Agent.text).Objects; len(objects) > 0 {
 				l.exists("object type", r.Object, objects.names())
@@ -182,28 +185,34 @@ func (l *loader) checkAttributes(r *rule, attributes []string) {
 	const what = "metaverse attribute"
 	for _, item := range r.Join {
 		for _, e := range item.pairs {
-			l.exists(what, e.value, attributes)
+			l.exists(what, e.value.Metaverse, append([]string{rules.ObjectIDAttribute}, attributes...))
 		}
 	}
 	if r.Inbound != nil {
 		for _, e := range r.Inbound.Flows {
-			l.exists(what, word{e.name, e.name, e.at}, attributes)
+			l.exists(what, word{e.name, e.name, e.at}, append([]string{rules.ObjectTypeAttribute}, attributes...))
 		}
 	}
 	if r.Outbound == nil {
 		return
 	}
-	for _, conditions := range r.Outbound.Scope.alternatives {
-		for _, c := range conditions {
-			l.exists(what, c.Attribute, attributes)
-		}
-	}
+	l.checkScope(r.Outbound.Scope, attributes)
 	for _, e := range r.Outbound.Flows {
+		l.checkScope(e.value.Scope, attributes)
 		name := e.value.from.Attribute
 		before := len(l.problems)
 		l.exists(what, word{name, name, e.value.from.Position}, attributes)
 		if len(l.problems) > before && strings.ContainsAny(name, ` "(+`) {
 			l.problems[before].Hint = "an expression begins with ="
+		}
+	}
+}
+
+// checkScope notes the metaverse attributes of a scope that do not exist.
+func (l *loader) checkScope(s scope, attributes []string) {
+	for _, conditions := range s.alternatives {
+		for _, c := range conditions {
+			l.exists("metaverse attribute", c.Attribute, attributes)
 		}
 	}
 }

@@ -15,17 +15,18 @@ const DefaultState = ".metasync"
 
 // keys is a configuration file as it is written.
 type keys struct {
-	Include   []word               `yaml:"include" doc:"Files that belong to this configuration, relative to the file that includes them; a name may hold the wildcards of a shell. Their agents, metaverse types and rules come after those of the file itself."`
-	State     agent.Path           `yaml:"state" default:".metasync" doc:"Folder of the store."`
-	Scripts   agent.Path           `yaml:"scripts" default:"scripts" doc:"Folder of the scripts, which is watched."`
-	Dialect   string               `yaml:"dialect" oneof:"fim entra" default:"fim" doc:"Dialect of the expressions, unless a rule says otherwise."`
-	Metaverse named[metaverseType] `yaml:"metaverse" doc:"The object types of the metaverse."`
-	Provision string               `yaml:"provisioning" oneof:"none scripted sync-rule both" default:"both" doc:"Who may create, rename and disconnect objects of the systems: the rules, the scripts, both or none. Attributes flow in any case to objects that are connected."`
-	Agents    named[agentForm]     `yaml:"agents" doc:"The management agents. Their order is the default precedence of attributes: the first is the strongest."`
-	Rules     []rule               `yaml:"rules" doc:"The synchronization rules: inbound, outbound, or both in one."`
-	Autosync  autosyncForm         `yaml:"autosync" doc:"The scheduler."`
-	History   History              `yaml:"history" doc:"The run history."`
-	Scripting Scripting            `yaml:"scripting" doc:"The script host."`
+	Include    []word               `yaml:"include" doc:"Files that belong to this configuration, relative to the file that includes them; a name may hold the wildcards of a shell. Their agents, metaverse types and rules come after those of the file itself."`
+	State      agent.Path           `yaml:"state" default:".metasync" doc:"Folder of the store."`
+	Scripts    agent.Path           `yaml:"scripts" default:"scripts" doc:"Folder of the scripts, which is watched."`
+	Dialect    string               `yaml:"dialect" oneof:"fim entra" default:"fim" doc:"Dialect of the expressions, unless a rule says otherwise."`
+	Precedence string               `yaml:"precedence" oneof:"fim entra" default:"fim" doc:"Whose value wins. fim: that of the agent that the attribute ranks first, and among its rules that of the first rule; entra: that of the rule with the smallest precedence over all agents."`
+	Metaverse  named[metaverseType] `yaml:"metaverse" doc:"The object types of the metaverse."`
+	Provision  string               `yaml:"provisioning" oneof:"none scripted sync-rule both" default:"both" doc:"Who may create, rename and disconnect objects of the systems: the rules, the scripts, both or none. Attributes flow in any case to objects that are connected."`
+	Agents     named[agentForm]     `yaml:"agents" doc:"The management agents. Their order is the default precedence of attributes: the first is the strongest."`
+	Rules      []rule               `yaml:"rules" doc:"The synchronization rules: inbound, outbound, or both in one."`
+	Autosync   autosyncForm         `yaml:"autosync" doc:"The scheduler."`
+	History    History              `yaml:"history" doc:"The run history."`
+	Scripting  Scripting            `yaml:"scripting" doc:"The script host."`
 }
 
 // Autosync is the configuration of the scheduler.
@@ -60,15 +61,25 @@ func (a *autosyncForm) schema(g *generator) *jsonschema.Schema { return g.object
 type History struct {
 	Keep  time.Duration `yaml:"keep" default:"30d" doc:"How long a run is kept."`
 	Count int           `yaml:"count" default:"0" doc:"How many runs are kept at most; 0 is any number."`
+
+	Details      bool `yaml:"details" default:"true" doc:"Whether the objects behind counters are kept with a run."`
+	DetailsLimit int  `yaml:"detailsLimit" default:"100000" doc:"Of how many objects at most, for each counter of a step."`
 }
 
 func (h *History) check(l *loader, n *node) {
 	if count := n.get("count"); count != nil && h.Count < 0 {
 		l.fail(count.at, "count must not be negative")
 	}
+	if limit := n.get("detailsLimit"); limit != nil && h.DetailsLimit < 1 {
+		e := l.fail(limit.at, "detailsLimit must be 1 at least")
+		e.Hint = "details: false keeps none"
+	}
 }
 
-func (h *History) refine(s *jsonschema.Schema) { s.Properties["count"].Minimum = ptr(0.0) }
+func (h *History) refine(s *jsonschema.Schema) {
+	s.Properties["count"].Minimum = ptr(0.0)
+	s.Properties["detailsLimit"].Minimum = ptr(1.0)
+}
 
 // Scripting is the configuration of the script host.
 type Scripting struct {
@@ -105,7 +116,7 @@ type metaverseAttribute struct {
 type metaverseAttributeKeys struct {
 	Type       attributeType `yaml:"type" default:"string" doc:"The data type."`
 	Indexed    bool          `yaml:"indexed" default:"false" doc:"Whether searches for the attribute are fast. Attributes that joins use are indexed in any case."`
-	Precedence precedence    `yaml:"precedence" doc:"The agents, the strongest first; or equal: the last one who writes wins; or manual: a script decides."`
+	Precedence precedence    `yaml:"precedence" doc:"The agents, the strongest first; or equal, which is deprecated: the last one who writes wins; or manual: scripts decide."`
 }
 
 func (a *metaverseAttribute) decode(l *loader, n *node) {

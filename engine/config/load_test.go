@@ -56,7 +56,7 @@ func same(t *testing.T, want, got any) {
 func TestModel(t *testing.T) {
 	str := identity.TypeString
 	want := rules.Model{
-		Dialect: "fim", Provisioning: rules.ByBoth,
+		Dialect: "fim", Precedence: rules.ByAgent, Provisioning: rules.ByBoth,
 		Types: []rules.MetaverseType{{
 			Name: "person",
 			Attributes: []rules.MetaverseAttribute{
@@ -75,10 +75,10 @@ func TestModel(t *testing.T) {
 		}},
 		Agents: []rules.Agent{
 			{
-				Name: "HR", Deprovision: rules.Disconnect,
+				Name: "HR", Deprovision: rules.Disconnect, Orphans: rules.KeepLineage, MaxConnectors: 1,
 				Filter: map[string]rules.Scope{"employee": {{{Attribute: "status", Operator: "equal", Value: "test"}}}},
 			},
-			{Name: "AD", Deprovision: rules.Disconnect},
+			{Name: "AD", Deprovision: rules.Disconnect, Orphans: rules.KeepLineage, MaxConnectors: 1},
 		},
 		Rules: []rules.Rule{
 			{
@@ -93,7 +93,7 @@ func TestModel(t *testing.T) {
 						{Target: "accountName", Source: rules.Source{Expression: `LowerCase(Left(givenName, 1) + sn)`}},
 						{Target: "initials", Source: rules.Source{Expression: `initials(givenName, sn)`}},
 						{Target: "manager", Source: rules.Source{Attribute: "managerId"}},
-						{Target: "country", Source: rules.Source{Constant: true, Value: "DE"}},
+						{Target: "country", Source: rules.Source{Constant: true, Value: "DE"}, Merge: rules.Update},
 					},
 				},
 			},
@@ -186,13 +186,14 @@ func TestAgents(t *testing.T) {
 	same(t, want, got.Agents)
 	same(t, []rules.Agent{
 		{
-			Name: "HR", Deprovision: rules.DeprovisionScript, NoRecall: true, RequireParent: true,
+			Name: "HR", Deprovision: rules.DeprovisionScript, NoRecall: true, RequireParent: true, Orphans: rules.LowestLineage,
+			ProjectOnAmbiguous: true, MaxConnectors: 2,
 			Filter: map[string]rules.Scope{"employee": {
 				{{Attribute: "status", Operator: "equal", Value: "test"}, {Attribute: "level", Operator: "less-than", Value: "3"}},
 				{{Attribute: "left", Operator: "is-not-null"}},
 			}},
 		},
-		{Name: "AD", Deprovision: rules.ExplicitDisconnect},
+		{Name: "AD", Deprovision: rules.ExplicitDisconnect, Orphans: rules.KeepLineage, MaxConnectors: 1},
 	}, got.Model.Agents)
 }
 
@@ -223,6 +224,7 @@ func TestOtherParts(t *testing.T) {
 		{Constant: true, Value: "true"},
 		{Script: "born"},
 		{Attribute: "picture"},
+		{DNPart: 2},
 	}, sources(inbound.Flows))
 	outbound := got.Model.Rules[1].Outbound
 	if !outbound.ByPolicy || len(outbound.Scope) != 0 {
@@ -233,7 +235,7 @@ func TestOtherParts(t *testing.T) {
 		Mode: "exclusive", Export: "off", Stagger: 250 * time.Millisecond,
 		NeverTogether: [][]string{{"HR", "AD"}}, FullSyncOnRuleChange: "off",
 	}, got.Autosync)
-	same(t, config.History{Keep: 365 * 24 * time.Hour, Count: 100}, got.History)
+	same(t, config.History{Keep: 365 * 24 * time.Hour, Count: 100, DetailsLimit: 500}, got.History)
 	same(t, config.Scripting{Timeout: 2 * time.Second, Workers: 4}, got.Scripting)
 }
 
@@ -249,7 +251,10 @@ func TestDefaults(t *testing.T) {
 	want := &config.Config{
 		File: in("metasync.yaml"), Dir: folder, Files: []string{in("metasync.yaml")},
 		State: in(".metasync"), Scripts: in("scripts"),
-		Model: rules.Model{Dialect: "fim", Provisioning: rules.ByBoth, Agents: []rules.Agent{{Name: "HR", Deprovision: rules.Disconnect}}},
+		Model: rules.Model{
+			Dialect: "fim", Precedence: rules.ByAgent, Provisioning: rules.ByBoth,
+			Agents: []rules.Agent{{Name: "HR", Deprovision: rules.Disconnect, Orphans: rules.KeepLineage, MaxConnectors: 1}},
+		},
 		Agents: []config.Agent{{
 			Name: "HR", Kind: &agent.Kind{Name: "csv"}, Settings: &csvSettings{File: agent.Path(in("hr.csv")), Connections: 1},
 			Profiles:   run.DefaultProfiles(),
@@ -257,7 +262,7 @@ func TestDefaults(t *testing.T) {
 			Export:     true,
 		}},
 		Autosync:  config.Autosync{Mode: "overlap", Export: "auto", FullSyncOnRuleChange: "auto"},
-		History:   config.History{Keep: 30 * 24 * time.Hour},
+		History:   config.History{Keep: 30 * 24 * time.Hour, Details: true, DetailsLimit: 100_000},
 		Scripting: config.Scripting{Timeout: time.Second},
 	}
 	same(t, want, load(t, "minimal.txtar"))

@@ -11,16 +11,17 @@ import (
 
 // A rule is a synchronization rule (sync-engine §5.1).
 type rule struct {
-	Name       word          `yaml:"name,required" doc:"Its name, which no other rule has."`
-	Agent      word          `yaml:"agent,required" doc:"The agent."`
-	Object     word          `yaml:"object,required" doc:"The object type of the agent."`
-	Metaverse  word          `yaml:"metaverse,required" doc:"The object type of the metaverse."`
-	Precedence int           `yaml:"precedence" default:"100" doc:"Its rank among the rules of the agent; the smaller wins."`
-	DependsOn  word          `yaml:"dependsOn" doc:"A rule that must apply to an object before this one does."`
-	Dialect    string        `yaml:"dialect" oneof:"fim entra" doc:"Dialect of its expressions, if not that of the configuration."`
-	Join       []joinItem    `yaml:"join" doc:"How objects find each other, tried in order: mappings {connector attribute: metaverse attribute}, of which every pair must be equal."`
-	Inbound    *inboundKeys  `yaml:"inbound" doc:"From the agent into the metaverse."`
-	Outbound   *outboundKeys `yaml:"outbound" doc:"From the metaverse to the agent."`
+	Name             word          `yaml:"name,required" doc:"Its name, which no other rule has."`
+	Agent            word          `yaml:"agent,required" doc:"The agent."`
+	Object           word          `yaml:"object,required" doc:"The object type of the agent."`
+	Metaverse        word          `yaml:"metaverse,required" doc:"The object type of the metaverse."`
+	Precedence       int           `yaml:"precedence" default:"100" doc:"Its rank among the rules of the agent; the smaller wins."`
+	PrecedenceBefore word          `yaml:"precedenceBefore" doc:"The rule right before which this one ranks, instead of a precedence of its own."`
+	DependsOn        word          `yaml:"dependsOn" doc:"A rule that must apply to an object before this one does."`
+	Dialect          string        `yaml:"dialect" oneof:"fim entra" doc:"Dialect of its expressions, if not that of the configuration."`
+	Join             []joinItem    `yaml:"join" doc:"How objects find each other, tried in order: mappings {connector attribute: metaverse attribute}, of which every pair must be equal."`
+	Inbound          *inboundKeys  `yaml:"inbound" doc:"From the agent into the metaverse."`
+	Outbound         *outboundKeys `yaml:"outbound" doc:"From the metaverse to the agent."`
 
 	at fault.Position
 }
@@ -45,12 +46,16 @@ func (r *rule) check(l *loader, n *node) {
 	if len(n.given("inbound", "outbound")) == 0 {
 		l.fail(n.at, "a rule needs inbound, outbound or both")
 	}
+	if given := n.given("precedence", "precedenceBefore"); len(given) == 2 {
+		l.fail(n.get("precedenceBefore").at, "the keys precedence and precedenceBefore exclude each other")
+	}
 }
 
 func (r *rule) refine(s *jsonschema.Schema) {
 	for _, key := range []string{"inbound", "outbound"} {
 		s.AnyOf = append(s.AnyOf, &jsonschema.Schema{Required: []string{key}})
 	}
+	s.DependentSchemas = map[string]*jsonschema.Schema{"precedenceBefore": without("precedence")}
 }
 
 func (o *outboundKeys) check(l *loader, _ *node) { l.unique(o.Parameters) }
@@ -61,19 +66,24 @@ func (o *outboundKeys) refine(s *jsonschema.Schema) { s.Properties["parameters"]
 func (r *rule) definition() rules.Rule {
 	out := rules.Rule{
 		Name: r.Name.text, Agent: r.Agent.text, Object: r.Object.text, Metaverse: r.Metaverse.text,
-		Precedence: r.Precedence, DependsOn: r.DependsOn.text, Dialect: r.Dialect, Position: r.at,
+		Precedence: r.Precedence, PrecedenceBefore: r.PrecedenceBefore.text, DependsOn: r.DependsOn.text, Dialect: r.Dialect, Position: r.at,
 	}
 	for _, item := range r.Join {
 		var criterion rules.JoinCriterion
 		for _, e := range item.pairs {
-			criterion = append(criterion, rules.JoinPair{Connector: e.name, Metaverse: e.value.text, Position: e.at})
+			criterion = append(criterion, rules.JoinPair{
+				Connector: e.name, Metaverse: e.value.Metaverse.text, Position: e.at,
+				Script: e.value.Script, CaseSensitive: e.value.CaseSensitive,
+			})
 		}
 		out.Join = append(out.Join, criterion)
 	}
 	if in := r.Inbound; in != nil {
 		out.Inbound = &rules.Inbound{Scope: in.Scope.rule(), Project: in.Project}
 		for _, e := range in.Flows {
-			out.Inbound.Flows = append(out.Inbound.Flows, rules.Flow{Target: e.name, Source: e.value.from, Position: e.at})
+			out.Inbound.Flows = append(out.Inbound.Flows, rules.Flow{
+				Target: e.name, Source: e.value.from, Scope: e.value.Scope.rule(), Merge: rules.MergeType(e.value.Merge), Position: e.at,
+			})
 		}
 	}
 	if o := r.Outbound; o != nil {
@@ -83,7 +93,7 @@ func (r *rule) definition() rules.Rule {
 		}
 		for _, e := range o.Flows {
 			out.Outbound.Flows = append(out.Outbound.Flows, rules.Flow{
-				Target: e.name, Source: e.value.from, Initial: e.value.Initial,
+				Target: e.name, Source: e.value.from, Scope: e.value.Scope.rule(), Initial: e.value.Initial,
 				AllowNull: e.value.AllowNull, ExistenceTest: e.value.ExistenceTest, Position: e.at,
 			})
 		}
@@ -92,7 +102,29 @@ func (r *rule) definition() rules.Rule {
 }
 
 // A joinItem is one alternative of a join: at least one pair of attributes.
-type joinItem struct{ pairs named[word] }
+type joinItem struct{ pairs named[joinTarget] }
+
+// A joinTarget is what a join compares an attribute of the agent with: a
+// metaverse attribute alone, or a mapping.
+type joinTarget struct{ joinTargetKeys }
+
+type joinTargetKeys struct {
+	Metaverse     word `yaml:"metaverse,required" doc:"The metaverse attribute; object-id is the id of the object."`
+	Script        bool `yaml:"script" default:"false" doc:"Whether the name on the left is that of a join script of the agent's extension, which computes the values, instead of an attribute."`
+	CaseSensitive bool `yaml:"caseSensitive" default:"false" doc:"Whether upper and lower case differ."`
+}
+
+func (t *joinTarget) decode(l *loader, n *node) {
+	if n.kind == mappingNode {
+		l.fill(n, &t.joinTargetKeys)
+		return
+	}
+	t.Metaverse.decode(l, n)
+}
+
+func (t *joinTarget) schema(g *generator) *jsonschema.Schema {
+	return g.define("join target", g.shortOrMapping(textSchema(), &joinTargetKeys{}))
+}
 
 func (j *joinItem) decode(l *loader, n *node) {
 	if !l.want(n, mappingNode) {
@@ -159,21 +191,47 @@ func (k *sourceKeys) source() rules.Source {
 	return k.From.Source
 }
 
-// An inboundFlow is a source alone or in a mapping.
-type inboundFlow struct{ from rules.Source }
+// An inboundFlow is a source alone, or in a mapping that may say more.
+type inboundFlow struct {
+	inboundFlowKeys
+	from rules.Source
+}
+
+type inboundFlowKeys struct {
+	sourceKeys
+	DNPart int    `yaml:"dnPart" doc:"A component of the name, counted from 1, which is the object's own."`
+	Scope  scope  `yaml:"scope" doc:"For which objects of the agent the flow exists: conditions as in the scope of a rule."`
+	Merge  string `yaml:"merge" oneof:"update replace merge merge-case-insensitive" default:"update" doc:"update and replace: the strongest flow gives the attribute all its values; merge: it has the values of all flows; merge-case-insensitive: the same, without values that differ only in case. All flows into an attribute have the same."`
+}
+
+var inboundSources = []string{"from", "value", "script", "dnPart"}
+
+func (k *inboundFlowKeys) check(l *loader, n *node) {
+	l.exactlyOne(n, inboundSources...)
+	if given := n.get("dnPart"); given != nil && given.kind == numberNode && k.DNPart < 1 {
+		l.fail(given.at, "dnPart must be at least 1")
+	}
+}
+
+func (k *inboundFlowKeys) refine(s *jsonschema.Schema) {
+	exactlyOneOf(s, inboundSources...)
+	s.Properties["dnPart"].Minimum = ptr(1.0)
+}
 
 func (f *inboundFlow) decode(l *loader, n *node) {
-	var k sourceKeys
 	if n.kind == mappingNode {
-		l.fill(n, &k)
+		l.fill(n, &f.inboundFlowKeys)
 	} else {
-		k.From.decode(l, n)
+		f.From.decode(l, n)
 	}
-	f.from = k.source()
+	f.from = f.source()
+	if part := n.get("dnPart"); f.DNPart > 0 {
+		f.from = rules.Source{DNPart: f.DNPart, Position: part.at}
+	}
 }
 
 func (f *inboundFlow) schema(g *generator) *jsonschema.Schema {
-	return g.define("inbound flow", g.shortOrMapping(new(source).schema(g), &sourceKeys{}))
+	return g.define("inbound flow", g.shortOrMapping(new(source).schema(g), &inboundFlowKeys{}))
 }
 
 // An outboundFlow is a source alone, or in a mapping that may say more.
@@ -184,9 +242,10 @@ type outboundFlow struct {
 
 type outboundFlowKeys struct {
 	sourceKeys
-	Initial       bool `yaml:"initial" default:"false" doc:"Only while the object is being created."`
-	AllowNull     bool `yaml:"allowNull" default:"false" doc:"Whether no value removes the attribute."`
-	ExistenceTest bool `yaml:"existenceTest" default:"false" doc:"Whether an object that has this value counts as one to which the rule was applied."`
+	Scope         scope `yaml:"scope" doc:"For which metaverse objects the flow exists: conditions as in the scope of a rule."`
+	Initial       bool  `yaml:"initial" default:"false" doc:"Only while the object is being created."`
+	AllowNull     bool  `yaml:"allowNull" default:"false" doc:"Whether no value removes the attribute."`
+	ExistenceTest bool  `yaml:"existenceTest" default:"false" doc:"Whether an object that has this value counts as one to which the rule was applied."`
 }
 
 func (f *outboundFlow) decode(l *loader, n *node) {

@@ -40,6 +40,8 @@ var behaviour = []struct {
 	{"false", false},
 	{"Null", nil},
 	{"null()", nil},
+	{"authoritativeNull", map[string]any{"$literal": "AuthoritativeNull"}},
+	{"IIF(IsPresent(missing), 1, IgnoreThisFlow)", map[string]any{"$literal": "IgnoreThisFlow"}},
 	{"crlf", "\r\n"},
 	{"givenName+CRLF+sn", "Ada\r\nLovelace"},
 	{"[with space]", "yes"},

@@ -122,6 +122,10 @@ func (c *compiler) name(n *nameNode, position fault.Position) (operand, error) {
 		return constant(Bool(word == "true"), position), nil
 	case "null", "crlf":
 		return c.call(&callNode{at: n.at, name: n.name}, position)
+	case "authoritativenull":
+		return constant(OfLiteral(AuthoritativeNull), position), nil
+	case "ignorethisflow":
+		return constant(OfLiteral(IgnoreThisFlow), position), nil
 	}
 	return c.attribute(n.name, position)
 }

@@ -19,9 +19,6 @@ const (
 	ObjectIDAttribute   = "object-id"   // of a metaverse object
 )
 
-// defaultPrecedence is that of a rule which does not say.
-const defaultPrecedence = 100
-
 // Compile checks a model and makes it ready to run. The error joins everything
 // that is wrong, each as a *[fault.Error] with its place.
 func Compile(model Model, functions Functions) (*Set, error) {
@@ -76,14 +73,30 @@ func (c *compiler) types() {
 			})
 		}
 		for _, a := range definition.Attributes {
-			if a.Precedence.Mode == Equal || a.Precedence.Mode == Manual {
-				c.unsupported(a.Position, fmt.Sprintf("%s precedence", a.Precedence.Mode))
-			}
+			c.checkPrecedence(a)
 			t.Attributes[a.Name] = &Attribute{
-				Name: a.Name, Type: a.Type, Multi: a.Multi, Mode: a.Precedence.Mode, agentRank: c.agentRanks(a.Precedence.Agents),
+				Name: a.Name, Type: a.Type, Multi: a.Multi, Mode: cmp.Or(a.Precedence.Mode, Ranked),
+				agentRank: c.agentRanks(a.Precedence.Agents), byRule: c.model.Precedence == ByRule,
 			}
 		}
 		c.set.types[t.Name] = t
+	}
+}
+
+// checkPrecedence refuses what contradicts the precedence model, and warns of
+// what is deprecated (sync-engine §0 C9).
+func (c *compiler) checkPrecedence(a MetaverseAttribute) {
+	switch {
+	case a.Precedence.Mode == Equal:
+		c.set.Warnings = append(c.set.Warnings, &fault.Error{
+			Name: "deprecated-precedence", Attribute: a.Name, Position: a.Position,
+			Text: "equal precedence is deprecated: the value depends on who is imported last",
+		})
+	case len(a.Precedence.Agents) > 0 && c.model.Precedence == ByRule:
+		c.fail(&fault.Error{
+			Name: "sync-rule-validation-parsing-error", Attribute: a.Name, Position: a.Position,
+			Text: "a list of agents has no meaning where the precedence of rules decides over all agents",
+		})
 	}
 }
 
@@ -112,13 +125,24 @@ func (c *compiler) agents() {
 			Name: definition.Name, Schema: definition.Schema, AnchorIsDN: definition.AnchorIsDN,
 			Deprovision: cmp.Or(definition.Deprovision, Disconnect), Recall: !definition.NoRecall,
 			LDAPNames: definition.LDAPNames, RequireParent: definition.RequireParent,
-			Extension: c.functions.Agents[definition.Name], Objects: map[string]*ObjectRules{},
+			Objects: map[string]*ObjectRules{}, Extension: c.functions.Agents[definition.Name],
+			OrphansLowest: definition.Orphans == LowestLineage, ProjectOnAmbiguous: definition.ProjectOnAmbiguous,
+			MaxConnectors: max(definition.MaxConnectors, 1), assumed: definition.Assumed,
+		}
+		if _, extended := c.functions.Agents[a.Name]; extended {
+			c.usesFunctions = true
 		}
 		c.deprovisioning(definition, a)
 		for i := range a.Schema.Types {
 			t := &a.Schema.Types[i]
 			o := &ObjectRules{Type: t, Managed: map[string]bool{}, assumed: definition.Assumed}
-			o.Filter = c.compileScope(definition.Filter[t.Name], o.attribute, o.names)
+			o.Filter = c.connectorScope(definition.Filter[t.Name], o, a)
+			if o.Filter != nil && a.Extension.Filter != nil {
+				c.fail(&fault.Error{
+					Name: "sync-rule-validation-parsing-error", Agent: a.Name, Position: definition.Position,
+					Text: fmt.Sprintf("%q objects have a declared filter and one by script; only one may decide", t.Name),
+				})
+			}
 			a.Objects[t.Name] = o
 		}
 		for _, name := range slices.Sorted(maps.Keys(definition.Filter)) {
@@ -132,22 +156,21 @@ func (c *compiler) agents() {
 		c.set.agents[a.Name] = a
 		c.set.order = append(c.set.order, a.Name)
 	}
+	for _, name := range slices.Sorted(maps.Keys(c.functions.Agents)) {
+		if c.set.agents[name] == nil {
+			c.fail(&fault.Error{
+				Name: "extension-entry-point-not-implemented", Agent: name,
+				Text: fmt.Sprintf("a rules extension for unknown agent %q", name), Hint: suggestion(name, c.set.order),
+			})
+		}
+	}
 }
 
 func (c *compiler) rules() {
-	order := make([]int, len(c.model.Rules))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortStableFunc(order, func(i, j int) int {
-		return cmp.Compare(precedence(c.model.Rules[i]), precedence(c.model.Rules[j]))
-	})
-	for _, i := range order {
-		c.rule(c.model.Rules[i])
+	for _, r := range c.ruleOrder() {
+		c.rule(r)
 	}
 }
-
-func precedence(r Rule) int { return cmp.Or(r.Precedence, defaultPrecedence) }
 
 func (c *compiler) rule(r Rule) {
 	problem := func(format string, args ...any) {
@@ -172,7 +195,7 @@ func (c *compiler) rule(r Rule) {
 	joins := c.joins(r, t, object)
 	object.Joins = append(object.Joins, joins...)
 	if r.Inbound != nil {
-		c.inbound(r, t, object)
+		c.inbound(r, t, object, agent, joins)
 	}
 	if r.Outbound != nil {
 		c.outbound(r, t, object, agent, joins)
@@ -185,11 +208,16 @@ func (c *compiler) joins(r Rule, t *Type, object *ObjectRules) []*Join {
 		j := &Join{Rule: r.Name, Type: t, Pairs: criterion}
 		for _, pair := range criterion {
 			cs, known := object.attribute(pair.Connector)
-			if !known {
+			switch {
+			case pair.Script && c.functions.Agents[r.Agent].JoinValues == nil:
+				c.failIn(r, pair.Position, fault.New("extension-entry-point-not-implemented", "agent %q has no script for the values of joins", r.Agent))
+			case pair.Script:
+				known = false // nothing is known of what it gives
+			case !known:
 				c.failIn(r, pair.Position, unknownAttribute("sync-rule-relationship-criteria-attribute-not-found", pair.Connector, object.Type.Names()))
 			}
 			mv, found := t.Attributes[pair.Metaverse]
-			if !found {
+			if !found && pair.Metaverse != ObjectIDAttribute {
 				c.failIn(r, pair.Position, unknownAttribute("sync-rule-relationship-criteria-attribute-not-found", pair.Metaverse, t.names()))
 			}
 			if known && found && (cs.Type == identity.TypeReference || mv.Type == identity.TypeReference) {

@@ -123,9 +123,42 @@ func TestCompileErrors(t *testing.T) {
 		}, "sync-rule-outbound-flow-rules-invalid", 44, "tests nothing"},
 		{"a rule that depends on itself", func(m *Model) { m.Rules[1].DependsOn = "accounts" }, "sync-rule-validation-parsing-error", 40, "depends on itself"},
 		{"a rule that depends on nothing", func(m *Model) { m.Rules[1].DependsOn = "acounts" }, "sync-rule-validation-parsing-error", 40, `did you mean "accounts"?`},
-		{"equal precedence", func(m *Model) {
-			m.Types[0].Attributes[0].Precedence.Mode, m.Types[0].Attributes[0].Position = Equal, at(2)
-		}, "sync-rule-validation-parsing-error", 2, "equal precedence"},
+		{"manual precedence without a script", func(m *Model) {
+			m.Types[0].Attributes[0].Precedence.Mode = Manual
+		}, "sync-rule-inbound-flow-rules-invalid", 33, "only scripts may write"},
+		{"a list of agents where rules rank", func(m *Model) {
+			m.Precedence = ByRule
+			m.Types[0].Attributes[0].Precedence.Agents, m.Types[0].Attributes[0].Position = []string{"AD"}, at(2)
+		}, "sync-rule-validation-parsing-error", 2, "list of agents"},
+		{"a rule before an unknown one", func(m *Model) { m.Rules[0].PrecedenceBefore = "acounts" }, "sync-rule-validation-parsing-error", 30, `did you mean "accounts"?`},
+		{"rules before each other", func(m *Model) {
+			m.Rules[0].PrecedenceBefore, m.Rules[1].PrecedenceBefore = "accounts", "people"
+		}, "sync-rule-validation-parsing-error", 30, "waits for this one"},
+		{"a group of references that nobody has", func(m *Model) {
+			m.Rules[0].Inbound.Scope = Scope{{{Attribute: "bos", Operator: "ISMEMBEROF", Value: "x", Position: at(32)}}}
+		}, "sync-rule-required-attr-not-found", 32, `did you mean "boss"?`},
+		{"a group without a name", func(m *Model) {
+			m.Rules[0].Inbound.Scope = Scope{{{Attribute: "boss", Operator: "is-not-member-of", Position: at(32)}}}
+		}, "sync-rule-scoping-filter-invalid-operator", 32, "name of a group"},
+		{"a group in the metaverse", func(m *Model) {
+			m.Rules[1].Outbound.Scope = Scope{{{Attribute: "boss", Operator: "is-member-of", Value: "x", Position: at(42)}}}
+		}, "sync-rule-scoping-filter-invalid-operator", 42, "not for those of the metaverse"},
+		{"two merge types", func(m *Model) {
+			m.Rules[0].Inbound.Flows[1] = Flow{Target: "phones", Source: Source{Attribute: "phones"}, Merge: Merge, Position: at(34)}
+			second := m.Rules[0]
+			second.Name, second.Join = "second", nil
+			second.Inbound = &Inbound{Flows: []Flow{{Target: "phones", Source: Source{Attribute: "phones"}, Position: at(52)}}}
+			m.Rules = append(m.Rules, second)
+		}, "sync-rule-inbound-flow-rules-invalid", 52, "merge type update"},
+		{"a merge into one value", func(m *Model) { m.Rules[0].Inbound.Flows[0].Merge = Merge }, "sync-rule-inbound-flow-rules-invalid", 33, "only one"},
+		{"a merge with equal precedence", func(m *Model) {
+			m.Types[0].Attributes[2].Precedence.Mode = Equal
+			m.Rules[0].Inbound.Flows[0] = Flow{Target: "phones", Source: Source{Attribute: "phones"}, Merge: Merge, Position: at(33)}
+		}, "sync-rule-inbound-flow-rules-invalid", 33, "equal precedence"},
+		{"a scripted join without a script", func(m *Model) { m.Rules[0].Join[0][0].Script = true }, "extension-entry-point-not-implemented", 31, "values of joins"},
+		{"a flow with an unknown attribute in its scope", func(m *Model) {
+			m.Rules[0].Inbound.Flows[0].Scope = Scope{{{Attribute: "idd", Operator: "is-null", Position: at(33)}}}
+		}, "sync-rule-required-attr-not-found", 33, `did you mean "id"?`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			m := model()

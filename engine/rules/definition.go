@@ -13,6 +13,7 @@ type Model struct {
 	Rules   []Rule
 	Dialect string // of expressions, "fim" unless a rule says otherwise
 
+	Precedence   PrecedenceModel
 	Provisioning Provisioning
 }
 
@@ -27,6 +28,16 @@ const (
 	ByScript       Provisioning = "scripted"
 	BySyncRule     Provisioning = "sync-rule"
 	ByBoth         Provisioning = "both" // also the empty setting
+)
+
+// A PrecedenceModel says how ranked precedence orders the flows into a metaverse
+// attribute (sync-engine §4.6).
+type PrecedenceModel string
+
+// The precedence models.
+const (
+	ByAgent PrecedenceModel = "fim"   // by agent, then by the precedence of the rule; also the empty model
+	ByRule  PrecedenceModel = "entra" // by the precedence of the rule, then by agent
 )
 
 // A MetaverseType is an object type of the metaverse.
@@ -96,8 +107,29 @@ type Agent struct {
 	// the connector space has. It needs LDAPNames.
 	RequireParent bool
 
+	// Orphans says how strong the values are that were kept.
+	Orphans OrphanedLineage
+
+	// ProjectOnAmbiguous projects an object that several metaverse objects match
+	// (sync-engine §0 C3).
+	ProjectOnAmbiguous bool
+
+	// MaxConnectors is how many objects of the agent one metaverse object may be
+	// joined with; 0 is one (sync-engine §3.5).
+	MaxConnectors int
+
 	Position fault.Position `json:"-"`
 }
+
+// An OrphanedLineage says how strong values are whose contributor was
+// disconnected without recall (sync-engine §4.5).
+type OrphanedLineage string
+
+// The orphaned lineages.
+const (
+	KeepLineage   OrphanedLineage = "keep"   // as strong as before; also the empty lineage
+	LowestLineage OrphanedLineage = "lowest" // weaker than every other contribution
+)
 
 // A Deprovision is what becomes of a connector whose link is cut by the engine
 // (sync-engine §8.1).
@@ -120,10 +152,15 @@ type Rule struct {
 	Precedence int    // among the rules of one agent; smaller wins
 	DependsOn  string
 	Dialect    string // "" is the model's
-	Join       []JoinCriterion
-	Inbound    *Inbound
-	Outbound   *Outbound
-	Position   fault.Position `json:"-"`
+
+	// PrecedenceBefore names the rule right before which this one ranks, instead
+	// of a Precedence of its own.
+	PrecedenceBefore string
+
+	Join     []JoinCriterion
+	Inbound  *Inbound
+	Outbound *Outbound
+	Position fault.Position `json:"-"`
 }
 
 // A JoinCriterion is one or several equalities, all of which must hold.
@@ -131,9 +168,11 @@ type JoinCriterion []JoinPair
 
 // A JoinPair compares a connector-space attribute with a metaverse attribute.
 type JoinPair struct {
-	Connector string
-	Metaverse string
-	Position  fault.Position `json:"-"`
+	Connector     string
+	Metaverse     string         // an attribute, or ObjectIDAttribute
+	Script        bool           // Connector names a join script of the agent's extension instead of an attribute
+	CaseSensitive bool           // upper and lower case count
+	Position      fault.Position `json:"-"`
 }
 
 // An Inbound is the inbound half of a rule.
@@ -169,11 +208,25 @@ type Condition struct {
 type Flow struct {
 	Target        string
 	Source        Source
+	Scope         Scope          // the flow exists only for objects that it holds
+	Merge         MergeType      // inbound
 	Initial       bool           // only while the object is being created
 	AllowNull     bool           // outbound: no value removes the attribute
 	ExistenceTest bool           // outbound: an object with this value has been detected (sync-engine §5.7)
 	Position      fault.Position `json:"-"`
 }
+
+// A MergeType says how the flows into one metaverse attribute share it
+// (sync-engine §4.9).
+type MergeType string
+
+// The merge types.
+const (
+	Update               MergeType = "update"                 // the strongest flow owns the attribute; also the empty type
+	ReplaceValues        MergeType = "replace"                // the same
+	Merge                MergeType = "merge"                  // the values of all flows
+	MergeCaseInsensitive MergeType = "merge-case-insensitive" // the same, without values that differ only in case
+)
 
 // A Source is where a flow's value comes from. Exactly one field is set, except
 // that a constant may also be the empty text (Constant true).
@@ -181,6 +234,7 @@ type Source struct {
 	Attribute  string // direct
 	Expression string // without the leading =
 	Script     string // the name of a flow function of a script
+	DNPart     int    // inbound: the component of the DN with this number, counted from 1, the object's own
 	Constant   bool
 	Value      string         // of a constant
 	Position   fault.Position `json:"-"` // of the source's first character

@@ -16,9 +16,11 @@ import (
 func (c *compiler) ranks() {
 	for _, t := range c.set.types {
 		for _, a := range t.Attributes {
-			slices.SortStableFunc(a.Flows, func(x, y *InboundFlow) int {
-				return cmp.Compare(a.agentRank[x.Rule.Agent], a.agentRank[y.Rule.Agent])
-			})
+			if !a.byRule { // else they are in the order of their rules
+				slices.SortStableFunc(a.Flows, func(x, y *InboundFlow) int {
+					return cmp.Compare(a.agentRank[x.Rule.Agent], a.agentRank[y.Rule.Agent])
+				})
+			}
 			for i, f := range a.Flows {
 				f.Rank = i
 			}
@@ -108,8 +110,10 @@ func (c *compiler) indexes() {
 		provisions := r.Outbound != nil && r.Outbound.Provision
 		for _, criterion := range r.Join {
 			for _, pair := range criterion {
-				c.set.Indexed[r.Metaverse] = append(c.set.Indexed[r.Metaverse], pair.Metaverse)
-				if !provisions {
+				if pair.Metaverse != ObjectIDAttribute {
+					c.set.Indexed[r.Metaverse] = append(c.set.Indexed[r.Metaverse], pair.Metaverse)
+				}
+				if !provisions || pair.Script {
 					continue
 				}
 				types := c.set.IndexedConnectors[r.Agent]
@@ -122,6 +126,11 @@ func (c *compiler) indexes() {
 		}
 	}
 	compact(c.set.Indexed)
+	for metaverse, names := range c.set.Indexed {
+		for _, name := range names {
+			c.set.types[metaverse].Attributes[name].Indexed = true
+		}
+	}
 	for _, types := range c.set.IndexedConnectors {
 		compact(types)
 	}
@@ -134,13 +143,23 @@ func (c *compiler) reads() {
 			reads := slices.Clone(o.Filter.Reads())
 			for _, j := range o.Joins {
 				for _, pair := range j.Pairs {
-					reads = append(reads, pair.Connector)
+					if !pair.Script {
+						reads = append(reads, pair.Connector)
+					}
 				}
 			}
 			for _, r := range o.Inbound {
 				reads = append(reads, r.Scope.Reads()...)
 				for _, f := range r.Flows {
-					reads = append(reads, f.Source.Reads()...)
+					reads = append(append(reads, f.Source.Reads()...), f.Scope.Reads()...)
+				}
+				if f := r.Retype; f != nil {
+					reads = append(append(reads, f.Source.Reads()...), f.Scope.Reads()...)
+				}
+			}
+			for _, group := range a.Groups {
+				if o.Type.Attribute(group.Attribute) != nil {
+					reads = append(reads, group.Attribute)
 				}
 			}
 			reads = slices.DeleteFunc(reads, func(name string) bool { return o.Type.Attribute(name) == nil && isIntrinsic(name) })

@@ -84,6 +84,14 @@ type Entry interface {
 	Attributes() identity.Attributes // sorted by name; not to be changed
 }
 
+// A FlowEntry is what an inbound [Flower] is given: the object as it was imported,
+// and the metaverse object that it contributes to. With manual precedence the
+// script decides by looking at that and its other connectors (sync-engine §4.8).
+type FlowEntry interface {
+	ConnectorEntry
+	Target() MetaverseEntry
+}
+
 // A ConnectorEntry is a connector-space object as it was imported.
 type ConnectorEntry interface {
 	Entry

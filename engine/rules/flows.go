@@ -9,33 +9,62 @@ import (
 	"github.com/metasync/metasync/engine/identity"
 )
 
-func (c *compiler) inbound(r Rule, t *Type, object *ObjectRules) {
+func (c *compiler) inbound(r Rule, t *Type, object *ObjectRules, agent *AgentRules, joins []*Join) {
 	attribute, names := object.attribute, object.names
 	rule := &InboundRule{Name: r.Name, Agent: r.Agent, Object: r.Object, Type: t, Project: r.Inbound.Project}
-	rule.Scope = c.compileScope(r.Inbound.Scope, attribute, names)
+	rule.Scope = c.connectorScope(r.Inbound.Scope, object, agent)
+	for _, j := range joins {
+		j.inbound, j.connector = true, rule.Scope
+	}
 	for _, f := range r.Inbound.Flows {
 		target := t.Attributes[f.Target]
-		if target == nil {
+		retypes := target == nil && f.Target == ObjectTypeAttribute
+		if target == nil && !retypes {
 			c.failIn(r, f.Position, unknownAttribute("sync-rule-flow-attribute-not-found", f.Target, t.names()))
 			continue
 		}
-		source, ok := c.source(r, f.Source, FlowName{Agent: r.Agent, Object: r.Object}, attribute, names, nil)
+		source, ok := c.source(r, f.Source, attribute, names, nil, FlowName{r.Agent, r.Object, f.Source.Script})
 		if !ok {
 			continue
 		}
-		if source.Script != nil {
-			c.unsupported(f.Position, "a script as the source of an inbound flow")
+		flow := &InboundFlow{Rule: rule, Target: target, Source: source, Scope: c.connectorScope(f.Scope, object, agent)}
+		if retypes {
+			rule.Retype = flow
 			continue
 		}
 		if source.Direct != "" {
 			from, _ := attribute(source.Direct)
 			c.checkDirect(r, f, from, target.Type, target.Multi)
 		}
-		flow := &InboundFlow{Rule: rule, Target: target, Source: source}
+		c.checkShare(r, f, flow)
 		rule.Flows = append(rule.Flows, flow)
 		target.Flows = append(target.Flows, flow)
 	}
 	object.Inbound = append(object.Inbound, rule)
+}
+
+// checkShare refuses a flow that cannot share its target with the others: with
+// another merge type (sync-engine §4.9), or one that manual precedence does not
+// allow (§4.8).
+func (c *compiler) checkShare(r Rule, f Flow, flow *InboundFlow) {
+	const name = "sync-rule-inbound-flow-rules-invalid"
+	target, merge := flow.Target, cmp.Or(f.Merge, Update)
+	if len(target.Flows) == 0 {
+		target.Merge = merge
+	}
+	switch {
+	case target.Merge != merge:
+		first := target.Flows[0].Rule.Name
+		c.failIn(r, f.Position, fault.New(name, "the flow into %q has merge type %s, that of rule %q %s: all must have the same", f.Target, merge, first, target.Merge))
+	case target.Merges() && !target.Multi:
+		c.failIn(r, f.Position, fault.New(name, "several values cannot be merged into %q, which has only one", f.Target))
+	case target.Merges() && target.Mode != Ranked:
+		c.failIn(r, f.Position, fault.New(name, "%q has %s precedence, which does not go with merge type %s", f.Target, target.Mode, merge))
+	case target.Mode == Manual && flow.Source.Script == nil:
+		err := fault.New(name, "%q has manual precedence: only scripts may write it", f.Target)
+		err.Hint = "let a script give the value, or list the agents in the order of their precedence"
+		c.failIn(r, f.Position, err)
+	}
 }
 
 func (c *compiler) outbound(r Rule, t *Type, object *ObjectRules, agent *AgentRules, joins []*Join) {
@@ -44,13 +73,14 @@ func (c *compiler) outbound(r Rule, t *Type, object *ObjectRules, agent *AgentRu
 	}
 	attribute, names := metaverseAttribute(t), t.names
 	rule := &OutboundRule{
-		Name: r.Name, Agent: r.Agent, Object: object.Type, Joins: joins,
+		Name: r.Name, Agent: r.Agent, Object: object.Type,
 		Provision: r.Outbound.Provision, Deprovision: r.Outbound.Deprovision,
 	}
 	rule.Scope = c.compileScope(r.Outbound.Scope, attribute, names)
-	if r.Inbound == nil {
-		for _, j := range joins {
-			j.Scope = rule.Scope
+	for _, j := range joins {
+		j.outbound, j.Scope = true, rule.Scope
+		if j.reversible(object.Type) {
+			rule.Joins = append(rule.Joins, j)
 		}
 	}
 	parameters := r.Outbound.Parameters
@@ -67,7 +97,7 @@ func (c *compiler) outbound(r Rule, t *Type, object *ObjectRules, agent *AgentRu
 			c.failIn(r, f.Position, fault.New("sync-rule-outbound-flow-rules-invalid", "attribute %q cannot be exported", f.Target))
 			continue
 		}
-		source, ok := c.source(r, f.Source, FlowName{Object: t.Name}, attribute, names, parameters)
+		source, ok := c.source(r, f.Source, attribute, names, parameters, FlowName{Object: r.Metaverse, Name: f.Source.Script})
 		if !ok {
 			continue
 		}
@@ -77,7 +107,8 @@ func (c *compiler) outbound(r Rule, t *Type, object *ObjectRules, agent *AgentRu
 		}
 		flow := &OutboundFlow{
 			Rule: rule, Target: f.Target, Type: target.Type, Multi: target.Multi,
-			Source: source, Initial: f.Initial, AllowNull: f.AllowNull, Confirm: target.Confirm,
+			Source: source, Scope: c.compileScope(f.Scope, attribute, names), Initial: f.Initial, AllowNull: f.AllowNull,
+			Confirm: target.Confirm,
 		}
 		if f.ExistenceTest {
 			if target.ExportOnly {
@@ -126,18 +157,17 @@ func (c *compiler) checkDirect(r Rule, f Flow, from identity.AttributeType, to i
 
 // source compiles a source. A script is looked up among those of the object type
 // that it reads.
-func (c *compiler) source(r Rule, s Source, script FlowName, attribute func(string) (identity.AttributeType, bool), names func() []string, parameters []string) (Evaluator, bool) {
+func (c *compiler) source(r Rule, s Source, attribute func(string) (identity.AttributeType, bool), names func() []string, parameters []string, script FlowName) (Evaluator, bool) {
 	var out Evaluator
 	switch {
 	case s.Script != "":
-		script.Name = s.Script
 		if out.Script = c.functions.Flows[script]; out.Script == nil {
-			missing := fault.New("extension-entry-point-not-implemented", "there is no script flow %q", s.Script)
-			missing.Hint = suggestion(s.Script, c.flowNames(script))
-			c.failIn(r, s.Position, missing)
+			c.failIn(r, s.Position, c.missingFlow(script))
 			return out, false
 		}
 		c.usesFunctions = true
+	case s.DNPart > 0:
+		out.dnPart, out.ldapName, out.reads = s.DNPart, c.nameStyle(r.Agent) == expr.LDAPNames, []string{DNAttribute}
 	case s.Expression != "":
 		program, err := expr.Compile(s.Expression, expr.Options{
 			Dialect: expr.Dialect(cmp.Or(r.Dialect, c.model.Dialect, string(expr.FIM))), Position: s.Position,
@@ -162,6 +192,24 @@ func (c *compiler) source(r Rule, s Source, script FlowName, attribute func(stri
 		out.constant = expr.Of(identity.String(s.Value))
 	}
 	return out, true
+}
+
+// missingFlow is the error for a flow whose script nobody has registered.
+func (c *compiler) missingFlow(script FlowName) *fault.Error {
+	of := script.Object
+	if script.Agent != "" {
+		of = script.Agent + "." + script.Object
+	}
+	err := fault.New("extension-entry-point-not-implemented", "there is no script flow %q of %q", script.Name, of)
+	var names []string
+	for known := range c.functions.Flows {
+		if known.Agent == script.Agent && known.Object == script.Object {
+			names = append(names, known.Name)
+		}
+	}
+	slices.Sort(names)
+	err.Hint = suggestion(script.Name, names)
+	return err
 }
 
 // nameStyle returns how the names of an agent's objects are escaped.

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -16,12 +17,25 @@ import (
 type Matcher struct {
 	alternatives [][]condition
 	reads        []string
+	groups       bool // membership in a group counts
 }
 
 type condition struct {
 	attribute string
 	holds     func([]identity.Value) bool
+	group     string // the DN of a group, for a condition on membership in it
+	negated   bool
 }
+
+// A Member knows of which groups an object of a connector space is a member.
+type Member interface {
+	// IsMember reports whether the object of the same connector space that has
+	// the DN refers to this one by an attribute.
+	IsMember(group, attribute string) bool
+}
+
+// A Group is a group whose members scopes ask for.
+type Group struct{ DN, Attribute string }
 
 // Match reports whether the object satisfies one alternative. A nil Matcher
 // matches every object.
@@ -39,12 +53,23 @@ func (m *Matcher) Match(object expr.Getter) bool {
 
 func holdAll(conditions []condition, object expr.Getter) bool {
 	for _, c := range conditions {
+		if c.group != "" {
+			member, ok := object.(Member)
+			if ok = ok && member.IsMember(c.group, c.attribute); ok == c.negated {
+				return false
+			}
+			continue
+		}
 		if !c.holds(object.Get(c.attribute)) {
 			return false
 		}
 	}
 	return true
 }
+
+// AsksGroups reports whether the decision depends on membership in a group, which
+// may change although the object does not.
+func (m *Matcher) AsksGroups() bool { return m != nil && m.groups }
 
 // Reads returns the attributes that the decision depends on.
 func (m *Matcher) Reads() []string {
@@ -64,11 +89,19 @@ var operatorAliases = map[string]string{
 	"ENDSWITH": "ends-with", "NOTENDSWITH": "not-ends-with",
 	"ISNULL": "is-null", "ISNOTNULL": "is-not-null", "ISIN": "is-in", "ISNOTIN": "is-not-in",
 	"ISBITSET": "is-bit-set", "ISNOTBITSET": "is-not-bit-set",
+	"ISMEMBEROF": isMemberOf, "ISNOTMEMBEROF": isNotMemberOf,
 }
+
+// The operators that look at a group instead of an attribute of the object.
+const (
+	isMemberOf    = "is-member-of"
+	isNotMemberOf = "is-not-member-of"
+)
 
 // Operators lists the names of the scope operators.
 func Operators() []string {
-	names := make([]string, 0, len(operators)+len(operatorAliases))
+	names := make([]string, 0, len(operators)+len(operatorAliases)+2)
+	names = append(names, isMemberOf, isNotMemberOf)
 	for name := range operators {
 		names = append(names, name)
 	}
@@ -161,8 +194,19 @@ func compareFold(a, b identity.Value) int {
 // textOperators work on the text of a value of any type.
 var textOperators = []string{"contains", "not-contains", "starts-with", "not-starts-with", "ends-with", "not-ends-with"}
 
-// compileScope checks a scope against the attributes of its object type.
+// compileScope checks a scope against the attributes of its object type, one of
+// the metaverse.
 func (c *compiler) compileScope(scope Scope, attribute func(string) (identity.AttributeType, bool), names func() []string) *Matcher {
+	return c.anyScope(scope, attribute, names, nil)
+}
+
+// connectorScope does the same for an object type of an agent, whose objects may
+// be members of groups.
+func (c *compiler) connectorScope(scope Scope, object *ObjectRules, agent *AgentRules) *Matcher {
+	return c.anyScope(scope, object.attribute, object.names, agent)
+}
+
+func (c *compiler) anyScope(scope Scope, attribute func(string) (identity.AttributeType, bool), names func() []string, agent *AgentRules) *Matcher {
 	if len(scope) == 0 {
 		return nil
 	}
@@ -170,13 +214,22 @@ func (c *compiler) compileScope(scope Scope, attribute func(string) (identity.At
 	for _, alternative := range scope {
 		var conditions []condition
 		for _, item := range alternative {
+			if operator := cmp.Or(operatorAliases[item.Operator], item.Operator); operator == isMemberOf || operator == isNotMemberOf {
+				if err := agent.addGroup(item); err != nil {
+					err.Position = item.Position
+					c.fail(err)
+				}
+				conditions = append(conditions, condition{attribute: item.Attribute, group: item.Value, negated: operator == isNotMemberOf})
+				m.groups = true
+				continue
+			}
 			holds, err := compileCondition(item, attribute, names)
 			if err != nil {
 				err.Position = item.Position
 				c.fail(err)
 				continue
 			}
-			conditions = append(conditions, condition{item.Attribute, holds})
+			conditions = append(conditions, condition{attribute: item.Attribute, holds: holds})
 			m.reads = append(m.reads, item.Attribute)
 		}
 		m.alternatives = append(m.alternatives, conditions)
@@ -184,6 +237,34 @@ func (c *compiler) compileScope(scope Scope, attribute func(string) (identity.At
 	slices.Sort(m.reads)
 	m.reads = slices.Compact(m.reads)
 	return m
+}
+
+// addGroup notes a group whose members a scope asks for. The attribute of the
+// condition is that of the group.
+func (a *AgentRules) addGroup(item Condition) *fault.Error {
+	if a == nil {
+		return fault.New("sync-rule-scoping-filter-invalid-operator", "%s is for objects of agents, not for those of the metaverse", item.Operator)
+	}
+	var known []string
+	for _, t := range a.Schema.Types {
+		for _, attribute := range t.Attributes {
+			if attribute.Type == identity.TypeReference {
+				known = append(known, attribute.Name)
+			}
+		}
+	}
+	if !slices.Contains(known, item.Attribute) && !a.assumed {
+		err := fault.New("sync-rule-required-attr-not-found", "no object type of agent %q has a reference %q", a.Name, item.Attribute)
+		err.Hint = suggestion(item.Attribute, known)
+		return err
+	}
+	if item.Value == "" {
+		return fault.New("sync-rule-scoping-filter-invalid-operator", "%s needs the name of a group", item.Operator)
+	}
+	if group := (Group{item.Value, item.Attribute}); !slices.Contains(a.Groups, group) {
+		a.Groups = append(a.Groups, group)
+	}
+	return nil
 }
 
 func compileCondition(item Condition, attribute func(string) (identity.AttributeType, bool), names func() []string) (func([]identity.Value) bool, *fault.Error) {
@@ -194,7 +275,7 @@ func compileCondition(item Condition, attribute func(string) (identity.Attribute
 	operator, known := operators[name]
 	if !known {
 		err := fault.New("sync-rule-scoping-filter-invalid-operator", "unknown operator %q", item.Operator)
-		err.Hint = suggestion(item.Operator, slices.Sorted(maps.Keys(operators)))
+		err.Hint = suggestion(item.Operator, append(slices.Sorted(maps.Keys(operators)), isMemberOf, isNotMemberOf))
 		return nil, err
 	}
 	schema, known := attribute(item.Attribute)

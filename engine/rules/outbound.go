@@ -1,10 +1,6 @@
 package rules
 
 import (
-	"maps"
-	"slices"
-	"strings"
-
 	"github.com/metasync/metasync/engine/fault"
 )
 
@@ -55,17 +51,6 @@ func contest(outbound []*OutboundRule) {
 			first[key] = f
 		}
 	}
-}
-
-// flowNames returns the names of the script flows that read the same objects.
-func (c *compiler) flowNames(of FlowName) []string {
-	var names []string
-	for _, name := range slices.SortedFunc(maps.Keys(c.functions.Flows), func(x, y FlowName) int { return strings.Compare(x.Name, y.Name) }) {
-		if name.Agent == of.Agent && name.Object == of.Object {
-			names = append(names, name.Name)
-		}
-	}
-	return names
 }
 
 // decides reports whether an option is an answer that a script may give.

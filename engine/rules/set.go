@@ -23,6 +23,8 @@ type Set struct {
 	// RulesProvision and ScriptsProvision say who may create, rename and
 	// disconnect objects of connected systems.
 	RulesProvision, ScriptsProvision bool
+	// Warnings is what the model may say, but should not.
+	Warnings []*fault.Error
 
 	types  map[string]*Type
 	agents map[string]*AgentRules
@@ -55,17 +57,22 @@ type Type struct {
 
 // An Attribute is a metaverse attribute.
 type Attribute struct {
-	Name  string
-	Type  identity.Type
-	Multi bool
+	Name    string
+	Type    identity.Type
+	Multi   bool
+	Indexed bool           // objects are found by it
+	Mode    PrecedenceMode // Ranked unless all flows merge
+	Merge   MergeType
 
 	// Flows holds the inbound flows into the attribute, the strongest first.
 	Flows []*InboundFlow
 
-	Mode PrecedenceMode // Ranked if it is neither Equal nor Manual
-
 	agentRank map[string]int
+	byRule    bool // the model's precedence is ByRule
 }
+
+// Merges reports whether the attribute holds the values of all its flows.
+func (a *Attribute) Merges() bool { return a.Merge == Merge || a.Merge == MergeCaseInsensitive }
 
 // Rank returns how strong a contribution of a rule is, 0 being the strongest. A
 // rule that no longer flows into the attribute ranks where its agent's would, an
@@ -83,7 +90,7 @@ func (a *Attribute) Rank(agent, rule string) int {
 	if last >= 0 {
 		return last
 	}
-	if _, known := a.agentRank[agent]; !known {
+	if _, known := a.agentRank[agent]; !known || a.byRule {
 		return len(a.Flows) // nobody speaks for it any more
 	}
 	rank := 0
@@ -104,6 +111,12 @@ type AgentRules struct {
 	Recall      bool
 	Extension   AgentExtension
 	Objects     map[string]*ObjectRules
+	Groups      []Group // whose members scopes and filters ask for
+	assumed     bool    // see ObjectRules
+
+	OrphansLowest      bool // kept values of disconnected objects are the weakest
+	ProjectOnAmbiguous bool
+	MaxConnectors      int // of one metaverse object
 
 	LDAPNames     bool // names tell containers
 	RequireParent bool // see [Agent]
@@ -138,6 +151,7 @@ type InboundRule struct {
 	Scope   *Matcher // nil matches everything
 	Project bool
 	Flows   []*InboundFlow
+	Retype  *InboundFlow // the flow into the object type, which has no Target; nil if there is none
 }
 
 // An InboundFlow gives a metaverse attribute a value.
@@ -146,6 +160,7 @@ type InboundFlow struct {
 	Target *Attribute
 	Rank   int // among the flows into Target
 	Source Evaluator
+	Scope  *Matcher // nil matches everything
 }
 
 // An OutboundRule is the outbound half of a rule.
@@ -178,6 +193,7 @@ type OutboundFlow struct {
 	Type      identity.Type
 	Multi     bool
 	Source    Evaluator
+	Scope     *Matcher // nil matches everything; on an object that it does not hold, the flow does not exist
 	Initial   bool
 	AllowNull bool
 	Confirm   identity.Comparer // of the target
@@ -192,9 +208,33 @@ type Join struct {
 	Type  *Type
 	Pairs []JoinPair
 
-	// Scope is that of a rule which is outbound only: it must hold the metaverse
-	// object that is joined. nil holds every object.
+	// Scope is that of the outbound half of the rule; nil holds every object.
 	Scope *Matcher
+
+	inbound, outbound bool // the halves that the rule has
+	connector         *Matcher
+}
+
+// Usable reports whether the criterion may be used for a connector-space object:
+// because it is in the inbound scope of the rule, or because the rule is outbound,
+// too. Then checked is true, and only metaverse objects that Scope holds may be
+// joined.
+func (j *Join) Usable(cs expr.Getter) (usable, checked bool) {
+	if j.inbound && j.connector.Match(cs) {
+		return true, false
+	}
+	return j.outbound, true
+}
+
+// reversible reports whether the criterion can be looked up the other way round,
+// from a metaverse object to connector-space objects.
+func (j *Join) reversible(object *identity.ObjectType) bool {
+	for _, pair := range j.Pairs {
+		if pair.Script || object.Attribute(pair.Connector) == nil {
+			return false
+		}
+	}
+	return true
 }
 
 // An Evaluator computes the value of a flow.
@@ -205,6 +245,9 @@ type Evaluator struct {
 	// Script is the flow of an extension, nil for other sources. The object in
 	// the context of Eval must then be an [Entry].
 	Script Flower
+
+	dnPart   int // the component of the DN, from 1
+	ldapName bool
 
 	reads    []string
 	constant expr.Value
@@ -224,6 +267,8 @@ func (s *Evaluator) Eval(ctx *expr.Context) (expr.Value, error) {
 		return s.program.Eval(ctx)
 	case s.Script != nil:
 		return s.call(ctx)
+	case s.dnPart > 0:
+		return s.component(ctx.Object)
 	}
 	return s.constant, nil
 }
@@ -242,6 +287,30 @@ func (s *Evaluator) call(ctx *expr.Context) (expr.Value, error) {
 		return expr.OfLiteral(expr.IgnoreThisFlow), nil
 	}
 	return expr.OfValues(identity.Normalize(flowed.values)), nil
+}
+
+// component returns a component of the object's DN: its value, without the
+// attribute that it is of. A name that is not in the LDAP style is one component.
+func (s *Evaluator) component(object expr.Getter) (expr.Value, error) {
+	var name string
+	if values := object.Get(DNAttribute); len(values) > 0 {
+		name = values[0].Text()
+	}
+	parts := []string{name}
+	if s.ldapName {
+		dn, err := identity.ParseDN(name)
+		if err != nil {
+			return expr.Value{}, fault.Wrap("cannot-parse-dn-component", err)
+		}
+		parts = parts[:0]
+		for _, rdn := range dn {
+			parts = append(parts, rdn[0].Value)
+		}
+	}
+	if s.dnPart > len(parts) {
+		return expr.Value{}, fault.New("dn-index-out-of-bounds", "%q has %d components, there is no component %d", name, len(parts), s.dnPart)
+	}
+	return expr.Str(parts[s.dnPart-1]), nil
 }
 
 // Convert brings the values of a flow into the type of their target. Text and

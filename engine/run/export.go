@@ -62,6 +62,7 @@ func (x *export) carryOut(exporter agent.Exporter, send func() error) error {
 	if err := stream.Close(x.ctx, agent.Completed); err != nil {
 		if x.capabilities.AllOrNothing {
 			clear(x.report.Exports)
+			x.details.drop(ExportCounters)
 		}
 		return err
 	}
@@ -280,6 +281,7 @@ func (x *export) stopped() error {
 	switch {
 	case x.capabilities.AllOrNothing:
 		clear(x.report.Exports)
+		x.details.drop(ExportCounters)
 		return nil
 	case !x.stoppedAt:
 		return nil

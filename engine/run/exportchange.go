@@ -31,6 +31,7 @@ func (x *export) mark(tx *space.Tx, t turn, wanted func(*identity.Delta) bool) (
 		o.op = identity.Update
 	}
 	change := &agent.Change{Op: o.op, ObjectType: c.ObjectType, DN: c.DN, Anchor: c.Anchor, Repeated: o.repeated}
+	o.dn, o.anchor = c.DN, c.Anchor
 	var rest *identity.Delta
 	if o.op == identity.Add && x.capabilities.NoReferencesInFirstExport {
 		if o.sent.Op == identity.Update { // a new object in place of a lost one needs all its references

@@ -13,6 +13,7 @@ import (
 type outgoing struct {
 	turn
 	objectType string
+	dn, anchor string             // as the agent was told
 	op         identity.Operation // of the change, as an action may have converted it
 	rename     bool
 	sent       *identity.Delta
@@ -146,7 +147,7 @@ func (x *export) settle(out []outgoing, changes []agent.Change, results []agent.
 		}
 		if result.Action == agent.NoAction {
 			x.arrived++
-			x.count(o)
+			x.count(o, o.sent)
 		}
 		if n, learnt := x.learnt(*o, changes[i], result); learnt {
 			x.named = append(x.named, n)
@@ -188,9 +189,11 @@ func (x *export) settle(out []outgoing, changes []agent.Change, results []agent.
 
 // count counts a change that was carried out; an object whose references follow
 // has been counted without them.
-func (x *export) count(o *outgoing) {
+func (x *export) count(o *outgoing, done *identity.Delta) {
 	if o.as != agent.RetryReferences {
-		x.report.Exports[exportCounter(*o)]++
+		counter := exportCounter(*o)
+		x.report.Exports[counter]++
+		x.details.exported(counter, o, done)
 	}
 }
 
@@ -245,20 +248,20 @@ func (x *export) retry(tx *space.Tx, o outgoing, result agent.Result) error {
 		again.added = adds || o.added
 		done, references := x.split(o.objectType, o.sent)
 		if references == nil {
-			x.count(&o)
+			x.count(&o, o.sent)
 			return nil // no reference was left out: all is done
 		}
 		if done.Op == identity.Update && done.DN == "" && len(done.Changes) == 0 {
 			done, again.as = nil, o.as
 		} else {
 			x.arrived++
-			x.count(&o)
+			x.count(&o, done)
 		}
 		if err := x.withhold(tx, &o, done, references); err != nil {
 			return err
 		}
 		if x.pass >= exportPasses {
-			return x.fail(tx, o.id, o.failure, failure)
+			return x.fail(tx, &o, references, failure)
 		}
 		x.again = append(x.again, again)
 		return nil
@@ -306,22 +309,24 @@ func (x *export) restore(tx *space.Tx, o outgoing, failure *fault.Error) error {
 	if err := x.unmark(tx, o); err != nil {
 		return err
 	}
-	return x.fail(tx, o.id, o.failure, failure)
+	return x.fail(tx, &o, o.sent, failure)
 }
 
-// fail remembers why an object could not be exported, and since when.
-func (x *export) fail(tx *space.Tx, id identity.ID, before *space.ObjectError, failure *fault.Error) error {
-	c, err := tx.Connector(id)
+// fail remembers why an object could not be exported, or what is missing of it, and
+// since when.
+func (x *export) fail(tx *space.Tx, o *outgoing, missing *identity.Delta, failure *fault.Error) error {
+	c, err := tx.Connector(o.id)
 	if err != nil || c == nil {
 		return err
 	}
 	stored := &space.ObjectError{Name: failure.Name, Attribute: failure.Attribute, Detail: failure.Detail(), First: x.now(), Last: x.now()}
-	if before != nil {
-		stored.First, stored.Retries = before.First, before.Retries+1
+	if o.failure != nil {
+		stored.First, stored.Retries = o.failure.First, o.failure.Retries+1
 	}
 	c.ExportError = stored
 	tx.PutConnector(c)
 	x.report.Exports[exportFailure]++
+	x.details.exportFailed(c, missing)
 	x.report.add(&x.report.ExportErrors, x.errorRecord(failure).of(c, stored))
 	return nil
 }

@@ -211,7 +211,9 @@ func (x *export) sendLines(page []resumed) error {
 // take in this form has failed.
 func (x *export) settleLine(c agent.Change, result agent.Result) {
 	if result.Err == nil && result.Action == agent.NoAction {
-		x.report.Exports[exportCounter(outgoing{op: c.Op, rename: c.NewDN != ""})]++
+		counter := exportCounter(outgoing{op: c.Op, rename: c.NewDN != ""})
+		x.report.Exports[counter]++
+		x.details.exportedLine(counter, &c)
 		return
 	}
 	failure := result.Err
@@ -225,6 +227,7 @@ func (x *export) failLine(c agent.Change, failure *fault.Error) {
 	record := x.errorRecord(failure)
 	record.DN, record.Anchor = c.DN, c.Anchor
 	x.report.Exports[exportFailure]++
+	x.details.exportedLine(exportFailure, &c)
 	x.report.add(&x.report.ExportErrors, record)
 }
 

@@ -72,6 +72,11 @@ func put(tx store.Tx, r *Record) error {
 	return tx.Put(bucketRuns, runKey(r.Run), data)
 }
 
+func decodeRecord(data []byte) (*Record, error) {
+	r := &Record{}
+	return r, json.Unmarshal(data, r)
+}
+
 func runKey(number uint64) []byte { return binary.BigEndian.AppendUint64([]byte("run/"), number) }
 
 // Record returns the record of a run, nil if there is none.
@@ -82,8 +87,9 @@ func (h *History) Record(number uint64) (*Record, error) {
 		if data == nil {
 			return nil
 		}
-		r = &Record{}
-		return json.Unmarshal(data, r)
+		var err error
+		r, err = decodeRecord(data)
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read run record %d: %w", number, err)
@@ -138,8 +144,8 @@ func (h *History) page(after uint64) ([]*Record, error) {
 	var page []*Record
 	err := h.store.View(func(tx store.Reader) error {
 		for _, data := range tx.Scan(bucketRuns, []byte("run/"), runKey(after+1)) {
-			r := &Record{}
-			if err := json.Unmarshal(data, r); err != nil {
+			r, err := decodeRecord(data)
+			if err != nil {
 				return err
 			}
 			if page = append(page, r); len(page) == 100 {
@@ -167,6 +173,9 @@ func (h *History) Prune(before time.Time, count int) (int, error) {
 		tooOld := !r.Ended.IsZero() && r.Ended.Before(before)
 		if !tooMany && !tooOld {
 			break
+		}
+		if err := h.remove(bucketDetails, binary.BigEndian.AppendUint64(nil, r.Run)); err != nil {
+			return removed, fmt.Errorf("prune run history: %w", err)
 		}
 		if err := h.store.Update(func(tx store.Tx) error { return tx.Delete(bucketRuns, runKey(r.Run)) }); err != nil {
 			return removed, fmt.Errorf("prune run history: %w", err)

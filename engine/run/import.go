@@ -246,6 +246,7 @@ func (x *staging) entry(tx *space.Tx, e *agent.Entry, digest space.Digest) error
 		x.report.Staging[stageFailure]++
 		record := x.errorRecord(err)
 		record.DN, record.Anchor = e.DN, e.Anchor
+		x.details.stagedEntry(stageFailure, e)
 		if record.Line == 0 {
 			record.Line = e.Line
 		}
@@ -260,6 +261,7 @@ func (x *staging) entry(tx *space.Tx, e *agent.Entry, digest space.Digest) error
 		return nil
 	}
 	x.report.Staging[counter]++
+	x.details.stagedEntry(counter, e)
 	return nil
 }
 

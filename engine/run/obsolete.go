@@ -159,11 +159,13 @@ func (x *staging) obsoleteObject(tx *space.Tx, id identity.ID) error {
 		return nil
 	case c.Exported != nil && c.Exported.Op == identity.Delete && !c.State.IsConnector():
 		x.report.Staging[stageDelete]++
+		x.details.obsolete(c)
 		return tx.RemoveConnector(c)
 	case c.Import != nil && c.Import.Op.Removes():
 		return nil // known already, and not yet synchronized
 	}
 	x.report.Staging[stageDelete]++
+	x.details.obsolete(c)
 	c.Import = &identity.Delta{Op: identity.Obsolete}
 	c.SetDigest(nil)
 	tx.PutConnector(c)

@@ -58,6 +58,8 @@ type Environment struct {
 	Rules  *rules.Set
 	Agents map[string]*Agent
 	Redact func(text string) string // takes secrets out of what records show; nil leaves texts alone
+
+	Details DetailOptions
 }
 
 // An Agent is a management agent with what the configuration says about running it.
@@ -130,7 +132,9 @@ func (r *Runner) Run(ctx context.Context, env *Environment, agentName, profile s
 			definition: definition, limits: limitsOf(definition, a.Thresholds),
 		}
 		record.Steps = append(record.Steps, s.report)
+		s.details = s.newDetails(record.Run, len(record.Steps))
 		s.run()
+		s.details.close()
 		s.report.Ended = r.now()
 		if s.report.Result.Stopped() {
 			break
@@ -195,6 +199,7 @@ type step struct {
 	log      *slog.Logger
 	report   *Report
 	progress Progress
+	details  *details
 	schema   identity.Schema // of an import: as the system has it now
 
 	definition Step

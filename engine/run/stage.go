@@ -149,6 +149,7 @@ func (x *staging) stageImage(tx *space.Tx, c *space.Connector, e *agent.Entry, i
 func (x *staging) markStaged(c *space.Connector) {
 	x.seen.set(c.ID.Sequence())
 	x.staged.set(c.ID.Sequence())
+	x.details.on(c)
 }
 
 // nameOf returns the DN that an entry gives its object.
@@ -170,6 +171,7 @@ func (x *staging) put(tx *space.Tx, c *space.Connector, e *agent.Entry, digest *
 
 // stageDelete stages that the system no longer has an object.
 func (x *staging) stageDelete(tx *space.Tx, c *space.Connector) error {
+	x.details.on(c)
 	if c.Exported != nil && c.Exported.Op == identity.Delete && !c.State.IsConnector() {
 		return tx.RemoveConnector(c) // as we asked for
 	}

@@ -174,6 +174,7 @@ func (x *synchronization) object(tx *space.Tx, id identity.ID) error {
 	x.processed++
 	if result.Inbound != "" {
 		x.report.Inbound[result.Inbound]++
+		x.details.inbound(&result)
 	}
 	return x.record(tx, id, result)
 }
@@ -190,6 +191,7 @@ func (x *synchronization) end(err error) error {
 
 func (x *synchronization) record(tx *space.Tx, id identity.ID, result sync.Result) error {
 	x.report.countOutbound(result.Outbound)
+	x.details.outbound(result.Outbound)
 	if result.Err == nil && len(result.Warnings) == 0 {
 		return nil
 	}

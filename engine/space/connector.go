@@ -1,6 +1,7 @@
 package space
 
 import (
+	"slices"
 	"time"
 
 	"github.com/metasync/metasync/engine/identity"
@@ -26,6 +27,9 @@ var stateNames = [...]string{
 
 // String returns the name of the state in records.
 func (s State) String() string { return stateNames[s] }
+
+// States lists the names of the connector states.
+func States() []string { return slices.Clone(stateNames[:]) }
 
 // ParseState is the inverse of [State.String].
 func ParseState(name string) (State, bool) {

@@ -198,19 +198,25 @@ func (o *Object) DropReference(target identity.ID) bool {
 		if !a.Contains(value) {
 			continue
 		}
-		o.Change(a.Name, nil, []identity.Value{value}, o.contributions[i])
+		if _, several := o.findMixed(a.Name); several {
+			o.SetContributed(a.Name, slices.DeleteFunc(o.Contributed(a.Name), func(c Contributed) bool { return c.Value == value }))
+		} else {
+			o.Change(a.Name, nil, []identity.Value{value}, o.contributions[i])
+		}
 		dropped = true
 	}
 	return dropped
 }
 
 // Change adds values to an attribute that the object has and removes others,
-// without a look at the rest. The lists are normalized.
+// without a look at the rest. The lists are normalized; by is the contributor of
+// all its values from now on.
 func (o *Object) Change(attribute string, added, removed []identity.Value, by Contribution) {
 	i, found := o.find(attribute)
 	if !found {
 		return
 	}
+	o.forget(attribute)
 	if set := o.Attributes[i].Set; set != nil && set.Len() > len(removed) {
 		o.Attributes[i] = identity.Attribute{Name: attribute, Set: set.With(added, removed)}
 		o.contributions[i] = by

@@ -16,6 +16,8 @@ type Object struct {
 	Connectors []identity.ID       // linked connector-space objects, ordered
 
 	contributions []Contribution // parallel to Attributes
+	mixed         []mixed        // of attributes whose values came from several, sorted by name
+	nulls         []emptied      // attributes that are empty on purpose, sorted by name
 	origin        origin
 	dirty         bool
 }
@@ -25,13 +27,23 @@ type Contribution struct {
 	Connector identity.ID // the contributing connector-space object
 	Rule      string
 	Time      time.Time // when the value was set, to the microsecond
+
+	// Null: the contributor says that there shall be no value. The attribute is
+	// absent, and weaker contributors may not fill it (sync-engine §4.3).
+	Null bool
 }
 
-// Contribution returns where the values of an attribute came from; false if the
-// attribute is absent.
+// Contribution returns where the values of an attribute came from; if from
+// several, the one that was given first. False if the attribute is absent and
+// nobody said that it shall be.
 func (o *Object) Contribution(attribute string) (Contribution, bool) {
 	if i, found := o.find(attribute); found {
 		return o.contributions[i], true
+	}
+	if len(o.nulls) > 0 {
+		if i, found := o.findNull(attribute); found {
+			return o.nulls[i].by, true
+		}
 	}
 	return Contribution{}, false
 }
@@ -43,6 +55,7 @@ func (o *Object) Set(attribute string, values []identity.Value, by Contribution)
 		o.Remove(attribute)
 		return
 	}
+	o.forget(attribute)
 	i, found := o.find(attribute)
 	if !found {
 		o.Attributes = slices.Insert(o.Attributes, i, identity.Attribute{Name: attribute})
@@ -52,21 +65,28 @@ func (o *Object) Set(attribute string, values []identity.Value, by Contribution)
 	o.contributions[i] = by
 }
 
-// Remove removes an attribute.
+// Remove removes an attribute, and what was said about its absence.
 func (o *Object) Remove(attribute string) {
+	o.forget(attribute)
 	if i, found := o.find(attribute); found {
 		o.Attributes = slices.Delete(o.Attributes, i, i+1)
 		o.contributions = slices.Delete(o.contributions, i, i+1)
 	}
 }
 
-// ContributedBy returns the attributes whose values came from a connector.
+// ContributedBy returns the attributes of which a value, or the absence, came
+// from a connector, sorted.
 func (o *Object) ContributedBy(connector identity.ID) []string {
 	var names []string
 	for i, c := range o.contributions {
 		if c.Connector == connector {
 			names = append(names, o.Attributes[i].Name)
 		}
+	}
+	if len(o.mixed)+len(o.nulls) > 0 {
+		names = append(names, o.alsoBy(connector)...)
+		slices.Sort(names)
+		names = slices.Compact(names)
 	}
 	return names
 }

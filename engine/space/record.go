@@ -12,6 +12,7 @@ import (
 const (
 	connectorVersion = 1
 	objectVersion    = 1
+	mixedVersion     = 2 // of an object that has attributes with several contributors, or emptied ones
 )
 
 // The parts that a connector record has only if it needs them.
@@ -203,31 +204,60 @@ func decodeError(d *identity.Decoder) *ObjectError {
 }
 
 func encodeObject(e *identity.Encoder, o *Object) {
-	e.Byte(objectVersion)
+	isMixed := len(o.mixed)+len(o.nulls) > 0
+	if isMixed {
+		e.Byte(mixedVersion)
+	} else {
+		e.Byte(objectVersion)
+	}
 	e.Name(o.Type)
 	e.Attributes(o.Attributes)
 	for _, c := range o.contributions {
-		e.ID(c.Connector)
-		e.Name(c.Rule)
-		e.Int(c.Time.UnixMicro())
+		encodeContribution(e, c)
 	}
 	e.Uint(uint64(len(o.Connectors)))
 	for _, id := range o.Connectors {
 		e.ID(id)
 	}
+	if !isMixed {
+		return
+	}
+	e.Uint(uint64(len(o.mixed)))
+	for _, m := range o.mixed {
+		e.Name(m.attribute)
+		for _, c := range m.by {
+			encodeContribution(e, c)
+		}
+	}
+	e.Uint(uint64(len(o.nulls)))
+	for _, n := range o.nulls {
+		e.Name(n.attribute)
+		encodeContribution(e, n.by)
+	}
+}
+
+func encodeContribution(e *identity.Encoder, c Contribution) {
+	e.ID(c.Connector)
+	e.Name(c.Rule)
+	e.Int(c.Time.UnixMicro())
+}
+
+func decodeContribution(d *identity.Decoder) Contribution {
+	return Contribution{Connector: d.ID(), Rule: d.Name(), Time: time.UnixMicro(d.Int()).UTC()}
 }
 
 func decodeObject(data []byte, names identity.Names, sources func(string, int) identity.Source, o *Object) error {
 	d := identity.NewDecoder(data, names)
 	d.Source = sources
-	if version := d.Byte(); version != objectVersion && d.Err() == nil {
+	version := d.Byte()
+	if version != objectVersion && version != mixedVersion && d.Err() == nil {
 		return fmt.Errorf("metaverse record %s has version %d, newer than this program", o.ID, version)
 	}
 	o.Type = d.Name()
 	o.Attributes = d.Attributes()
 	o.contributions = make([]Contribution, len(o.Attributes))
 	for i := range o.contributions {
-		o.contributions[i] = Contribution{d.ID(), d.Name(), time.UnixMicro(d.Int()).UTC()}
+		o.contributions[i] = decodeContribution(&d)
 	}
 	if n := d.Count(); n > 0 {
 		o.Connectors = make([]identity.ID, n)
@@ -235,8 +265,29 @@ func decodeObject(data []byte, names identity.Names, sources func(string, int) i
 			o.Connectors[i] = d.ID()
 		}
 	}
+	if version == mixedVersion {
+		decodeMixed(&d, o)
+	}
 	if err := d.Close(); err != nil {
 		return fmt.Errorf("metaverse record %s: %w", o.ID, err)
 	}
 	return nil
+}
+
+func decodeMixed(d *identity.Decoder, o *Object) {
+	for range d.Count() {
+		m := mixed{attribute: d.Name()}
+		if a := o.Attributes.Find(m.attribute); a != nil {
+			m.by = make([]Contribution, a.Len())
+		}
+		for i := range m.by {
+			m.by[i] = decodeContribution(d)
+		}
+		o.mixed = append(o.mixed, m)
+	}
+	for range d.Count() {
+		n := emptied{d.Name(), decodeContribution(d)}
+		n.by.Null = true
+		o.nulls = append(o.nulls, n)
+	}
 }

@@ -18,7 +18,7 @@ import (
 
 // sameRecord compares records without what the transaction keeps beside them.
 var sameRecord = cmp.Options{
-	cmp.AllowUnexported(Object{}),
+	cmp.AllowUnexported(Object{}, mixed{}, emptied{}),
 	cmpopts.IgnoreFields(Connector{}, "origin", "dirty", "digest"),
 	cmpopts.IgnoreFields(Object{}, "origin", "dirty"),
 	cmp.Comparer(func(a, b identity.Value) bool { return a == b }),
@@ -81,6 +81,9 @@ func TestRecordBytes(t *testing.T) {
 	object := identity.Encoder{Names: names}
 	encodeObject(&object, fullObject())
 	checkHex(t, "object", object.Buf, objectHex)
+	merged := identity.Encoder{Names: names}
+	encodeObject(&merged, mixedObject())
+	checkHex(t, "mixed object", merged.Buf, mixedHex)
 }
 
 func checkHex(t *testing.T, what string, got []byte, want string) {
@@ -106,15 +109,16 @@ func TestRecordRoundTrip(t *testing.T) {
 			t.Fatalf("(-want +got):\n%s", diff)
 		}
 	})
-	o := fullObject()
-	e := identity.Encoder{Names: names}
-	encodeObject(&e, o)
-	got := &Object{ID: o.ID}
-	if err := decodeObject(e.Buf, names, nil, got); err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(o, got, sameRecord); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
+	for _, o := range []*Object{fullObject(), mixedObject()} {
+		e := identity.Encoder{Names: names}
+		encodeObject(&e, o)
+		got := &Object{ID: o.ID}
+		if err := decodeObject(e.Buf, names, nil, got); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(o, got, sameRecord); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
 	}
 }
 
@@ -191,9 +195,11 @@ func FuzzRecord(f *testing.F) {
 		encodeConnector(&e, c)
 		f.Add(e.Buf)
 	}
-	e := identity.Encoder{Names: names}
-	encodeObject(&e, fullObject())
-	f.Add(e.Buf)
+	for _, o := range []*Object{fullObject(), mixedObject()} {
+		e := identity.Encoder{Names: names}
+		encodeObject(&e, o)
+		f.Add(e.Buf)
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		c := &Connector{ID: 1}
 		if decodeConnector(data, names, nil, c) == nil {
@@ -227,7 +233,11 @@ const (
 		656f706c650573696e6365026e6f82c0cbc6d9e8a30682c0cbc6d9e8a3060314636f6e7374726169
 		6e742d76696f6c6174696f6e0000000082c0cbc6d9e8a30682c0cbc6d9e8a3060002020205`
 	minimalHex = `01020001013100`
-	objectHex  = `
+	mixedHex   = `
+		0207030801068080100502010361407801036240780901010341646182801c0282c0cbc6d9e8a306
+		82801c0282c0cbc6d9e8a3068180040a82c0cbc6d9e8a3060281800482801c01058180040a82c0cb
+		c6d9e8a30682801c0282c0cbc6d9e8a306010b82801c0282c0cbc6d9e8a306`
+	objectHex = `
 		0107020801068080100901010341646182801c0282c0cbc6d9e8a3068180040a82c0cbc6d9e8a306
 		0281800482801c`
 )

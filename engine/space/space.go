@@ -32,6 +32,7 @@ type registration struct {
 	name   string
 	number uint16
 	naming Naming
+	named  bool // naming was said since the store was opened
 }
 
 // Naming says how the objects of an agent are named.
@@ -117,7 +118,7 @@ func (s *Space) Register(agent string, naming Naming) error {
 	if !known {
 		s.register(agent, number)
 	}
-	s.agents[agent].naming = naming
+	s.agents[agent].naming, s.agents[agent].named = naming, true
 	return nil
 }
 

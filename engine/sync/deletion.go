@@ -11,6 +11,9 @@ import (
 
 // importDelete handles an object that is gone from its system.
 func (u *unit) importDelete(c *space.Connector) error {
+	if err := u.wakeMembers(c, nil); err != nil {
+		return err
+	}
 	remove := func() error { return u.tx.RemoveConnector(c) }
 	if !c.State.IsConnector() {
 		return remove()
@@ -31,6 +34,9 @@ func (u *unit) importDelete(c *space.Connector) error {
 // deleteAdd handles an object that was deleted and came again between two
 // imports: the old one is disconnected, the new one is a new disconnector.
 func (u *unit) deleteAdd(c *space.Connector) error {
+	if err := u.wakeMembers(c, nil); err != nil {
+		return err
+	}
 	renew := func() error {
 		c.ObjectType = c.Import.ObjectType
 		c.Synchronized = nil
@@ -75,10 +81,8 @@ func (u *unit) disconnectInbound(c *space.Connector, state space.State, then fun
 	if err := u.unlink(c, mv, state); err != nil {
 		return false, err
 	}
-	if a := u.rules.Agent(agent); a == nil || a.Recall {
-		if err := u.recall(c, mv); err != nil {
-			return false, err
-		}
+	if err := u.recall(c, mv); err != nil {
+		return false, err
 	}
 	c.Unapplied, c.Exported, c.ExportError = nil, nil, nil
 	if err := then(); err != nil {
@@ -193,7 +197,7 @@ func (u *unit) deprovision(c *space.Connector, mv *space.Object, recall bool) (r
 			return false, within(err, stepDeprovisioning, "", "")
 		}
 	}
-	recalled = recall && agent != nil && agent.Recall && len(mv.ContributedBy(c.ID)) > 0
+	recalled = recall && agent != nil && (agent.Recall || agent.OrphansLowest) && len(mv.ContributedBy(c.ID)) > 0
 	if err := u.unlink(c, mv, space.Disconnector); err != nil {
 		return false, within(err, stepDeprovisioning, "", "")
 	}
@@ -202,7 +206,7 @@ func (u *unit) deprovision(c *space.Connector, mv *space.Object, recall bool) (r
 			return false, within(err, stepDeprovisioning, "", "")
 		}
 	}
-	u.count(name, ProvisionedDisconnect)
+	u.count(c, ProvisionedDisconnect)
 	c.Unapplied, c.ExportError = nil, nil
 	if unheard {
 		return recalled, u.tx.RemoveConnector(c)

@@ -37,12 +37,12 @@ func (o *outbound) detect(c *space.Connector, agent string) error {
 	}
 	for _, name := range detected {
 		if !slices.Contains(c.Detected, name) {
-			o.count(agent, DetectedRuleAdd)
+			o.count(c, DetectedRuleAdd)
 		}
 	}
 	for _, name := range c.Detected {
 		if !slices.Contains(detected, name) {
-			o.count(agent, DetectedRuleDelete)
+			o.count(c, DetectedRuleDelete)
 		}
 	}
 	c.Detected = detected
@@ -54,7 +54,7 @@ func (o *outbound) detect(c *space.Connector, agent string) error {
 // no value, or fails, does not.
 func (o *outbound) exists(c *space.Connector, image identity.Attributes, rule *rules.OutboundRule) (bool, error) {
 	for _, flow := range rule.Tests {
-		v, err := o.evaluate(flow)
+		v, _, err := o.evaluate(&flow.Source, o.view)
 		var values []identity.Value
 		if err == nil {
 			values, err = convert(flow.Type, flow.Multi, v.Values())
@@ -120,7 +120,7 @@ func (o *outbound) validateFilter(c *space.Connector, agent *rules.AgentRules, n
 	if c.Unapplied.DN != "" {
 		dn = c.Unapplied.DN
 	}
-	view := &exportEntry{connectorEntry{connectorView{c, c.TopImage()}, name}, dn}
+	view := &exportEntry{connectorEntry{connectorView{c, c.TopImage(), o.unit}, name}, dn}
 	caught := filter != nil && filter.Match(view)
 	if filter == nil {
 		var err error

@@ -21,6 +21,9 @@ func (u *unit) flowValues(c *space.Connector, mv *space.Object, flow *rules.Inbo
 	if flow.Source.Direct == "" || !flow.Target.Multi || flow.Target.Type != identity.TypeReference || c.RetryReferences {
 		return false, false, nil
 	}
+	if flow.Scope != nil || flow.Target.Mode != rules.Ranked || flow.Target.Merges() {
+		return false, false, nil
+	}
 	change := c.Import.Change(flow.Source.Direct)
 	target := mv.Attributes.Find(flow.Target.Name)
 	if change == nil || change.Op != identity.Update || target == nil || target.Set == nil {
@@ -98,7 +101,7 @@ func beforeFlow(c *space.Connector, mv *space.Object) before {
 // stageValues stages the single values that changed in the source of an export
 // flow, on top of what is staged already.
 func (u *unit) stageValues(c *space.Connector, mv *space.Object, flow *rules.OutboundFlow, base identity.Attributes, staged *identity.Delta) (done bool, err error) {
-	if u.before.source == 0 || u.before.source == c.ID || flow.Source.Direct == "" || flow.Type != identity.TypeReference {
+	if u.before.source == 0 || u.before.source == c.ID || flow.Source.Direct == "" || flow.Type != identity.TypeReference || flow.Scope != nil {
 		return false, nil
 	}
 	was, is := u.before.attributes.Find(flow.Source.Direct), mv.Attributes.Find(flow.Source.Direct)

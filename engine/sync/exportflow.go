@@ -41,7 +41,7 @@ func (o *outbound) exportFlow(c *space.Connector) error {
 	for _, rule := range concerned {
 		names = append(names, rule.Name)
 		for _, flow := range rule.Flows {
-			if flow.Contested && slices.Contains(f.decided, flow.Target) || flow.Initial && !creating {
+			if flow.Contested && slices.Contains(f.decided, flow.Target) || flow.Initial && !creating || !flow.Scope.Match(o.view) {
 				continue
 			}
 			if err := o.flow(&f, flow); err != nil {
@@ -111,18 +111,15 @@ func (o *outbound) flow(f *flowing, flow *rules.OutboundFlow) error {
 	if done, err := o.stageValues(f.c, o.mv, flow, f.base, f.staged); err != nil || done {
 		return err
 	}
-	v, err := o.evaluate(flow)
-	if err != nil {
+	v, declined, err := o.evaluate(&flow.Source, o.view)
+	if err != nil || declined {
 		return err
-	}
-	if v.Literal() == expr.IgnoreThisFlow {
-		return nil
 	}
 	values, unresolved, err := o.outboundValues(flow, f.agent, v)
 	if err != nil {
 		return err
 	}
-	explicit := v.Literal() == expr.AuthoritativeNull
+	explicit := v.Literal() == expr.AuthoritativeNull || o.isEmptied(o.mv, flow)
 	if len(values) == 0 && !explicit && !flow.AllowNull {
 		if !unresolved && !slices.Contains(f.removed, flow.Target) {
 			keep(f.c, f.staged, flow)
@@ -234,15 +231,6 @@ func flowsAnchor(rule *rules.OutboundRule, creating bool) bool {
 	return true
 }
 
-// evaluate computes the value of a flow from the metaverse object.
-func (o *outbound) evaluate(flow *rules.OutboundFlow) (expr.Value, error) {
-	o.evalCtx.Object = o.view
-	if flow.Source.Script != nil {
-		o.evalCtx.Object = &metaverseEntry{o.view, o.unit}
-	}
-	return flow.Source.Eval(&o.evalCtx)
-}
-
 // outboundValues brings what a flow gave into the target's type, and turns
 // references into those to connectors of the agent. unresolved is true if there
 // are values, but all of them refer to objects without such a connector.
@@ -278,6 +266,9 @@ func (u *unit) precedent(mv *space.Object, flow *rules.OutboundFlow, agent strin
 	if attribute == nil {
 		return true
 	}
+	if attribute.Merges() {
+		return true
+	}
 	target := slices.IndexFunc(attribute.Flows, func(f *rules.InboundFlow) bool { return f.Rule.Agent == agent })
 	if target < 0 {
 		return true // the agent has no say in it
@@ -288,7 +279,7 @@ func (u *unit) precedent(mv *space.Object, flow *rules.OutboundFlow, agent strin
 	case attribute.Mode == rules.Manual:
 		return true
 	case attribute.Mode == rules.Equal:
-		return !present || contributor != agent
+		return !u.cameFrom(mv, attribute, agent)
 	case !present:
 		return target > 0 // somebody stronger may say that there is none
 	}
@@ -297,7 +288,6 @@ func (u *unit) precedent(mv *space.Object, flow *rules.OutboundFlow, agent strin
 
 // stage puts the delta in place of what was staged before.
 func (u *unit) stage(c *space.Connector, staged *identity.Delta, applied []string, created bool) {
-	agent := u.space.AgentOf(c.ID)
 	if staged.Op == identity.Update && staged.DN == "" && len(staged.Changes) == 0 {
 		staged = nil
 	}
@@ -318,19 +308,19 @@ func (u *unit) stage(c *space.Connector, staged *identity.Delta, applied []strin
 	}
 	switch renamed := staged.IsRename(); {
 	case created && c.Provisioned && len(staged.Changes) > 0:
-		u.count(agent, ProvisionedAddFlow)
+		u.count(c, ProvisionedAddFlow)
 	case created && c.Provisioned:
-		u.count(agent, ProvisionedAddNoFlow)
+		u.count(c, ProvisionedAddNoFlow)
 	case len(applied) == 0 && !changed:
 		// No outbound rule concerns the object.
 	case renamed && changed && len(staged.Changes) > 0:
-		u.count(agent, ProvisionedRenameFlow)
+		u.count(c, ProvisionedRenameFlow)
 	case renamed && changed:
-		u.count(agent, ProvisionedRenameOnly)
+		u.count(c, ProvisionedRenameOnly)
 	case changed && staged != nil:
-		u.count(agent, ConnectorFlow)
+		u.count(c, ConnectorFlow)
 	default:
-		u.count(agent, ConnectorNoFlow)
+		u.count(c, ConnectorNoFlow)
 	}
 }
 

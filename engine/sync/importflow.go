@@ -2,26 +2,37 @@ package sync
 
 import (
 	"slices"
+	"unicode/utf8"
 
+	"github.com/metasync/metasync/engine/expr"
+	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/engine/identity"
 	"github.com/metasync/metasync/engine/rules"
 	"github.com/metasync/metasync/engine/space"
 )
 
+// maxIndexed is how many characters an indexed text may have (sync-engine §1.8).
+const maxIndexed = 448
+
 // importFlow lets the object contribute to its metaverse object (sync-engine
-// §3.7, §4.2). It reports whether a value changed.
+// §3.7). It reports whether a value changed.
 func (u *unit) importFlow(c *space.Connector, mv *space.Object, view *connectorView, object *rules.ObjectRules, mode Mode) (changed bool, err error) {
+	if changed, err = u.retype(mv, view, object); err != nil {
+		return false, err
+	}
+	if changed {
+		mode = Full
+	}
 	for _, rule := range object.Inbound {
 		if rule.Type.Name != mv.Type {
 			continue
 		}
 		inScope := rule.Scope.Match(view)
-		whole := mode == Full || touches(c.Import, rule.Scope.Reads())
+		whole := mode == Full || rule.Scope.AsksGroups() || touches(c.Import, rule.Scope.Reads())
 		for _, flow := range rule.Flows {
 			if !whole && !affected(c, flow) {
 				continue
 			}
-			var values []identity.Value
 			if inScope && !whole {
 				done, flowed, err := u.flowValues(c, mv, flow)
 				if err != nil {
@@ -32,17 +43,7 @@ func (u *unit) importFlow(c *space.Connector, mv *space.Object, view *connectorV
 					continue
 				}
 			}
-			if inScope {
-				var declined bool
-				values, declined, err = u.inboundValues(c, view, flow)
-				if err != nil {
-					return false, within(err, stepImportFlow, rule.Name, flow.Target.Name)
-				}
-				if declined {
-					continue
-				}
-			}
-			flowed, err := u.contribute(c, mv, flow, values)
+			flowed, err := u.contribute(c, mv, view, flow, inScope)
 			if err != nil {
 				return false, within(err, stepImportFlow, rule.Name, flow.Target.Name)
 			}
@@ -55,7 +56,7 @@ func (u *unit) importFlow(c *space.Connector, mv *space.Object, view *connectorV
 // affected reports whether a delta synchronization has to evaluate a flow.
 func affected(c *space.Connector, flow *rules.InboundFlow) bool {
 	reads := flow.Source.Reads()
-	return len(reads) == 0 || touches(c.Import, reads) ||
+	return len(reads) == 0 || touches(c.Import, reads) || touches(c.Import, flow.Scope.Reads()) || flow.Scope.AsksGroups() ||
 		c.RetryReferences && flow.Target.Type == identity.TypeReference
 }
 
@@ -75,56 +76,160 @@ func touches(d *identity.Delta, attributes []string) bool {
 	return false
 }
 
-// inboundValues computes what a flow contributes, in the type of its target and
-// with references to metaverse objects.
-func (u *unit) inboundValues(c *space.Connector, view *connectorView, flow *rules.InboundFlow) (values []identity.Value, declined bool, err error) {
-	values, declined, err = u.eval(&flow.Source, view)
-	if err != nil || declined {
-		return nil, declined, err
-	}
-	if values, err = rules.Convert(values, flow.Target.Type, flow.Target.Multi); err != nil {
-		return nil, false, err
-	}
-	if flow.Target.Type == identity.TypeReference {
-		values, err = u.inboundReferences(c, values)
-	}
-	return values, false, err
+// What a flow says about its target: values, that there shall be none (null), or
+// nothing; a flow that declined is as if it did not exist.
+type said struct {
+	values   []identity.Value
+	null     bool
+	declined bool
 }
 
-// contribute applies ranked precedence to the values of one flow. Without
-// values, the flow takes back what it contributed before.
-func (u *unit) contribute(c *space.Connector, mv *space.Object, flow *rules.InboundFlow, values []identity.Value) (changed bool, err error) {
+func (s *said) nothing() bool { return len(s.values) == 0 && !s.null && !s.declined }
+
+// says evaluates a flow whose rule holds the object: in the type of its target
+// and with references to metaverse objects.
+func (u *unit) says(c *space.Connector, mv *space.Object, view *connectorView, flow *rules.InboundFlow) (s said, err error) {
+	if !flow.Scope.Match(view) {
+		return s, nil
+	}
+	u.target = mv
+	v, declined, err := u.evaluate(&flow.Source, view)
+	if err != nil || declined {
+		return said{declined: declined}, err
+	}
+	s.null = v.Literal() == expr.AuthoritativeNull
+	target := flow.Target
+	if s.values, err = rules.Convert(v.Values(), target.Type, target.Multi); err != nil {
+		return s, err
+	}
+	if target.Indexed {
+		if err := checkLength(s.values); err != nil {
+			return s, err
+		}
+	}
+	if target.Type == identity.TypeReference {
+		s.values, err = u.inboundReferences(c, s.values)
+	}
+	return s, err
+}
+
+func checkLength(values []identity.Value) error {
+	for _, v := range values {
+		if text := v.Str(); len(text) > maxIndexed && utf8.RuneCountInString(text) > maxIndexed {
+			return fault.New("mv-constraint-violation", "the text has %d characters, an indexed attribute holds %d",
+				utf8.RuneCountInString(text), maxIndexed)
+		}
+	}
+	return nil
+}
+
+// contribute applies the precedence of the target to what one flow says. A flow
+// that says nothing takes back what it contributed before.
+func (u *unit) contribute(c *space.Connector, mv *space.Object, view *connectorView, flow *rules.InboundFlow, inScope bool) (changed bool, err error) {
+	switch target := flow.Target; {
+	case target.Merges():
+		return u.merge(mv, target, nil)
+	case target.Mode == rules.Equal:
+		return u.contributeEqual(c, mv, view, flow, inScope)
+	}
+	return u.contributeRanked(c, mv, view, flow, inScope)
+}
+
+// contributeRanked is ranked precedence (sync-engine §4.2) and, where a script
+// decides, manual precedence: then rank does not count (§4.8).
+func (u *unit) contributeRanked(c *space.Connector, mv *space.Object, view *connectorView, flow *rules.InboundFlow, inScope bool) (changed bool, err error) {
 	target := flow.Target
 	current, present := mv.Contribution(target.Name)
-	own := present && current.Connector == c.ID && current.Rule == flow.Rule.Name
-	if len(values) == 0 {
-		if !own {
-			return false, nil
-		}
-		return u.repopulate(mv, target, nil)
-	}
-	if present && !own && flow.Rank > target.Rank(u.space.AgentOf(current.Connector), current.Rule) {
+	own := present && isBy(current, c, flow)
+	if present && !own && target.Mode == rules.Ranked && flow.Rank > u.rank(mv, target, current) {
 		return false, nil // not precedent
 	}
-	return u.set(mv, target.Name, values, space.Contribution{Connector: c.ID, Rule: flow.Rule.Name, Time: u.now}), nil
+	var s said
+	if inScope {
+		if s, err = u.says(c, mv, view, flow); err != nil {
+			return false, err
+		}
+	}
+	switch {
+	case s.declined:
+		return false, nil
+	case s.nothing() && !own:
+		return false, nil
+	case s.nothing():
+		return u.repopulate(mv, target, nil)
+	}
+	if present && !own && target.Mode == rules.Ranked && current.Rule == flow.Rule.Name && isLinked(mv, current.Connector) {
+		return false, u.rival(c, mv, current, flow, s)
+	}
+	return u.set(mv, target.Name, s, u.by(c, flow)), nil
 }
 
-// set gives an attribute values, and reports whether they differ from before.
-func (u *unit) set(mv *space.Object, attribute string, values []identity.Value, by space.Contribution) bool {
+// rival decides about two objects that contribute to one attribute by the same
+// rule. The first one stays; that they contradict each other is an error, unless
+// a script is to know better (sync-engine §1.1).
+func (u *unit) rival(c *space.Connector, mv *space.Object, current space.Contribution, flow *rules.InboundFlow, s said) error {
+	if flow.Source.Script != nil || current.Null == s.null && slices.Equal(mv.Attributes.Get(flow.Target.Name), s.values) {
+		return nil
+	}
+	return fault.New("ambiguous-import-flow-from-multiple-connectors", "the object and %s, which is connected to the same metaverse object, contribute different values", current.Connector)
+}
+
+func (u *unit) by(c *space.Connector, flow *rules.InboundFlow) space.Contribution {
+	return space.Contribution{Connector: c.ID, Rule: flow.Rule.Name, Time: u.now}
+}
+
+// isBy reports whether a contribution is that of an object by a flow.
+func isBy(by space.Contribution, c *space.Connector, flow *rules.InboundFlow) bool {
+	return by.Connector == c.ID && by.Rule == flow.Rule.Name
+}
+
+func isLinked(mv *space.Object, connector identity.ID) bool {
+	_, found := slices.BinarySearch(mv.Connectors, connector)
+	return found
+}
+
+// rank returns how strong a contribution is. What was left behind by an object
+// that was disconnected may be the weakest (sync-engine §4.5).
+func (u *unit) rank(mv *space.Object, target *rules.Attribute, by space.Contribution) int {
+	name := u.space.AgentOf(by.Connector)
+	if a := u.rules.Agent(name); a != nil && a.OrphansLowest && !isLinked(mv, by.Connector) {
+		return len(target.Flows)
+	}
+	return target.Rank(name, by.Rule)
+}
+
+// set gives an attribute what a flow says, and reports whether that differs from
+// before.
+func (u *unit) set(mv *space.Object, attribute string, s said, by space.Contribution) bool {
 	current, present := mv.Contribution(attribute)
-	same := present && slices.Equal(mv.Attributes.Get(attribute), values)
+	same := present && current.Null == s.null && slices.Equal(mv.Attributes.Get(attribute), s.values)
 	if same && current.Connector == by.Connector && current.Rule == by.Rule {
 		return false
 	}
-	mv.Set(attribute, values, by)
+	if s.null {
+		mv.SetNull(attribute, by)
+	} else {
+		mv.Set(attribute, s.values, by)
+	}
 	u.tx.PutObject(mv)
 	return !same
 }
 
-// repopulate looks for the strongest flow of the present connectors that has
-// something to contribute, and removes the attribute if there is none
-// (sync-engine §4.3). A connector in except is passed over.
-func (u *unit) repopulate(mv *space.Object, target *rules.Attribute, except *space.Connector) (changed bool, err error) {
+// unset removes an attribute, and reports whether there was one.
+func (u *unit) unset(mv *space.Object, attribute string) bool {
+	_, present := mv.Contribution(attribute)
+	if present {
+		mv.Remove(attribute)
+		u.tx.PutObject(mv)
+	}
+	return present
+}
+
+// contributors calls visit for every flow into an attribute and every connector
+// that it applies to, the strongest first, until visit returns false. A connector
+// in except is passed over. Imports of others than the object that is synchronized
+// do not count before they are synchronized themselves.
+func (u *unit) contributors(mv *space.Object, target *rules.Attribute, except *space.Connector, visit func(c *space.Connector, flow *rules.InboundFlow, s said) bool) error {
 	for _, flow := range target.Flows {
 		number := u.space.Number(flow.Rule.Agent)
 		for _, id := range mv.Connectors {
@@ -133,43 +238,87 @@ func (u *unit) repopulate(mv *space.Object, target *rules.Attribute, except *spa
 			}
 			c, err := u.tx.Connector(id)
 			if err != nil {
-				return false, err
+				return err
 			}
 			if c == nil || c.ObjectType != flow.Rule.Object {
 				continue
 			}
-			view := &connectorView{c, c.ImportImage()}
+			view := &connectorView{c, c.Synchronized, u}
+			if id == u.current {
+				view.image = c.ImportImage()
+			}
 			if !flow.Rule.Scope.Match(view) {
 				continue
 			}
-			values, declined, err := u.inboundValues(c, view, flow)
+			s, err := u.says(c, mv, view, flow)
 			if err != nil {
-				return false, within(err, stepImportFlow, flow.Rule.Name, target.Name)
+				return within(err, stepImportFlow, flow.Rule.Name, target.Name)
 			}
-			if !declined && len(values) > 0 {
-				return u.set(mv, target.Name, values, space.Contribution{Connector: c.ID, Rule: flow.Rule.Name, Time: u.now}), nil
+			if !visit(c, flow, s) {
+				return nil
 			}
 		}
 	}
-	mv.Remove(target.Name)
-	u.tx.PutObject(mv)
-	return true, nil
+	return nil
 }
 
-// recall takes back everything that an object contributed (sync-engine §4.5).
+// strongest looks for the strongest flow of the present connectors that has
+// something to contribute, and gives the attribute that unless it is weaker than
+// limit.
+func (u *unit) strongest(mv *space.Object, target *rules.Attribute, except *space.Connector, limit int) (found, changed bool, err error) {
+	err = u.contributors(mv, target, except, func(c *space.Connector, flow *rules.InboundFlow, s said) bool {
+		if flow.Rank > limit {
+			return false
+		}
+		if s.declined || s.nothing() {
+			return true
+		}
+		found, changed = true, u.set(mv, target.Name, s, u.by(c, flow))
+		return false
+	})
+	return found, changed, err
+}
+
+// repopulate gives an attribute the strongest contribution that there is, and
+// removes it if there is none (sync-engine §4.3).
+func (u *unit) repopulate(mv *space.Object, target *rules.Attribute, except *space.Connector) (changed bool, err error) {
+	gone := target.Mode == rules.Manual && u.unset(mv, target.Name) // scripts do not see what goes
+	found, changed, err := u.strongest(mv, target, except, len(target.Flows))
+	if err != nil || found {
+		return gone || changed, err
+	}
+	return u.unset(mv, target.Name) || gone, nil
+}
+
+// recall takes back everything that an object contributed, unless its agent
+// says that it stays (sync-engine §4.5).
 func (u *unit) recall(c *space.Connector, mv *space.Object) error {
+	agent := u.rules.Agent(u.space.AgentOf(c.ID))
+	if agent != nil && !agent.Recall && !agent.OrphansLowest {
+		return nil
+	}
 	t := u.rules.Type(mv.Type)
 	for _, name := range mv.ContributedBy(c.ID) {
 		var target *rules.Attribute
 		if t != nil {
 			target = t.Attributes[name]
 		}
-		if target == nil {
-			mv.Remove(name)
-			u.tx.PutObject(mv)
-			continue
+		var err error
+		switch {
+		case target == nil && (agent == nil || agent.Recall):
+			u.unset(mv, name)
+		case target == nil:
+		case target.Merges():
+			_, err = u.merge(mv, target, c)
+		case agent != nil && !agent.Recall && target.Mode == rules.Equal:
+		case agent != nil && !agent.Recall:
+			_, _, err = u.strongest(mv, target, c, len(target.Flows))
+		case target.Mode == rules.Equal && target.Multi:
+			err = u.recallEqual(c, mv, target)
+		default:
+			_, err = u.repopulate(mv, target, c)
 		}
-		if _, err := u.repopulate(mv, target, c); err != nil {
+		if err != nil {
 			return err
 		}
 	}

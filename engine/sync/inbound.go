@@ -1,8 +1,6 @@
 package sync
 
 import (
-	"slices"
-
 	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/engine/identity"
 	"github.com/metasync/metasync/engine/rules"
@@ -15,6 +13,7 @@ func (u *unit) connector(id identity.ID, mode Mode) error {
 	if err != nil || c == nil || c.State == space.Placeholder {
 		return err
 	}
+	u.current = id
 	agent := u.rules.Agent(u.space.AgentOf(id))
 	if agent == nil {
 		return nil // the agent is no longer configured: nobody decides about its objects
@@ -39,9 +38,13 @@ func (u *unit) connector(id identity.ID, mode Mode) error {
 		u.commit(c)
 		return nil
 	}
-	view := &connectorView{c, c.ImportImage()}
-	if c.State != space.ExplicitConnector && c.State != space.ExplicitDisconnector && object.Filter != nil && object.Filter.Match(view) {
-		return u.filtered(c)
+	view := &connectorView{c, c.ImportImage(), u}
+	if c.State != space.ExplicitConnector && c.State != space.ExplicitDisconnector {
+		if filters, err := u.filters(agent, object, view); err != nil {
+			return within(err, stepFilter, "", "")
+		} else if filters {
+			return u.filtered(c)
+		}
 	}
 	if c.State == space.FilteredDisconnector {
 		c.State = space.Disconnector
@@ -54,7 +57,7 @@ func (u *unit) connector(id identity.ID, mode Mode) error {
 			u.commit(c)
 			return nil
 		}
-		if link, err = u.link(c, view, object); err != nil {
+		if link, err = u.link(c, view, agent, object); err != nil {
 			return err
 		}
 		if link == unlinked {
@@ -62,7 +65,7 @@ func (u *unit) connector(id identity.ID, mode Mode) error {
 			u.commit(c)
 			return nil
 		}
-		mode = Full
+		mode, u.fresh = Full, true
 	}
 	mv, err := u.tx.Object(c.Link)
 	if err != nil {
@@ -104,7 +107,9 @@ func (u *unit) commit(c *space.Connector) {
 		c.Exported, c.Batch, c.NotReimported = nil, 0, false // nothing flows there any more
 	}
 	if c.Import != nil {
-		c.Synchronized, c.Import = c.ImportImage(), nil
+		image := c.ImportImage()
+		u.fail(u.wakeMembers(c, image))
+		c.Synchronized, c.Import = image, nil
 	}
 	c.ImportError, c.RetryReferences = nil, false
 	u.tx.PutConnector(c)
@@ -134,6 +139,15 @@ func inboundCounter(link linkResult, flowed, removed bool) Counter {
 	return counters[0]
 }
 
+// filters reports whether the connector filter catches an object: the declared
+// one, or that of the agent's extension (sync-engine §3.4).
+func (u *unit) filters(agent *rules.AgentRules, object *rules.ObjectRules, view *connectorView) (bool, error) {
+	if filter := agent.Extension.Filter; filter != nil {
+		return rules.Call(func() (bool, error) { return filter(u.ctx, u.viewed(view)) })
+	}
+	return object.Filter != nil && object.Filter.Match(view), nil
+}
+
 // filtered handles an object that the connector filter catches.
 func (u *unit) filtered(c *space.Connector) error {
 	u.result.Inbound = DisconnectorFiltered
@@ -153,94 +167,6 @@ func (u *unit) filtered(c *space.Connector) error {
 	}
 	u.commit(c)
 	return nil
-}
-
-// link joins or projects a disconnector.
-func (u *unit) link(c *space.Connector, view *connectorView, object *rules.ObjectRules) (linkResult, error) {
-	mv, join, ambiguous, err := u.join(c, view, object)
-	if err != nil {
-		return unlinked, within(err, stepJoin, "", "")
-	}
-	if mv != nil {
-		return joined, u.connect(c, mv, join.Rule, space.ByJoin)
-	}
-	if ambiguous {
-		u.warn(c, fault.New("join-ambiguous", "several metaverse objects match the join criteria; none was joined and none projected"))
-		return unlinked, nil
-	}
-	for _, rule := range object.Inbound {
-		if rule.Project && rule.Scope.Match(view) {
-			mv := u.tx.NewObject(rule.Type.Name)
-			u.tx.PutObject(mv)
-			return projected, within(u.connect(c, mv, rule.Name, space.ByProjection), stepProjection, rule.Name, "")
-		}
-	}
-	return unlinked, nil
-}
-
-// join looks for the metaverse object that the object belongs to: the criteria
-// are tried in their order, and the first with exactly one match decides
-// (sync-engine §3.5, C3).
-func (u *unit) join(c *space.Connector, view *connectorView, object *rules.ObjectRules) (mv *space.Object, by *rules.Join, ambiguous bool, err error) {
-	for _, join := range object.Joins {
-		matches, err := u.matches(view, join)
-		if err != nil {
-			return nil, nil, false, err
-		}
-		switch {
-		case len(matches) > 1:
-			ambiguous = true
-		case len(matches) == 1:
-			if other := u.connectorOf(matches[0], u.space.AgentOf(c.ID), ""); other != 0 {
-				taken := fault.New("ambiguous-import-flow-from-multiple-connectors",
-					"the metaverse object %s that the object matches has a connector of this agent already: %s", matches[0].ID, other)
-				taken.Rule = join.Rule
-				return nil, nil, false, taken
-			}
-			return matches[0], join, false, nil
-		}
-	}
-	return nil, nil, ambiguous, nil
-}
-
-// matches returns the metaverse objects that satisfy a join criterion. A
-// criterion with a missing value is unusable and matches none.
-func (u *unit) matches(view *connectorView, join *rules.Join) ([]*space.Object, error) {
-	var candidates []identity.ID
-	for i, pair := range join.Pairs {
-		values := view.Get(pair.Connector)
-		if len(values) == 0 {
-			return nil, nil
-		}
-		var found []identity.ID
-		for _, v := range values {
-			converted, err := rules.Convert([]identity.Value{v}, join.Type.Attributes[pair.Metaverse].Type, true)
-			if err != nil {
-				continue // a value of another kind equals nothing
-			}
-			ids, err := u.tx.FindObjects(join.Type.Name, pair.Metaverse, converted[0])
-			if err != nil {
-				return nil, err
-			}
-			found = append(found, ids...)
-		}
-		if i > 0 {
-			found = slices.DeleteFunc(found, func(id identity.ID) bool { return !slices.Contains(candidates, id) })
-		}
-		slices.Sort(found)
-		candidates = slices.Compact(found)
-	}
-	var objects []*space.Object
-	for _, id := range candidates {
-		mv, err := u.tx.Object(id)
-		if err != nil {
-			return nil, err
-		}
-		if mv != nil && join.Scope.Match(objectView{mv}) {
-			objects = append(objects, mv)
-		}
-	}
-	return objects, nil
 }
 
 // connectorOf returns the connector of a metaverse object in an agent's

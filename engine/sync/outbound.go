@@ -147,7 +147,7 @@ func (u *unit) waits(mv *space.Object, rule *rules.InboundRule) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		if c != nil && c.ObjectType == rule.Object && rule.Scope.Match(&connectorView{c, c.ImportImage()}) {
+		if c != nil && c.ObjectType == rule.Object && rule.Scope.Match(&connectorView{c, c.ImportImage(), u}) {
 			return false, nil
 		}
 	}
@@ -157,7 +157,7 @@ func (u *unit) waits(mv *space.Object, rule *rules.InboundRule) (bool, error) {
 // leave deprovisions the connectors to which a rule with deprovisioning applied
 // until now, and no other rule does any more.
 func (o *outbound) leave() error {
-	for _, rule := range o.t.Outbound {
+	for _, rule := range o.mayLeave(o.mv, o.t) {
 		if !rule.Deprovision || slices.Contains(o.applied, rule) {
 			continue
 		}
@@ -375,7 +375,7 @@ func (o *outbound) outboundDN(rule *rules.OutboundRule) (string, error) {
 
 // namePart returns the one value of a flow into a name, "" if there is none.
 func (o *outbound) namePart(flow *rules.OutboundFlow) (string, error) {
-	v, err := o.evaluate(flow)
+	v, _, err := o.evaluate(&flow.Source, o.view)
 	if err != nil {
 		return "", within(err, stepProvisioning, flow.Rule.Name, flow.Target)
 	}

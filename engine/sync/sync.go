@@ -44,16 +44,45 @@ const (
 
 // A Result is what the synchronization of one object did.
 type Result struct {
+	Subject  Subject    // the object, as it was before
 	Inbound  Counter    // the one inbound-flow counter of the object, "" if none applies
 	Outbound []Outbound // what happened to connectors, in all connector spaces
 	Err      *fault.Error
 	Warnings []*fault.Error
 }
 
+// A Subject tells which connector-space object something is about, also when it
+// is gone.
+type Subject struct {
+	ID                     identity.ID
+	DN, Anchor, ObjectType string
+	Synchronized           identity.Attributes
+	Import                 *identity.Delta // what was pending
+}
+
+func subjectOf(c *space.Connector) Subject {
+	s := Subject{c.ID, c.DN, c.Anchor, c.ObjectType, c.Synchronized, c.Import}
+	if c.Import == nil || c.Import.Op != identity.Update {
+		return s
+	}
+	for i := range c.Import.Changes {
+		change := &c.Import.Changes[i]
+		if change.Op != identity.Delete && change.Op != identity.Replace {
+			continue
+		}
+		// Values that are kept elsewhere go from there with the synchronization.
+		if a := s.Synchronized.Find(change.Name); a != nil && a.Set != nil {
+			s.Synchronized = s.Synchronized.Clone().Set(change.Name, a.All()...)
+		}
+	}
+	return s
+}
+
 // An Outbound is one count of an outbound-flow counter.
 type Outbound struct {
-	Agent   string
-	Counter Counter
+	Agent     string
+	Counter   Counter
+	Connector *space.Connector // as the synchronization left it
 }
 
 // A Counter is the name of an inbound-flow or outbound-flow counter
@@ -100,6 +129,7 @@ const (
 // Algorithm steps, as error records name them (sync-engine §3.1).
 const (
 	stepFilter         = "connector-filter"
+	stepObjectType     = "mv-object-type-change"
 	stepJoin           = "join"
 	stepProjection     = "projection"
 	stepImportFlow     = "import-flow"
@@ -115,7 +145,17 @@ const (
 // object until a synchronization succeeds.
 func (s *Synchronizer) Connector(tx *space.Tx, id identity.ID, mode Mode) (Result, error) {
 	u := s.unit(tx)
-	err := tx.Unit(func() error { return u.connector(id, mode) })
+	err := tx.Unit(func() error {
+		c, err := tx.Connector(id)
+		if err != nil || c == nil {
+			return err
+		}
+		u.result.Subject = subjectOf(c)
+		if err := u.connector(id, mode); err != nil {
+			return err
+		}
+		return u.failure
+	})
 	if err == nil {
 		return u.result, nil
 	}
@@ -126,7 +166,7 @@ func (s *Synchronizer) Connector(tx *space.Tx, id identity.ID, mode Mode) (Resul
 	if err := s.remember(tx, id, named); err != nil {
 		return Result{}, err
 	}
-	return Result{Inbound: FlowFailure, Err: named}, nil
+	return Result{Subject: u.result.Subject, Inbound: FlowFailure, Err: named}, nil
 }
 
 // Object does the outbound phase of a metaverse object again that was marked for
@@ -199,12 +239,18 @@ type unit struct {
 	tx     *space.Tx
 	result Result
 	before before // see edges.go
+
+	failure error                         // of the store, where none could be returned
+	current identity.ID                   // the object that is synchronized, 0 if none is
+	target  *space.Object                 // of the inbound flow that is evaluated
+	fresh   bool                          // the object has just been linked
+	retyped map[identity.ID][]*rules.Type // the types that metaverse objects had before
 }
 
 func (s *Synchronizer) unit(tx *space.Tx) *unit { return &unit{Synchronizer: s, tx: tx} }
 
-func (u *unit) count(agent string, counter Counter) {
-	u.result.Outbound = append(u.result.Outbound, Outbound{agent, counter})
+func (u *unit) count(c *space.Connector, counter Counter) {
+	u.result.Outbound = append(u.result.Outbound, Outbound{u.space.AgentOf(c.ID), counter, c})
 }
 
 func (u *unit) warn(c *space.Connector, warning *fault.Error) {
@@ -234,6 +280,7 @@ func within(err error, step, rule, attribute string) error {
 type connectorView struct {
 	*space.Connector
 	image identity.Attributes
+	unit  *unit // for questions about groups; nil knows of none
 }
 
 // Get implements [expr.Getter].
@@ -274,15 +321,4 @@ func textValue(s string) []identity.Value {
 		return nil
 	}
 	return []identity.Value{identity.String(s)}
-}
-
-// eval computes the value of a flow, without its references resolved. declined
-// is true if the flow has nothing to say about its target.
-func (u *unit) eval(source *rules.Evaluator, object expr.Getter) (values []identity.Value, declined bool, err error) {
-	u.evalCtx.Object = object
-	v, err := source.Eval(&u.evalCtx)
-	if err != nil {
-		return nil, false, err
-	}
-	return v.Values(), v.Literal() == expr.IgnoreThisFlow, nil
 }

@@ -3,6 +3,7 @@ package sync
 import (
 	"time"
 
+	"github.com/metasync/metasync/engine/expr"
 	"github.com/metasync/metasync/engine/identity"
 	"github.com/metasync/metasync/engine/rules"
 	"github.com/metasync/metasync/engine/space"
@@ -21,8 +22,31 @@ func (u *unit) connectorEntry(c *space.Connector) rules.ConnectorEntry {
 	if c.Import != nil && !c.Import.Op.Removes() {
 		image = c.ImportImage()
 	}
-	return &connectorEntry{connectorView{c, image}, u.space.AgentOf(c.ID)}
+	return &connectorEntry{connectorView{c, image, u}, u.space.AgentOf(c.ID)}
 }
+
+// viewed returns the same view for extensions.
+func (u *unit) viewed(v *connectorView) rules.ConnectorEntry {
+	return &connectorEntry{*v, u.space.AgentOf(v.Connector.ID)}
+}
+
+// entry returns the view that extensions are given of what flows see.
+func (u *unit) entry(object expr.Getter) rules.Entry {
+	if view, ok := object.(*connectorView); ok {
+		return &flowEntry{connectorEntry{*view, u.space.AgentOf(view.Connector.ID)}, u.target}
+	}
+	return &metaverseEntry{object.(objectView), u}
+}
+
+// flowEntry shows a connector-space object to an inbound flow, and the metaverse
+// object that it contributes to.
+type flowEntry struct {
+	connectorEntry
+	target *space.Object
+}
+
+// Target implements [rules.FlowEntry].
+func (e *flowEntry) Target() rules.MetaverseEntry { return e.unit.metaverseEntry(e.target) }
 
 // ID implements [rules.Entry].
 func (e *connectorEntry) ID() identity.ID { return e.Connector.ID }
@@ -85,7 +109,7 @@ func (e *metaverseEntry) Connectors(agent string) ([]rules.ConnectorEntry, error
 // Contributor implements [rules.MetaverseEntry].
 func (e *metaverseEntry) Contributor(attribute string) (agent string, at time.Time) {
 	by, present := e.Contribution(attribute)
-	if !present {
+	if !present || by.Null {
 		return "", time.Time{}
 	}
 	return e.unit.space.AgentOf(by.Connector), by.Time

@@ -1,0 +1,165 @@
+package main
+
+import (
+	"bufio"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/metasync/metasync/engine"
+)
+
+type reportCmd struct {
+	Exports reportExportsCmd `cmd:"" help:"What the next exports would change, attribute by attribute."`
+}
+
+type reportExportsCmd struct {
+	Agent string `arg:"" optional:"" help:"The agent (default: all)."`
+	CSV   bool   `name:"csv" help:"Print comma-separated values with a header."`
+}
+
+func (*reportExportsCmd) Help() string {
+	return "Values of attributes that cannot be read back, such as passwords, are shown as (hidden). " +
+		"Nothing is exported."
+}
+
+func (c *reportExportsCmd) Run(a *app) (err error) {
+	service, closer, err := a.service()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closer.Close()) }()
+	out := bufio.NewWriter(a.stdout)
+	var report exportReport = &textReport{w: out}
+	switch {
+	case a.JSON:
+		report = &jsonReport{w: out}
+	case c.CSV:
+		report = &csvReport{w: csv.NewWriter(out)}
+	}
+	if err := service.PendingExports(a.ctx, c.Agent, report.row); err != nil {
+		return err
+	}
+	return errors.Join(report.end(), out.Flush())
+}
+
+// An exportReport prints rows as they come.
+type exportReport interface {
+	row(r engine.ExportRow) error
+	end() error
+}
+
+const hidden = "(hidden)"
+
+// sides returns the old and the new values of a row as people read them.
+func sides(r engine.ExportRow) (before, after string) {
+	if r.Hidden {
+		return "", hidden
+	}
+	return valuesText(r.Old), valuesText(r.New)
+}
+
+// A csvReport prints comma-separated values (RFC 4180).
+type csvReport struct {
+	w     *csv.Writer
+	begun bool
+}
+
+func (c *csvReport) begin() error {
+	if c.begun {
+		return nil
+	}
+	c.begun = true
+	return c.w.Write([]string{
+		"agent", "object type", "dn", "operation", "attribute", "attribute operation", "old value", "new value",
+	})
+}
+
+func (c *csvReport) row(r engine.ExportRow) error {
+	if err := c.begin(); err != nil {
+		return err
+	}
+	before, after := sides(r)
+	return c.w.Write([]string{r.Agent, r.Object, r.DN, r.Operation, r.Attribute, r.AttributeOperation, before, after})
+}
+
+func (c *csvReport) end() error {
+	if err := c.begin(); err != nil {
+		return err
+	}
+	c.w.Flush()
+	return c.w.Error()
+}
+
+// A jsonReport prints one JSON array.
+type jsonReport struct {
+	w io.Writer
+	n int
+}
+
+func (j *jsonReport) row(r engine.ExportRow) error {
+	var text strings.Builder
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(r); err != nil {
+		return err
+	}
+	before := ",\n  "
+	if j.n == 0 {
+		before = "[\n  "
+	}
+	j.n++
+	_, err := io.WriteString(j.w, before+strings.TrimSuffix(text.String(), "\n"))
+	return err
+}
+
+func (j *jsonReport) end() error {
+	end := "\n]\n"
+	if j.n == 0 {
+		end = "[]\n"
+	}
+	_, err := io.WriteString(j.w, end)
+	return err
+}
+
+// A textReport prints objects with what happens to them, for people.
+type textReport struct {
+	w    io.Writer
+	last engine.ExportRow
+	n    int
+}
+
+func (t *textReport) row(r engine.ExportRow) error {
+	if t.n == 0 || r.ID != t.last.ID {
+		t.n++
+		if _, err := fmt.Fprintf(t.w, "%s %s %s: %s\n", r.Agent, r.Object, oneLine(r.DN), r.Operation); err != nil {
+			return err
+		}
+	}
+	t.last = r
+	if r.Attribute == "" {
+		return nil
+	}
+	before, after := sides(r)
+	change := after
+	switch {
+	case before != "" && after == "":
+		change = before
+	case before != "":
+		change = before + " -> " + after
+	}
+	_, err := fmt.Fprintf(t.w, "  %s: %s %s\n", r.Attribute, r.AttributeOperation, oneLine(change))
+	return err
+}
+
+func (t *textReport) end() error {
+	text := "nothing is pending\n"
+	if t.n > 0 {
+		text = fmt.Sprintf("%s would be exported\n", number(t.n, "change"))
+	}
+	_, err := io.WriteString(t.w, text)
+	return err
+}

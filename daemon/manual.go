@@ -1,0 +1,45 @@
+package daemon
+
+import (
+	"context"
+
+	"github.com/metasync/metasync/engine"
+	"github.com/metasync/metasync/engine/autosync"
+	"github.com/metasync/metasync/engine/run"
+)
+
+// ByHand joins, disconnects or projects an object for the given user; see
+// [engine.Engine.ByHand]. While Run is at work, it waits until nothing else runs,
+// and what follows from it is done then. If ctx is done while it waits, nothing has
+// happened.
+func (d *Daemon) ByHand(ctx context.Context, m engine.Manual, user string) (record *run.Record, err error) {
+	act := func() (err error) {
+		record, err = d.engine.ByHand(ctx, m, run.Cause{Kind: autosync.CauseManual, User: user})
+		return err
+	}
+	d.mu.Lock()
+	running := d.running
+	d.mu.Unlock()
+	if !running {
+		err = act()
+		return record, err
+	}
+	defer d.scheduler.Wake()
+	err = d.scheduler.Barrier(ctx, act)
+	return record, err
+}
+
+// Details returns the objects behind a counter of a run; see
+// [engine.Engine.Details].
+func (d *Daemon) Details(_ context.Context, q engine.DetailQuery) ([]engine.DetailView, error) {
+	return d.engine.Details(q)
+}
+
+// PendingExports calls yield with what the next exports would do; see
+// [engine.Engine.PendingExports].
+func (d *Daemon) PendingExports(ctx context.Context, agent string, yield func(engine.ExportRow) error) error {
+	return d.engine.PendingExports(ctx, agent, yield)
+}
+
+// Verify returns what is wrong in the stores; see [engine.Engine.Verify].
+func (d *Daemon) Verify(context.Context) ([]string, error) { return d.engine.Verify() }

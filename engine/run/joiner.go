@@ -1,0 +1,97 @@
+package run
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/metasync/metasync/engine/fault"
+	"github.com/metasync/metasync/engine/space"
+	"github.com/metasync/metasync/engine/sync"
+)
+
+// The step types of what an administrator does by hand with one object. They
+// stand in records, as do profiles of the same names; no profile can have them.
+const (
+	Join       StepType = "join"
+	Disconnect StepType = "disconnect"
+	Project    StepType = "project"
+)
+
+// ByHand does something to one object of an agent, as a run of its own with one
+// step, and returns its record, which is in the history already. do gets the
+// synchronizer of the run; it does one unit.
+//
+// What stands against it, as do says in the error of its result, is the error
+// here, and then nothing has changed and there is no record. So is a run that is
+// in the way, see [ErrBusy].
+func (r *Runner) ByHand(ctx context.Context, env *Environment, agentName string, what StepType, cause Cause, do func(*sync.Synchronizer, *space.Tx) (sync.Result, error)) (*Record, error) {
+	a := env.Agents[agentName]
+	if a == nil {
+		err := fault.New("unknown-agent", "there is no agent %q", agentName)
+		err.Hint = hintFor(agentName, slices.Sorted(maps.Keys(env.Agents)))
+		return nil, err
+	}
+	release, err := r.acquire(agentName, &Profile{Steps: []Step{{Type: DeltaSync}}})
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+
+	s := &step{
+		Runner: r, ctx: ctx, env: env, agent: a, log: r.log.With("agent", agentName, "step", what),
+		report: newReport(what, r.now()),
+	}
+	record := &Record{
+		Agent: agentName, Profile: string(what), Cause: cause, Result: InProgress, Started: s.report.Started, Steps: []*Report{s.report},
+	}
+	err = r.space.Update(func(tx *space.Tx) error {
+		x := &synchronization{step: s, sync: sync.New(ctx, env.Rules, r.space, s.report.Started)}
+		result, err := do(x.sync, tx)
+		if err != nil {
+			return err
+		}
+		if result.Err != nil {
+			return result.Err
+		}
+		// The record is there before the change is, so that there is none without.
+		if _, err := r.history.begin(record); err != nil {
+			return err
+		}
+		s.details = s.newDetails(record.Run, 1)
+		s.report.Inbound[result.Inbound]++
+		s.details.inbound(&result)
+		return x.record(tx, result.Subject.ID, result)
+	})
+	switch {
+	case err != nil && record.Run == 0:
+		return nil, s.redacted(err)
+	case err != nil: // the store has failed
+		s.report.stop(err)
+	default:
+		s.details.close()
+		s.finish(1, CompletedSyncErrors)
+	}
+	s.report.Ended = r.now()
+	record.Result, record.Ended = record.severest(), s.report.Ended
+	if endErr := r.history.end(record); endErr != nil {
+		return nil, endErr
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", what, err)
+	}
+	r.log.Info("done by hand", "agent", agentName, "run", record.Run, "step", what, "cause", cause.Kind, "user", cause.User)
+	return record, nil
+}
+
+// redacted takes secrets out of an error on an object.
+func (s *step) redacted(err error) error {
+	named := fault.As(err, "")
+	if s.env.Redact == nil || named == nil || named.Name == "" {
+		return err
+	}
+	clean := *named
+	clean.Text, clean.Err = s.env.Redact(named.Detail()), nil
+	return &clean
+}
