@@ -328,12 +328,5 @@ func (e *schedulerEngine) Execute(ctx context.Context, agent, profile string, ca
 	if err != nil {
 		return autosync.Outcome{}, err
 	}
-	outcome := autosync.Outcome{Run: record.Run, Result: record.Result}
-	for _, step := range record.Steps {
-		outcome.Steps = append(outcome.Steps, step.Parts()...)
-		if step.Error != "" {
-			outcome.Err = errors.New(step.Error)
-		}
-	}
-	return outcome, nil
+	return autosync.OutcomeOf(record), nil
 }

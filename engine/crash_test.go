@@ -41,7 +41,12 @@ func newStory(t testing.TB, directory string) *world {
 	w.edit("HR", "p2", "employee", "name=bob", "manager=p1")
 	w.edit("HR", "p3", "employee", "name=carl", "manager=p1")
 	w.edit("HR", "t1", "team", "members=p1;p2;p3")
+	w.edit("HR", "t0", "team", "members=p1;p6")
+	w.edit("HR", "p6", "employee", "name=finn", "kind=external", "manager=p2")
+	w.edit("HR", "p7", "employee", "name=gus", "manager=p2")
 	w.edit("Portal", "page p1", "page", "number=p1", "phone=1")
+	w.edit("Portal", "page p7", "page", "number=p7", "phone=7", "title=Dr")
+	w.edit("Portal", "page p8", "page", "number=p8", "phone=8")
 	w.cycle()
 	w.edit("HR", "p1", "employee", "name=ida", "manager=p4")
 	w.drop("HR", "p2")
@@ -52,6 +57,14 @@ func newStory(t testing.TB, directory string) *world {
 	w.edit("HR", "t2", "team", "members=p5")
 	w.edit("Portal", "page p1", "page", "number=p1", "phone=2")
 	w.change("Directory", "CN=p0 zero", "title=wrong", "phone=0")
+	// A second source comes and goes, a team goes, somebody is let in, somebody
+	// comes back under another number, and an account was moved by others.
+	w.edit("Portal", "page p6", "page", "number=p6", "phone=6")
+	w.drop("Portal", "page p8")
+	w.drop("HR", "t0")
+	w.edit("HR", "p6", "employee", "name=finn", "manager=p7")
+	w.edit("HR", "p9", "employee", "name=bob", "manager=p9")
+	w.change("Directory", "CN=p7 gus", "dn=CN=moved away", "manager=CN=p0 zero")
 	return w
 }
 

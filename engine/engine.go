@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/metasync/metasync/engine/agent"
+	"github.com/metasync/metasync/engine/agent/guard"
 	"github.com/metasync/metasync/engine/autosync"
 	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/engine/identity"
@@ -22,8 +23,15 @@ import (
 // A Definition is everything that an administrator decides: the rules, and the
 // connected systems.
 type Definition struct {
-	Model  rules.Model // the schemas of its agents are filled in by the engine
-	Agents []Agent     // in any order; one for each agent of the model
+	// Model holds the metaverse and the rules. The engine fills in what it learns
+	// from the agents themselves: their schemas and how they name objects.
+	Model rules.Model
+
+	// Agents are the connected systems, one for each agent of the model. Those
+	// that Model.Agents does not name are added behind it, with the defaults of
+	// [rules.Agent]; so it only has to name those of which it has to say more,
+	// and those whose order, the default precedence, is another than here.
+	Agents []Agent
 
 	// Redact takes secrets out of the texts of run records; nil leaves them alone.
 	Redact func(text string) string
@@ -49,10 +57,13 @@ type Record = run.Record
 
 // Options are the parts of an engine.
 type Options struct {
-	State   store.Store // objects; the engine does not close it
-	History store.Store // run records; likewise
-	Log     *slog.Logger
-	Now     func() time.Time // nil is time.Now
+	// State keeps the objects; it is needed. History keeps run records, in a store
+	// of its own, because it is written while the state is being changed; nil keeps
+	// them in memory, for as long as the engine is used. The engine closes neither.
+	State, History store.Store
+
+	Log *slog.Logger     // nil discards
+	Now func() time.Time // nil is time.Now
 }
 
 // An Engine synchronizes. It is safe for concurrent use.
@@ -61,6 +72,7 @@ type Engine struct {
 	runner  *run.Runner
 	history *run.History
 	log     *slog.Logger
+	guard   *guard.Keeper
 	current atomic.Pointer[environment]
 }
 
@@ -72,6 +84,15 @@ type environment struct {
 // Open returns an engine over its stores. It can run nothing until it is
 // configured, but everything in it can be looked at.
 func Open(o Options) (*Engine, error) {
+	if o.State == nil {
+		return nil, errors.New("an engine needs a store for its state")
+	}
+	if o.History == nil {
+		o.History = store.NewMemory()
+	}
+	if o.History == o.State {
+		return nil, errors.New("state and history need a store each")
+	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -84,7 +105,7 @@ func Open(o Options) (*Engine, error) {
 		return nil, err
 	}
 	return &Engine{
-		space: s, history: history, log: o.Log,
+		space: s, history: history, log: o.Log, guard: &guard.Keeper{Log: o.Log},
 		runner: run.NewRunner(run.Options{Space: s, History: history, Log: o.Log, Now: o.Now}),
 	}, nil
 }
@@ -122,7 +143,9 @@ func (e *Engine) Check(ctx context.Context, d Definition, functions rules.Functi
 
 func (e *Engine) compile(ctx context.Context, d Definition, functions rules.Functions) (env *environment, warnings []error, err error) {
 	env = &environment{Environment: run.Environment{Agents: map[string]*run.Agent{}, Redact: d.Redact, Details: d.Details}}
-	d.Model.Agents = slices.Clone(d.Model.Agents)
+	if d.Model.Agents, err = d.agents(); err != nil {
+		return nil, nil, err
+	}
 	var problems []error
 	for i := range d.Model.Agents {
 		m := &d.Model.Agents[i]
@@ -131,6 +154,7 @@ func (e *Engine) compile(ctx context.Context, d Definition, functions rules.Func
 			return nil, warnings, fmt.Errorf("the definition has no agent %q", m.Name)
 		}
 		a := d.Agents[at]
+		a.Agent = e.guard.Wrap(a.Name, a.Agent)
 		capabilities := a.Agent.Capabilities()
 		m.AnchorIsDN, m.LDAPNames = capabilities.AnchorIsDN, capabilities.LDAPNames
 		m.Schema, err = a.Agent.Schema(ctx)
@@ -143,15 +167,11 @@ func (e *Engine) compile(ctx context.Context, d Definition, functions rules.Func
 			}
 		}
 		m.Schema = confirmations(m.Schema, a.Objects)
-		profiles := a.Profiles
-		if profiles == nil {
-			profiles = run.DefaultProfiles()
-		}
-		if err := checkPartitions(ctx, a.Name, a.Agent, profiles); err != nil {
+		if err := checkPartitions(ctx, a.Name, a.Agent, a.profiles()); err != nil {
 			problems = append(problems, err)
 		}
 		env.Agents[a.Name] = &run.Agent{
-			Name: a.Name, Agent: a.Agent, Schema: m.Schema, Profiles: profiles,
+			Name: a.Name, Agent: a.Agent, Schema: m.Schema, Profiles: a.profiles(),
 			Thresholds: a.Thresholds,
 		}
 		env.order = append(env.order, a.Name)
@@ -236,6 +256,21 @@ func checkPartitions(ctx context.Context, name string, a agent.Agent, profiles [
 		}
 	}
 	return errors.Join(problems...)
+}
+
+// agents returns a copy of the model's agents with those added that only
+// d.Agents has.
+func (d *Definition) agents() ([]rules.Agent, error) {
+	list := slices.Clone(d.Model.Agents)
+	for i, a := range d.Agents {
+		if slices.ContainsFunc(d.Agents[:i], func(other Agent) bool { return other.Name == a.Name }) {
+			return nil, fmt.Errorf("the definition has two agents %q", a.Name)
+		}
+		if !slices.ContainsFunc(list, func(m rules.Agent) bool { return m.Name == a.Name }) {
+			list = append(list, rules.Agent{Name: a.Name})
+		}
+	}
+	return list, nil
 }
 
 // assumedSchema is the schema of a system that does not answer. vague is true

@@ -202,9 +202,9 @@ func TestViews(t *testing.T) {
 		query engine.ConnectorQuery
 		want  int
 	}{
-		{engine.ConnectorQuery{Agent: "HR"}, 8}, // who left is still there, with a pending delete
+		{engine.ConnectorQuery{Agent: "HR"}, 12}, // who left is still there, with a pending delete
 		{engine.ConnectorQuery{Agent: "HR", Limit: 2}, 2},
-		{engine.ConnectorQuery{Agent: "HR", Pending: "import"}, 7},
+		{engine.ConnectorQuery{Agent: "HR", Pending: "import"}, 10},
 		{engine.ConnectorQuery{Agent: "HR", Pending: "export"}, 0},
 		{engine.ConnectorQuery{Agent: "Directory", State: "disconnector"}, 2},
 		{engine.ConnectorQuery{Agent: "Directory", Key: "cn=STRAY"}, 1},
@@ -221,7 +221,7 @@ func TestViews(t *testing.T) {
 		t.Error("an unknown type is no error")
 	}
 	statistics, n, err := w.engine.Statistics()
-	if err != nil || n != 5 || statistics[0].Agent != "HR" || statistics[0].Count["total-connector"] != 5 {
+	if err != nil || n != 8 || statistics[0].Agent != "HR" || statistics[0].Count["total-connector"] != 8 {
 		t.Errorf("statistics: %+v, %d objects, %v", statistics, n, err)
 	}
 }

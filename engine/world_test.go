@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/metasync/metasync/agents/csv"
 	"github.com/metasync/metasync/engine"
 	"github.com/metasync/metasync/engine/agent"
 	"github.com/metasync/metasync/engine/config"
@@ -30,6 +31,7 @@ type world struct {
 	late    atomic.Int64 // what slow systems add to it
 	engine  *engine.Engine
 	systems map[string]*system
+	instead map[string]agent.Agent // agents that take the place of a system's own
 	config  *config.Config
 	edges   int // see space.Space.KeepEdges; 0 is the default
 
@@ -57,7 +59,7 @@ func closedWorld(t testing.TB, configuration string, functions rules.Functions) 
 	t.Helper()
 	w := &world{
 		t: t, state: store.NewMemory(), history: store.NewMemory(), functions: functions,
-		now: time.Date(2026, 1, 5, 2, 0, 0, 0, time.UTC), systems: map[string]*system{},
+		now: time.Date(2026, 1, 5, 2, 0, 0, 0, time.UTC), systems: map[string]*system{}, instead: map[string]agent.Agent{},
 	}
 	w.load(configuration)
 	return w
@@ -80,7 +82,7 @@ func (w *world) load(configuration string) {
 		return w.systems[env.Name], nil
 	})
 	c, err := config.Load("/world/metasync.yaml", config.Options{
-		Kinds:    []agent.Kind{kind},
+		Kinds:    []agent.Kind{kind, csv.Kind},
 		ReadFile: func(string) ([]byte, error) { return []byte(configuration), nil },
 	})
 	if err != nil {
@@ -116,6 +118,9 @@ func (w *world) tryOpen(state store.Store) error {
 		opened, err := a.Settings.Open(agent.Env{Name: a.Name, Objects: a.Objects})
 		if err != nil {
 			return err
+		}
+		if other := w.instead[a.Name]; other != nil {
+			opened = other
 		}
 		definition.Agents = append(definition.Agents, engine.Agent{
 			Name: a.Name, Agent: opened, Objects: a.Objects, Profiles: withCombined(a.Profiles), Thresholds: a.Thresholds,

@@ -1,20 +1,3 @@
-// Package agent is the interface between the engine and connected systems, as
-// database/sql/driver is between database/sql and databases.
-//
-// A management agent implements [Agent], and [Importer], [Exporter] or both. It
-// streams: entries come in pages, changes go out in batches, and no method may
-// hold a whole system in memory. An agent's methods are called from one
-// goroutine at a time, except that a context may be cancelled at any moment.
-//
-// The call order is that of sync-engine §10.1:
-//
-//	Schema, OpenImport, Next..., Close
-//	Schema, OpenExport, Put..., Close
-//
-// What goes wrong with one object is a *[fault.Error] on that object (in
-// [Entry.Err] or [Result.Err]) and the run goes on. What goes wrong with the
-// system is the error of the call; its fault name becomes the result of the step
-// (sync-engine §2.6, such as "stopped-connectivity" or "no-start-file-not-found").
 package agent
 
 import (
@@ -86,10 +69,27 @@ type ImportRequest struct {
 // OpenImport must refuse rather than deliver objects without it.
 type Required struct{ ObjectType, Attribute string }
 
+// Check refuses the import if the system, whose schema this is, lacks an
+// attribute that rules read. OpenImport returns its error as it is.
+func (r *ImportRequest) Check(schema identity.Schema) error {
+	for _, required := range r.Required {
+		t := schema.Type(required.ObjectType)
+		if t == nil {
+			return fault.New("no-start-database-schema-mismatch", "there is no object type %q", required.ObjectType)
+		}
+		if t.Attribute(required.Attribute) == nil {
+			err := fault.New("no-start-database-schema-mismatch", "%s has no attribute %q", t.Name, required.Attribute)
+			err.Attribute = required.Attribute
+			return err
+		}
+	}
+	return nil
+}
+
 // An Import is a stream of entries.
 type Import interface {
-	// Next empties page and fills it with the next entries. It returns io.EOF,
-	// and an empty page, after the last one. Any other error ends the import: it
+	// Next empties page and fills it with the next entries, about as many as were
+	// wanted. It returns io.EOF, and an empty page, after the last one. Any other error ends the import: it
 	// is incomplete, and nothing may be concluded from what it did not deliver.
 	Next(ctx context.Context, page *Page) error
 
@@ -163,7 +163,8 @@ func grow[T any](s []T, n int) []T {
 // (sync-engine §10.2).
 type Entry struct {
 	// Op is Add for a complete object, Update for changes to one, Delete for
-	// one that is gone. The zero value is an Add.
+	// one that is gone. The zero value is an Add. Any other operation, and what
+	// does not fit the schema, is a discovery error on the object.
 	Op identity.Operation
 
 	ObjectType string

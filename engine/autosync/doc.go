@@ -21,5 +21,25 @@
 // deadlock and nothing starves. What fails waits in a back-off; requests are
 // durable until they were carried out.
 //
-// The package knows neither agents nor scripts: [Engine] is all it sees.
+// # Use
+//
+// Make a [Scheduler] with [New], over an engine and a store of requests. Then
+// either [Scheduler.Once] does all there is to do and returns, or [Scheduler.Run]
+// works until its context is done. While Run works,
+//
+//   - [Scheduler.Request] asks for a run and [Scheduler.Do] also waits for it;
+//   - [Scheduler.Settle] does what Once does;
+//   - [Scheduler.Status] tells what runs, what waits and why;
+//   - [Scheduler.Barrier] calls a function while nothing runs, the place to
+//     configure the engine anew and to call [Scheduler.SetSettings].
+//
+// [Settings] say which agents there are and what may overlap; Definition.Scheduling
+// of package engine makes them with the defaults.
+//
+// The scheduler decides the order; runs by hand that pass it by lose nothing,
+// but may make a run that it starts fail with [run.ErrBusy], to be tried again.
+//
+// The package knows neither agents nor scripts: [Engine] is all it sees. The files:
+// plan.go decides, scheduler.go starts and collects, queue.go and request.go keep
+// requests, delay.go the back-offs.
 package autosync

@@ -2,6 +2,7 @@ package autosync
 
 import (
 	"context"
+	"errors"
 
 	"github.com/metasync/metasync/engine/run"
 )
@@ -24,6 +25,18 @@ type Outcome struct {
 	Result run.Result     // how it ended
 	Steps  []run.StepType // the parts of the steps that ran; none means all of the profile
 	Err    error          // why it stopped, for the administrator
+}
+
+// OutcomeOf returns the outcome of a run that has a record.
+func OutcomeOf(record *run.Record) Outcome {
+	o := Outcome{Run: record.Run, Result: record.Result}
+	for _, step := range record.Steps {
+		o.Steps = append(o.Steps, step.Parts()...)
+		if step.Error != "" {
+			o.Err = errors.New(step.Error)
+		}
+	}
+	return o
 }
 
 // failed reports whether the run did not come to its end, or was held. Errors on

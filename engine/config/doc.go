@@ -19,4 +19,9 @@
 //
 // Kinds of agents come in by [Options]; this package knows none of them. It is
 // the only one that knows YAML.
+//
+// For a program that embeds the engine, [Load] is another way to write a
+// definition: [Config.Model] is the model, and each [Agent] has settings whose Open
+// returns the agent, besides profiles and thresholds. The metasync daemon does
+// just that. A Config belongs to the caller; nothing is read again after Load.
 package config

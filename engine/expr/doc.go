@@ -8,6 +8,12 @@
 // value for one object. Both stages report a fault.Error with the place in the
 // administrator's file.
 //
+// In reading order: [Compile] with its [Options], [Program], the [Context] of an
+// evaluation, [Value]; [Function] for those that a program or a script adds, and
+// [Library] for what is built in. A Program is immutable and may be used by
+// several goroutines, each with a Context of its own. Functions must be pure: the
+// engine evaluates an expression as often as it likes.
+//
 // An expression goes through three forms: tokens (token.go), a tree (parse.go)
 // and Go closures (compile.go). The built-in functions are rows of a table, one
 // file per theme: text.go, conditions.go, numbers.go, convert.go, datetime.go and

@@ -4,6 +4,19 @@
 // the field's engines has it (sync-engine §2.6-2.8, §3.11), and where: in a file,
 // or on an object. Everything else about it is an ordinary error: it wraps its
 // cause, and errors.As finds it.
+//
+// [New] and [Wrap] make one; fill in the place where it is known:
+//
+//	err := fault.New("invalid-attribute-value", "%q is no date", cell)
+//	err.Attribute, err.Hint = "startDate", "write 2026-01-31"
+//
+// [Name] and [As] look into any error, and [All] takes one apart that joins several,
+// as those of a configuration do. Names are those of the reference wherever it has
+// one: people search for them, and an agent's error names the result of its step.
+// Text and Hint are for people and may change.
+//
+// An Error may be shared, as an agent's that returns the same one for every call:
+// copy it before adding to it.
 package fault
 
 import (

@@ -14,4 +14,21 @@
 //     and [Delta.Merge] obey apply(diff(a, b), a) = b.
 //   - A [Schema] names the object types of one connected system.
 //   - An [ID] is the engine's own identity of an object; it never changes.
+//
+// Attributes are built value by value, or from a list in any order:
+//
+//	a := identity.Attributes{}.Set("sn", identity.String("Berg")).Set("age", identity.Integer(7))
+//	a := identity.SortAttributes([]identity.Attribute{{Name: "sn", Values: ...}, ...})
+//
+// and read by [Attributes.Get], [Attributes.First] and [Value.Text]. They are always
+// sorted and normalized, which everything here relies on: build them no other way.
+// Setting an attribute may change the list in place, so [Attributes.Clone] a list
+// that somebody else has too; the value sets themselves are shared and never changed.
+//
+// A reference is a value that names another object: by its DN outside the engine
+// ([Reference]), by its [ID] inside. [DN] is the LDAP form of names; systems with
+// other names use plain texts.
+//
+// An [Encoder] and a [Decoder] are the binary form; with one table of names, equal
+// attributes are equal bytes.
 package identity

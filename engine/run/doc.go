@@ -6,6 +6,26 @@
 // the compiled rules and the opened agents of one configuration. A run uses the
 // environment that it started with to its end.
 //
+// # For a program that embeds the engine
+//
+// Package engine runs profiles; this package has the words of it:
+//
+//   - [Profile] and [Step], with [DefaultProfiles]: one profile for each [StepType]
+//     that is not a combined one, named after it. full-import reads everything, delta-import what changed as far
+//     as the agent can tell; full-sync evaluates all objects of the agent again,
+//     delta-sync those with pending imports; export sends what is pending.
+//   - [Thresholds] and [Limit]: what stops a step before it deletes too much.
+//   - [Record] and its [Report] for each step: what happened, by the counters and
+//     names of the field's run history. [Result] says how it ended; its Severity
+//     orders results.
+//   - [History] keeps the records; [History.Prune] removes old ones. Nothing else
+//     depends on them.
+//
+// An export is only believed when an import has seen its effect: after each export,
+// import the same agent (the confirming import).
+//
+// # Inside
+//
 // The files follow the steps. import.go and fetch.go read pages of entries;
 // stage.go puts one entry into the connector space and confirms exports with it;
 // importnames.go sees to names that move between objects; obsolete.go draws the

@@ -36,7 +36,9 @@ func (x *export) rename() error {
 					case x.capabilities.AnchorIsDN && n.dn != "" && c.Anchor != "":
 						c.Anchor = n.dn
 					case n.anchor != "":
-						c.Anchor = n.anchor
+						if err := x.giveAnchor(tx, c, n.anchor); err != nil {
+							return err
+						}
 					}
 					tx.PutConnector(c)
 					return nil

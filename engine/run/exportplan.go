@@ -135,7 +135,10 @@ func (p *planner) add(tx *space.Tx, c *space.Connector) error {
 }
 
 func (p *planner) constrain(tx *space.Tx, c constraint) {
-	if c.after != 0 && c.after != c.object && (tx.IsOn(space.ToExport, c.after) || tx.IsOn(space.Sent, c.after)) {
+	if c.after == 0 || c.after == c.object {
+		return
+	}
+	if tx.IsOn(space.ToExport, c.after) || p.batch > p.confirmed+1 && tx.IsOn(space.Sent, c.after) {
 		p.before = append(p.before, c)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/metasync/metasync/engine/agent"
+	"github.com/metasync/metasync/engine/agent/guard"
 	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/engine/identity"
 	"github.com/metasync/metasync/engine/space"
@@ -77,6 +78,7 @@ func (s *step) importStep(importer agent.Importer, delta bool) error {
 	x := &staging{
 		step: s, of: s.partition, isLast: s.last, complete: stream.Complete(), newest: first,
 		confirmedBatch: confirmedBatch, digester: newDigester(s.schema, s.partition),
+		checker: guard.NewChecker(s.schema, s.agent.Agent.Capabilities()),
 	}
 	x.whole = x.complete || !delta
 	if stream.Unchanged() {
@@ -194,6 +196,7 @@ type staging struct {
 	seen     bitmap // by sequence number
 	entries  int
 	digester *digester
+	checker  *guard.Checker
 
 	confirmedBatch uint64 // the last export that ended well, see confirm.go
 
@@ -227,6 +230,7 @@ func (x *staging) unchanged(tx *space.Tx, e *agent.Entry, digest space.Digest) (
 // entry stages one entry and counts it.
 func (x *staging) entry(tx *space.Tx, e *agent.Entry, digest space.Digest) error {
 	counter := ""
+	x.checker.Check(e) // here, because entries that are as they were staged once need none
 	err := fault.As(nil, "")
 	if e.Err != nil {
 		err = e.Err

@@ -37,7 +37,7 @@ func (x *staging) findMissing() error {
 
 // obsolete marks what is missing.
 func (x *staging) obsolete() error {
-	for batch := range slices.Chunk(x.unseen, obsoletionBatch) {
+	for batch := range slices.Chunk(x.unseen, x.batchOf(obsoletionBatch)) {
 		err := x.space.Update(func(tx *space.Tx) error {
 			for _, id := range batch {
 				if err := tx.Unit(func() error { return x.obsoleteObject(tx, id) }); err != nil {

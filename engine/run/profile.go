@@ -140,7 +140,9 @@ func DefaultProfiles() []Profile {
 	return profiles
 }
 
-// Thresholds stop a step before it does harm (sync-engine §2.3, §2.4).
+// Thresholds stop a step before it does harm (sync-engine §2.3, §2.4). Without
+// one for exports, an export of more than 500 deletions is stopped; without one
+// for imports, only a complete import that finds nothing at all.
 type Thresholds struct {
 	ImportDeletes Limit
 	ImportObjects int   // 0 is any number
@@ -154,12 +156,20 @@ type Thresholds struct {
 }
 
 // A Limit is an absolute number or a percentage of the objects of the
-// connector space. The zero Limit is "not set".
+// connector space. The zero Limit is "not set". [AtMost] and [AtMostPercent]
+// make others.
 type Limit struct {
 	Count   int
 	Percent float64
 	IsSet   bool
 }
+
+// AtMost returns the limit that n objects do not exceed and n+1 do.
+func AtMost(n int) Limit { return Limit{Count: n, IsSet: true} }
+
+// AtMostPercent returns the limit that is a share of the objects of the connector
+// space; 0 allows none.
+func AtMostPercent(percent float64) Limit { return Limit{Percent: percent, IsSet: true} }
 
 // Exceeded reports whether n objects out of total are more than the limit allows.
 func (l Limit) Exceeded(n, total int) bool {

@@ -133,6 +133,12 @@ func TestLimit(t *testing.T) {
 		{Limit{}, 1000, 1000, false},
 		{Limit{IsSet: true}, 1, 1000, true}, // none at all
 		{Limit{IsSet: true}, 0, 1000, false},
+		{AtMost(0), 1, 1000, true},
+		{AtMost(2), 2, 1000, false},
+		{AtMost(2), 3, 1000, true},
+		{AtMostPercent(0), 1, 1000, true},
+		{AtMostPercent(10), 100, 1000, false},
+		{AtMostPercent(10), 101, 1000, true},
 		{Limit{Count: 500, IsSet: true}, 500, 1000, false},
 		{Limit{Count: 500, IsSet: true}, 501, 1000, true},
 		{Limit{Percent: 10, IsSet: true}, 10, 100, false},

@@ -29,6 +29,7 @@ type Runner struct {
 	mu      gosync.Mutex
 	busy    map[string]bool // agents that run, "" for the synchronization
 	current map[uint64]*Record
+	batch   int // see SetBatch
 }
 
 // Options are the parts of a runner.
@@ -129,7 +130,7 @@ func (r *Runner) Run(ctx context.Context, env *Environment, agentName, profile s
 		s := &step{
 			Runner: r, ctx: ctx, env: env, agent: a, log: log.With("step", definition.Type),
 			report: newReport(definition.Type, r.now()), progress: progress,
-			definition: definition, limits: limitsOf(definition, a.Thresholds),
+			definition: definition, limits: r.batched(limitsOf(definition, a.Thresholds)),
 		}
 		record.Steps = append(record.Steps, s.report)
 		s.details = s.newDetails(record.Run, len(record.Steps))

@@ -41,8 +41,11 @@ func (x *staging) stage(tx *space.Tx, e *agent.Entry, digest space.Digest) (coun
 		if err != nil {
 			return "", err
 		}
-		change := identity.Delta{Op: identity.Update, Changes: changes}
-		return x.stageImage(tx, c, e, change.Apply(c.ImportImage()), before, nil)
+		image := (&identity.Delta{Op: identity.Update, Changes: changes}).Apply(c.ImportImage())
+		if err := x.checker.Image(c.ObjectType, image, changes); err != nil {
+			return "", err
+		}
+		return x.stageImage(tx, c, e, image, before, nil)
 	}
 	isNew := c == nil || c.State == space.Placeholder
 	if c == nil {
@@ -119,7 +122,7 @@ func (x *staging) stageImage(tx *space.Tx, c *space.Connector, e *agent.Entry, i
 	if c.NotReimported {
 		digest = nil
 	}
-	if waiting && c.Link != 0 && x.env.Rules.Agent(x.agent.Name).Objects[c.ObjectType].Tested {
+	if rules := x.env.Rules.Agent(x.agent.Name).Objects[c.ObjectType]; waiting && c.Link != 0 && rules != nil && rules.Tested {
 		// What is confirmed is no news to synchronization, but to existence tests.
 		if err := tx.RetryObject(c.Link); err != nil {
 			return "", err

@@ -7,6 +7,9 @@
 // images and deltas. An [Object] is an object of the metaverse: values, each with
 // its contributor, and the connectors that are linked to it.
 //
+// This is the inside of the engine: a program that embeds it looks at objects by
+// the views of package engine, and changes them by runs alone.
+//
 // All access goes through a [Tx]. A transaction is a batch of units:
 //
 //	err := s.Update(func(tx *space.Tx) error {

@@ -1,6 +1,7 @@
 package space
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -379,12 +380,20 @@ func (tx *Tx) find(spc uint16, objectType, attribute string, value identity.Valu
 	return ids, nil
 }
 
+// maxIndexed is the length in bytes of the longest value that is a key as a whole:
+// a store does not take keys of any length. Of a longer one it is the digest.
+const maxIndexed = 1024
+
 func appendValueKey(key []byte, spc uint16, objectType, attribute string, value identity.Value) []byte {
 	key = binary.BigEndian.AppendUint16(key, spc)
 	key = append(append(key, objectType...), 0)
 	key = append(append(key, attribute...), 0)
 	text := value.FoldedKey()
 	key = binary.AppendUvarint(key, uint64(len(text)))
+	if len(text) > maxIndexed {
+		sum := sha256.Sum256([]byte(text))
+		return append(key, sum[:]...)
+	}
 	return append(key, text...)
 }
 

@@ -6,7 +6,17 @@
 // writes over a [Reader] so that they can be taken back, or written in key order.
 //
 // Keys live in buckets and are ordered bytewise within them. Nothing here knows
-// what they mean; package space does.
+// what they mean; package space does. A program that embeds the engine opens a
+// store, hands it over and closes it in the end; one store may serve the state
+// of the engine and a scheduler, for each has buckets of its own; the history of the
+// engine needs another. It may keep things
+// of its own there, in buckets that begin with its own name.
+//
+// A transaction belongs to the goroutine that was given it, and transactions do
+// not nest. Whoever holds a reader open for long makes the file grow.
+//
+// [Store.Backup] copies a store in use; the copy is opened like any other. A program
+// that brings a store of another kind runs the suite in storetest over it.
 package store
 
 import (

@@ -14,6 +14,11 @@
 // or knows about runs. The same code over a transaction that is thrown away is a
 // preview.
 //
+// This is the inside of the engine: package run walks objects through a
+// [Synchronizer], and a [Result] says what became of one, by the counters of the
+// run history. A Synchronizer holds nothing of an object from one call to the next,
+// and is for one goroutine: the engine has one synchronization at a time.
+//
 // The files follow the phases: inbound.go, importflow.go, outbound.go with
 // provisioning.go for what scripts ask for and container.go for what names tell of
 // containers, exportflow.go with detect.go for what is looked at afterwards,

@@ -192,20 +192,3 @@ func (d *Directory) Schema(ctx context.Context) (identity.Schema, error) {
 	}
 	return d.schema, nil
 }
-
-// missingAttribute returns the error for a required attribute that the schema
-// does not have.
-func (d *Directory) missingAttribute(required []agent.Required) error {
-	for _, r := range required {
-		t := d.schema.Type(r.ObjectType)
-		if t == nil {
-			return fault.New("no-start-database-schema-mismatch", "there is no object type %q", r.ObjectType)
-		}
-		if t.Attribute(r.Attribute) == nil {
-			e := fault.New("no-start-database-schema-mismatch", "%s has no attribute %q", r.ObjectType, r.Attribute)
-			e.Attribute = r.Attribute
-			return e
-		}
-	}
-	return nil
-}

@@ -18,7 +18,7 @@ const defaultPageSize = 100
 func (d *Directory) OpenImport(ctx context.Context, req agent.ImportRequest) (agent.Import, error) {
 	var imp *directoryImport
 	err := d.call(ctx, CallOpenImport, func() error {
-		if err := d.missingAttribute(req.Required); err != nil {
+		if err := req.Check(d.schema); err != nil {
 			return err
 		}
 		if err := d.checkRequest(req.Partition, true); err != nil {
