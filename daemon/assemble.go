@@ -138,10 +138,11 @@ func (c *candidate) schedulerSettings() autosync.Settings {
 		Mode: autosync.Mode(c.config.Autosync.Mode), Stagger: c.config.Autosync.Stagger,
 		NeverTogether:        c.config.Autosync.NeverTogether,
 		FullSyncOnRuleChange: c.config.Autosync.FullSyncOnRuleChange != "off",
+		ExportOff:            c.config.Autosync.Export == "off",
 	}
 	for _, a := range c.config.Agents {
 		operations := autosync.DefaultOperations(a.Profiles)
-		if !a.Export {
+		if !a.Export || s.ExportOff {
 			delete(operations, "export")
 		}
 		s.Agents = append(s.Agents, autosync.AgentSettings{

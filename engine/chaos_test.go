@@ -151,7 +151,8 @@ var counted = regexp.MustCompile(`, retried \d+|\n    \d+ attempts`)
 func TestChaos(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		deprovision := rapid.SampledFrom([]string{"delete", "disconnect", "explicit-disconnect"}).Draw(rt, "deprovision")
-		w := newWorld(t, fmt.Sprintf(market, deprovision))
+		shop := rapid.SampledFrom(directoryKinds).Draw(rt, "shop")
+		w := newWorld(t, fmt.Sprintf(market, strings.ReplaceAll(deprovision+", "+shop, ", ", "\n    ")))
 		w.keepEdges(rapid.SampledFrom([]int{100, 1, 2}).Draw(rt, "edges from"))
 		for range rapid.IntRange(1, 40).Draw(rt, "steps") {
 			w.marketStep(rt)

@@ -16,13 +16,22 @@ import (
 	"github.com/metasync/metasync/engine/store/storetest"
 )
 
-// newStory returns an office in which something of everything is about to
-// happen: people join, move, rename and leave, groups change, accounts drifted.
-func newStory(t testing.TB, allOrNothing bool) *world {
-	configuration := fmt.Sprintf(office, false, false)
-	if allOrNothing {
-		configuration = strings.Replace(configuration, "    deprovision: delete", "    allOrNothing: true\n    deprovision: delete", 1)
-	}
+// directoryKinds are kinds of directories, by what their agents can do: keys of
+// type memory.
+var directoryKinds = []string{
+	"",
+	"allOrNothing: true",
+	"noReferences: true, confirmation: no-add-and-delete, level: attribute",
+	"allOrNothing: true, noReferences: true, confirmation: no-add-and-delete, level: object",
+	"actions: true, references: true, confirmation: no-delete",
+}
+
+// newStory returns an office with a kind of directory in which something of
+// everything is about to happen: people join, move, rename and leave, groups
+// change, accounts drifted.
+func newStory(t testing.TB, directory string) *world {
+	configuration := strings.Replace(fmt.Sprintf(office, false, false), "    deprovision: delete",
+		"    "+strings.ReplaceAll(directory+", deprovision: delete", ", ", "\n    "), 1)
 	w := newWorld(t, configuration)
 	w.edit("HR", "p0", "employee", "name=zero")
 	w.edit("Portal", "nobody", "page", "number=none")
@@ -61,8 +70,8 @@ func newStory(t testing.TB, allOrNothing bool) *world {
 
 // undisturbed carries out a story and returns how it ends, and how many changes
 // the systems have then seen.
-func undisturbed(t testing.TB, allOrNothing bool) (string, uint64) {
-	w := newStory(t, allOrNothing)
+func undisturbed(t testing.TB, directory string) (string, uint64) {
+	w := newStory(t, directory)
 	w.cycle()
 	w.cycle()
 	w.settled(t)
@@ -124,14 +133,14 @@ func (w *world) disturbedCycle(ctx context.Context) (failed bool) {
 
 // TestCrashPoints kills the engine at every commit of a cycle in turn.
 func TestCrashPoints(t *testing.T) {
-	for i := range 4 {
-		allOrNothing, exportFirst := i&1 != 0, i&2 != 0
-		t.Run(fmt.Sprintf("all or nothing %t/export first %t", allOrNothing, exportFirst), func(t *testing.T) {
+	for i := range 2 * len(directoryKinds) {
+		directory, exportFirst := directoryKinds[i/2], i%2 != 0
+		t.Run(fmt.Sprintf("%s/export first %t", directory, exportFirst), func(t *testing.T) {
 			t.Parallel()
-			want, changes := undisturbed(t, allOrNothing)
+			want, changes := undisturbed(t, directory)
 			n := 1
 			for ; ; n++ {
-				w := newStory(t, allOrNothing)
+				w := newStory(t, directory)
 				crashed := false
 				dying := storetest.FailAfter(w.state, n)
 				if err := w.tryOpen(dying); err != nil {
@@ -157,15 +166,15 @@ func TestCrashPoints(t *testing.T) {
 // TestAgentFailures has every call of a cycle fail in turn, or lose its answer.
 func TestAgentFailures(t *testing.T) {
 	broken := fault.New("stopped-connectivity", "as the test wants it")
-	for _, allOrNothing := range []bool{false, true} {
-		want, changes := undisturbed(t, allOrNothing)
+	for _, directory := range directoryKinds {
+		want, changes := undisturbed(t, directory)
 		for _, lost := range []bool{false, true} {
 			for _, call := range failCalls {
-				t.Run(fmt.Sprintf("all or nothing %t/%s/answer lost %t", allOrNothing, call, lost), func(t *testing.T) {
+				t.Run(fmt.Sprintf("%s/%s/answer lost %t", directory, call, lost), func(t *testing.T) {
 					t.Parallel()
 					disturbed := false
 					for n := 1; n <= 4; n++ {
-						w := newStory(t, allOrNothing)
+						w := newStory(t, directory)
 						for _, s := range w.systems {
 							plan := s.FailCall
 							if lost {
@@ -187,10 +196,10 @@ func TestAgentFailures(t *testing.T) {
 
 // TestCancel cancels the context at every call of a cycle in turn.
 func TestCancel(t *testing.T) {
-	want, changes := undisturbed(t, false)
+	want, changes := undisturbed(t, "")
 	n := 1
 	for ; ; n++ {
-		w := newStory(t, false)
+		w := newStory(t, "")
 		ctx, cancel := context.WithCancel(t.Context())
 		calls := 0
 		for _, s := range w.systems {
@@ -217,7 +226,7 @@ func TestCancel(t *testing.T) {
 
 // TestCutShort: a run that a crash cut short is ended in the history.
 func TestCutShort(t *testing.T) {
-	w := newStory(t, false)
+	w := newStory(t, "")
 	if err := w.tryOpen(storetest.FailAfter(w.state, 1000)); err != nil {
 		t.Fatal(err)
 	}

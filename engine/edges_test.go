@@ -45,7 +45,7 @@ func TestEdgesDecideNothing(t *testing.T) {
 }
 
 // TestGroupWork: one member more or less is the same work in a group of 300 and
-// in one of 3,000: for the import and for the synchronization.
+// in one of 3,000: for imports, synchronizations and exports of values.
 func TestGroupWork(t *testing.T) {
 	work := func(size int) map[string]storetest.Counts {
 		w := deltaOffice(t)
@@ -67,9 +67,6 @@ func TestGroupWork(t *testing.T) {
 				counter.Take()
 				if r := w.run(run[0], run[1]); r.Result.Severity() > 0 {
 					t.Fatal(showRecord(r))
-				}
-				if run[0] == "Directory" {
-					continue
 				}
 				counts[fmt.Sprintf("%d %s %s", len(counts), run[0], run[1])] = counter.Take()
 			}

@@ -166,6 +166,7 @@ func (e *Engine) compile(ctx context.Context, d Definition, functions rules.Func
 				return nil, warnings, err
 			}
 		}
+		m.Schema = confirmations(m.Schema, a.Objects)
 		if err := checkPartitions(ctx, a.Name, a.Agent, a.profiles()); err != nil {
 			problems = append(problems, err)
 		}
@@ -190,6 +191,30 @@ func (e *Engine) compile(ctx context.Context, d Definition, functions rules.Func
 		}
 	}
 	return env, warnings, nil
+}
+
+// confirmations returns the schema with what the configuration says of the
+// confirmation of exports, which no system can know.
+func confirmations(schema identity.Schema, objects []agent.Object) identity.Schema {
+	schema.Types = slices.Clone(schema.Types)
+	for i := range schema.Types {
+		t := &schema.Types[i]
+		t.Attributes = slices.Clone(t.Attributes)
+		for j := range t.Attributes {
+			t.Attributes[j].Confirm = identity.Exact
+		}
+		for _, o := range objects {
+			if o.Name != t.Name {
+				continue
+			}
+			for _, a := range o.Attributes {
+				if known := t.Attribute(a.Name); known != nil {
+					known.Confirm = a.Confirm
+				}
+			}
+		}
+	}
+	return schema
 }
 
 // checkPartitions returns an error for each step that names a partition which the

@@ -102,7 +102,7 @@ func TestConfigureFails(t *testing.T) {
 // TestSilentSystem: a system that does not answer while the engine is configured
 // is assumed to be as it was, and its imports fail; the others go on.
 func TestSilentSystem(t *testing.T) {
-	w := newStory(t, false)
+	w := newStory(t, "")
 	w.systems["Directory"].FailCall(agenttest.CallSchema, 1, fault.New("stopped-connectivity", "as the test wants it"))
 	definition := engine.Definition{Model: w.config.Model}
 	for _, a := range w.config.Agents {
@@ -131,7 +131,7 @@ func TestThresholdDefault(t *testing.T) {
 	w.run("HR", "full-import")
 	w.run("HR", "delta-sync")
 	changes := w.changes()
-	if r := w.run("Directory", "export"); r.Result != run.StoppedDeletionLimit || w.changes() != changes {
+	if r := w.run("Directory", "export"); r.Result != run.StoppedExportThreshold || w.changes() != changes {
 		t.Errorf("501 deletions: %s", showRecord(r))
 	}
 	w.edit("HR", "x000", "employee", "name=x")
@@ -160,7 +160,7 @@ func TestErrorLimit(t *testing.T) {
 
 // TestViews pins the public form of objects.
 func TestViews(t *testing.T) {
-	w := newStory(t, false)
+	w := newStory(t, "")
 	w.run("HR", "full-import")
 	connectors, err := w.engine.Connectors(engine.ConnectorQuery{Agent: "HR", Key: "p1"})
 	if err != nil || len(connectors) != 1 {

@@ -30,10 +30,10 @@ func (w *world) spoil(name string) *agenttest.Hostile {
 // Other agents go on, and when it has come to its senses everything ends as if
 // nothing had been.
 func TestPanickingAgent(t *testing.T) {
-	want, changes := undisturbed(t, false)
+	want, changes := undisturbed(t, "")
 	for _, call := range failCalls {
 		for _, name := range []string{"HR", "Directory"} {
-			w := newStory(t, false)
+			w := newStory(t, "")
 			panics := 0
 			w.systems[name].OnCall(func(c agenttest.Call) {
 				if c == call && panics == 0 {
@@ -63,7 +63,7 @@ func TestPanickingAgent(t *testing.T) {
 // Until it comes back its agent is refused, others are not.
 func TestHangingAgent(t *testing.T) {
 	for _, call := range []agenttest.Call{agenttest.CallOpenImport, agenttest.CallNext, agenttest.CallCloseImport, agenttest.CallPut} {
-		w := newStory(t, false)
+		w := newStory(t, "")
 		w.engine.Guard().Grace = time.Millisecond
 		w.run("HR", "full-import")
 		w.run("HR", "full-sync")

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/txtar"
 
+	"github.com/metasync/metasync/engine/agent"
 	"github.com/metasync/metasync/engine/agent/agenttest"
 	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/engine/identity"
@@ -39,6 +40,8 @@ var update = flag.Bool("update", false, "write what happens into the scenarios")
 //	fail SYSTEM CALL N ERROR            the n-th call from now on fails
 //	lose SYSTEM CALL N ERROR            ... works, but its answer is lost
 //	refuse SYSTEM KEY ERROR             exports of an object fail; without ERROR no longer
+//	answer SYSTEM KEY ACTION            ... are answered with an action; without ACTION no longer
+//	sent SYSTEM                         show the changes that it was sent since the last look
 //	garble SYSTEM KEY ERROR             imports of an object fail; without ERROR no longer
 //	ignore SYSTEM ATTRIBUTE...          the system forgets what is exported to attributes
 //	fix SYSTEM ATTRIBUTE=VALUE...       the system has its own idea of attributes
@@ -257,6 +260,18 @@ func (s *script) command(args []string) (string, error) {
 		plan(agenttest.Call(args[1]), n, fault.New(args[3], "as the test wants it"))
 	case "refuse":
 		system.FailExport(args[1], planned(args[2:]))
+	case "answer":
+		action := agent.NoAction
+		for a := agent.NoAction; a <= agent.StopRun; a++ {
+			if len(args) > 2 && a.String() == args[2] {
+				action = a
+			}
+		}
+		system.AnswerExport(args[1], action)
+	case "sent":
+		out := strings.Join(append(system.sent, ""), "\n")
+		system.sent = nil
+		return out, nil
 	case "garble":
 		system.FailImport(args[1], planned(args[2:]))
 	case "ignore":
@@ -327,7 +342,7 @@ func planned(args []string) *fault.Error {
 	return fault.New(args[0], "as the test wants it")
 }
 
-func (s *script) runs(agent string, profiles []string) (string, error) {
+func (s *script) runs(agentName string, profiles []string) (string, error) {
 	var b strings.Builder
 	for _, profile := range profiles {
 		ctx, cancel := context.WithCancel(s.t.Context())
@@ -341,7 +356,7 @@ func (s *script) runs(agent string, profiles []string) (string, error) {
 			defer system.OnCall(nil)
 			s.cancelOn = ""
 		}
-		record, err := s.tryRun(ctx, agent, profile)
+		record, err := s.tryRun(ctx, agentName, profile)
 		cancel()
 		if err != nil {
 			fmt.Fprintf(&b, "refused: %v\n", err)

@@ -19,6 +19,7 @@ type system struct {
 	schema  identity.Schema
 	ignored map[string]bool           // attributes that it accepts and forgets; "delete": deletions, "dn": new names
 	fixed   map[string]identity.Value // attributes that it gives a value of its own instead
+	sent    []string                  // the changes that it was sent since somebody looked
 }
 
 // divide divides the system into partitions, given by their roots.
@@ -50,6 +51,7 @@ func (x *systemExport) Put(ctx context.Context, changes []agent.Change) ([]agent
 	var sent []agent.Change
 	var indexes []int
 	for i, c := range changes {
+		x.system.sent = append(x.system.sent, showChange(c))
 		if c.Op == identity.Delete && x.system.ignored["delete"] {
 			continue
 		}
@@ -61,12 +63,19 @@ func (x *systemExport) Put(ctx context.Context, changes []agent.Change) ([]agent
 		c.Changes = slices.DeleteFunc(c.Changes, func(change identity.Change) bool { return x.system.ignored[change.Name] })
 		for j := range c.Changes {
 			if v, ok := x.system.fixed[c.Changes[j].Name]; ok {
-				c.Changes[j] = identity.Change{Name: c.Changes[j].Name, Op: identity.Replace, Values: []identity.Value{v}}
+				op := identity.Add
+				if c.Op == identity.Update {
+					op = identity.Replace
+				}
+				c.Changes[j] = identity.Change{Name: c.Changes[j].Name, Op: op, Values: []identity.Value{v}}
 			}
 		}
 		sent = append(sent, c)
 	}
 	answers, err := x.Export.Put(ctx, sent)
+	if n := len(answers); n > 0 && answers[n-1].Action == agent.StopRun {
+		results = results[:indexes[n-1]+1]
+	}
 	for i, answer := range answers {
 		if x.system.ignored["dn"] {
 			answer.DN = changes[indexes[i]].NewDN // it does not know better
@@ -74,6 +83,29 @@ func (x *systemExport) Put(ctx context.Context, changes []agent.Change) ([]agent
 		results[indexes[i]] = answer
 	}
 	return results, err
+}
+
+// showChange shows a change as an agent is given it.
+func showChange(c agent.Change) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %s", c.Op, c.DN)
+	if c.NewDN != "" {
+		fmt.Fprintf(&b, " to %s", c.NewDN)
+	}
+	if c.Repeated {
+		b.WriteString(" (repeated)")
+	}
+	for _, change := range c.Changes {
+		switch change.Op {
+		case identity.Delete:
+			fmt.Fprintf(&b, " -%s", change.Name)
+		case identity.Update:
+			fmt.Fprintf(&b, " %s+(%s)-(%s)", change.Name, showValues(change.Values), showValues(change.Removed))
+		default:
+			fmt.Fprintf(&b, " %s %s=%s", change.Op, change.Name, showValues(change.Values))
+		}
+	}
+	return b.String()
 }
 
 // values parses the text of an attribute: several values are separated by
@@ -160,6 +192,12 @@ type memorySettings struct {
 	Names        string `yaml:"names" oneof:"anchor own ldap" default:"anchor" doc:"How objects are named: by their anchor alone, or by a DN."`
 	Delta        bool   `yaml:"delta" doc:"Whether there are delta imports."`
 	AllOrNothing bool   `yaml:"allOrNothing" doc:"Whether an export counts only as a whole."`
+	Level        string `yaml:"level" oneof:"value attribute object" default:"value" doc:"How much a change carries."`
+	Confirmation string `yaml:"confirmation" oneof:"all no-delete no-add-and-delete" default:"all" doc:"What an import confirms."`
+	NoReferences bool   `yaml:"noReferences" doc:"Whether references come in a second pass."`
+	References   bool   `yaml:"references" doc:"Whether it refuses references to objects that it does not have."`
+	Suffix       string `yaml:"suffix" doc:"The name under which all objects are."`
+	Actions      bool   `yaml:"actions" doc:"Whether it asks for actions rather than refuse changes."`
 
 	Partitions map[string]string `yaml:"partitions" doc:"The roots of its partitions."`
 
@@ -206,10 +244,16 @@ func newSystem(env agent.Env, settings *memorySettings) *system {
 		DeltaImport: settings.Delta, AllOrNothing: settings.AllOrNothing,
 		AnchorIsDN: settings.Names == "" || settings.Names == "anchor", LDAPNames: settings.Names == "ldap",
 	}
-	out := &system{
+	caps.NoReferencesInFirstExport = settings.NoReferences
+	caps.ExportLevel = map[string]agent.ExportLevel{"attribute": agent.AttributeLevel, "object": agent.ObjectLevel}[settings.Level]
+	caps.Confirmation = map[string]agent.Confirmation{
+		"no-delete": agent.NoDeleteConfirmation, "no-add-and-delete": agent.NoAddAndDeleteConfirmation,
+	}[settings.Confirmation]
+	s := &system{
 		Directory: agenttest.NewDirectory(schema, caps), schema: schema,
 		ignored: map[string]bool{}, fixed: map[string]identity.Value{},
 	}
-	out.divide(settings.Partitions)
-	return out
+	s.Check(agenttest.Checks{References: settings.References, Suffix: settings.Suffix, Actions: settings.Actions})
+	s.divide(settings.Partitions)
+	return s
 }

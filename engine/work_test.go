@@ -91,7 +91,7 @@ func atMost(t *testing.T, what string, got, limit int) {
 // TestPreview: a synchronization of everything over a view changes no byte of
 // the store, and what it did to the metaverse is seen within the view only.
 func TestPreview(t *testing.T) {
-	w := newStory(t, false)
+	w := newStory(t, "")
 	for _, name := range w.agents() {
 		w.run(name, "full-import")
 	}

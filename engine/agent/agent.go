@@ -36,6 +36,16 @@ type Capabilities struct {
 
 	// LDAPNames: DNs are LDAP distinguished names, compared and ordered as such.
 	LDAPNames bool
+
+	// ExportLevel is how much of an object a change carries.
+	ExportLevel ExportLevel
+
+	// Confirmation says which exported changes an import confirms.
+	Confirmation Confirmation
+
+	// NoReferencesInFirstExport: the system cannot create an object together with
+	// its references. They follow as an Update in a second pass of the export.
+	NoReferencesInFirstExport bool
 }
 
 // An Importer reads from its system.
@@ -198,18 +208,19 @@ type Export interface {
 
 // A Change is what an export does to one object.
 type Change struct {
-	Op         identity.Operation // Add, Update, Delete
+	Op         identity.Operation // Add, Update, Delete; with ObjectLevel Replace instead of Update
 	ObjectType string
 	DN         string // as it is, for an Add as it shall be
 	Anchor     string // "" for an Add whose anchor the system gives
-	NewDN      string // Update: rename the object
+	NewDN      string // Update and Replace: rename the object
 
-	// Changes of attributes, sorted by name; references hold DNs. For an Add
-	// all of them are Adds.
+	// Changes of attributes, sorted by name, as [ExportLevel] says; references
+	// hold DNs. For an Add and a Replace all of them are Adds.
 	Changes []identity.Change
 
 	// Image is the whole object as it shall be after the change, as far as the
-	// engine knows it.
+	// engine knows it. An Update at [ValueLevel] has none: the rest of a large
+	// attribute is not even looked at.
 	Image identity.Attributes
 
 	// Repeated: an interrupted export may have carried this out already. What
@@ -222,6 +233,7 @@ type Result struct {
 	Anchor string       // Add: the anchor of the new object, if the system gave it
 	DN     string       // the DN, if the system changed it
 	Err    *fault.Error // an export error (sync-engine §2.8); nil is success
+	Action Action       // what the engine shall do about the change; only without it is nil success
 }
 
 // A Kind is a kind of connected system that configurations may name.
@@ -272,5 +284,6 @@ type Attribute struct {
 	Type      identity.Type
 	Multi     bool
 	Separator string // between the values, where the system has only text
+	Confirm   identity.Comparer
 	Position  fault.Position
 }

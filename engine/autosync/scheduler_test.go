@@ -716,6 +716,7 @@ func TestStatusIsJSON(t *testing.T) {
 		}
 		want := `{
  "mode": "overlap",
+ "export": "auto",
  "running": [
   {
    "agent": "HR",

@@ -30,6 +30,10 @@ type Settings struct {
 	NeverTogether [][]string      // of the agents of one list only one runs at a time
 	Stagger       time.Duration   // the least time between two starts
 
+	// ExportOff says that no agent has an operation for exports, because the
+	// administrator wants to look at everything first. It is only shown.
+	ExportOff bool
+
 	// FullSyncOnRuleChange lets the scheduler start a full synchronization when
 	// the rules of an agent changed. Otherwise one has to be requested.
 	FullSyncOnRuleChange bool

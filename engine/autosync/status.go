@@ -11,6 +11,7 @@ import (
 // Status is what the scheduler is doing and why.
 type Status struct {
 	Mode    Mode          `json:"mode"`
+	Export  string        `json:"export"` // auto, or off in staging mode
 	Running []Running     `json:"running"`
 	Queue   []Waiting     `json:"queue"`             // what should happen, and what it waits for
 	Backoff []Backoff     `json:"backoff"`           // what failed
@@ -74,8 +75,11 @@ func (s *Scheduler) Status() Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	status := Status{
-		Mode: cmp.Or(s.settings.Mode, Overlap), Running: []Running{}, Queue: []Waiting{}, Backoff: []Backoff{},
+		Mode: cmp.Or(s.settings.Mode, Overlap), Export: "auto", Running: []Running{}, Queue: []Waiting{}, Backoff: []Backoff{},
 		Agents: []AgentStatus{}, Error: s.factDelay.reason, Barrier: len(s.barriers) > 0,
+	}
+	if s.settings.ExportOff {
+		status.Export = "off"
 	}
 	for _, e := range s.running {
 		status.Running = append(status.Running, Running{e.agent, e.profile, e.cause, e.started})

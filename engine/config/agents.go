@@ -9,6 +9,7 @@ import (
 
 	"github.com/metasync/metasync/engine/agent"
 	"github.com/metasync/metasync/engine/fault"
+	"github.com/metasync/metasync/engine/identity"
 	"github.com/metasync/metasync/engine/rules"
 	"github.com/metasync/metasync/engine/run"
 )
@@ -186,7 +187,7 @@ func (a *agentForm) list() []agent.Object {
 			t := attribute.value.Type
 			o.Attributes = append(o.Attributes, agent.Attribute{
 				Name: attribute.name, Type: t.Type, Multi: t.Multi,
-				Separator: attribute.value.Separator, Position: attribute.at,
+				Separator: attribute.value.Separator, Confirm: identity.Comparer(attribute.value.Confirm), Position: attribute.at,
 			})
 		}
 		out = append(out, o)
@@ -198,11 +199,13 @@ func (a *agentForm) list() []agent.Object {
 type agentAttribute struct {
 	Type      attributeType
 	Separator string
+	Confirm   comparer
 }
 
 type agentAttributeKeys struct {
 	Type      attributeType `yaml:"type" default:"string" doc:"The data type."`
 	Separator string        `yaml:"separator" doc:"What stands between the values of a multi-valued attribute, where the system has only text."`
+	Confirm   comparer      `yaml:"confirm" default:"exact" doc:"When an exported value counts as arrived: exact; ignore-case; ignore-case-and-space; or never: an import does not look at it."`
 }
 
 func (a *agentAttribute) decode(l *loader, n *node) {
@@ -233,6 +236,18 @@ func (k *agentAttributeKeys) refine(s *jsonschema.Schema) {
 	}}
 }
 
+// A comparer is one of [identity.ComparerNames].
+type comparer identity.Comparer
+
+func (c *comparer) decode(l *loader, n *node) {
+	if l.choice(n, identity.ComparerNames()) {
+		parsed, _ := identity.ParseComparer(n.text)
+		*c = comparer(parsed)
+	}
+}
+
+func (c *comparer) schema(g *generator) *jsonschema.Schema { return g.choice(identity.ComparerNames()) }
+
 // thresholds are the limits of imports and exports.
 type thresholds struct {
 	Import importThresholds `yaml:"import" doc:"Limits of an import."`
@@ -248,6 +263,8 @@ type importThresholds struct {
 type exportThresholds struct {
 	Deletes limit `yaml:"deletes" default:"500" doc:"Deletions that one export may carry out; 100% is without limit."`
 	Errors  count `yaml:"errors" doc:"Changes with errors that one export may have, unless said 5000; with more of them it stops. 0 is any number."`
+
+	SuppressDeletesOnly bool `yaml:"suppressDeletesOnly" default:"false" doc:"Whether an export that exceeds its limit leaves out only the deletions; otherwise it sends nothing."`
 }
 
 // A deprovision is one of the options, or {script: true}.

@@ -113,6 +113,8 @@ func (l *loader) agent(e *entry[agentForm], triggers map[string]fault.Position) 
 			ImportErrors:  run.Limit(form.Thresholds.Import.Errors),
 			ExportDeletes: run.Limit(form.Thresholds.Export.Deletes),
 			ExportErrors:  run.Limit(form.Thresholds.Export.Errors),
+
+			SuppressDeletesOnly: form.Thresholds.Export.SuppressDeletesOnly,
 		},
 		Import: Import(form.Import), Export: form.Export == "auto", Position: e.at,
 	}

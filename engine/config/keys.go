@@ -32,6 +32,7 @@ type keys struct {
 // Autosync is the configuration of the scheduler.
 type Autosync struct {
 	Mode                 string        `yaml:"mode" oneof:"supported overlap exclusive" default:"overlap" doc:"Which runs may go on at the same time. supported: a synchronization runs alone; overlap: imports and exports may run beside one synchronization; exclusive: one run at a time."`
+	Export               string        `yaml:"export" oneof:"auto off" default:"auto" doc:"Whether the scheduler exports at all. off is staging mode: everything is imported and synchronized, and exports are left to manual runs."`
 	Stagger              time.Duration `yaml:"stagger" default:"0s" doc:"Least time between the starts of two runs."`
 	NeverTogether        [][]string    `yaml:"neverTogether" doc:"Lists of agents of which only one runs at a time."`
 	FullSyncOnRuleChange string        `yaml:"fullSyncOnRuleChange" oneof:"auto off" default:"auto" doc:"auto: after a change of rules or scripts the agents are synchronized fully; off: only on request."`

@@ -150,7 +150,7 @@ func TestAgents(t *testing.T) {
 				{
 					Name: "employee", Anchor: []string{"id", "branch"},
 					Attributes: []agent.Attribute{
-						{Name: "mail", Type: identity.TypeString, Multi: true, Separator: ";"},
+						{Name: "mail", Type: identity.TypeString, Multi: true, Separator: ";", Confirm: identity.IgnoreCase},
 						{Name: "born", Type: identity.TypeDateTime},
 					},
 					Settings: &csvObject{Table: "employees", Multi: map[string]multi{"phones": {Table: "phones", Key: "employee_id"}}},
@@ -164,6 +164,8 @@ func TestAgents(t *testing.T) {
 				ImportErrors:  run.Limit{Count: 100, IsSet: true},
 				ExportDeletes: run.Limit{Percent: 100, IsSet: true},
 				ExportErrors:  run.Limit{IsSet: true},
+
+				SuppressDeletesOnly: true,
 			},
 			Import: config.Import{Every: 15 * time.Minute},
 			Triggers: []autosync.TriggerSpec{
@@ -230,7 +232,7 @@ func TestOtherParts(t *testing.T) {
 	}
 	same(t, &rules.Inbound{}, got.Model.Rules[2].Inbound)
 	same(t, config.Autosync{
-		Mode: "exclusive", Stagger: 250 * time.Millisecond,
+		Mode: "exclusive", Export: "off", Stagger: 250 * time.Millisecond,
 		NeverTogether: [][]string{{"HR", "AD"}}, FullSyncOnRuleChange: "off",
 	}, got.Autosync)
 	same(t, config.History{Keep: 365 * 24 * time.Hour, Count: 100, DetailsLimit: 500}, got.History)
@@ -259,7 +261,7 @@ func TestDefaults(t *testing.T) {
 			Thresholds: run.Thresholds{ExportDeletes: run.Limit{Count: 500, IsSet: true}},
 			Export:     true,
 		}},
-		Autosync:  config.Autosync{Mode: "overlap", FullSyncOnRuleChange: "auto"},
+		Autosync:  config.Autosync{Mode: "overlap", Export: "auto", FullSyncOnRuleChange: "auto"},
 		History:   config.History{Keep: 30 * 24 * time.Hour, Details: true, DetailsLimit: 100_000},
 		Scripting: config.Scripting{Timeout: time.Second},
 	}

@@ -54,7 +54,7 @@ type line struct {
 	DN         *text       `json:"dn,omitempty"`
 	Anchor     *text       `json:"anchor,omitempty"`
 	NewDN      *text       `json:"newDN,omitempty"`
-	Attributes []attribute `json:"attributes,omitempty"` // of an entry that is an add; of a change: the image
+	Attributes []attribute `json:"attributes,omitempty"` // of an entry that is an add; of a change: the image, where it has one
 	Changes    []attribute `json:"changes,omitempty"`
 	Line       int         `json:"line,omitempty"`
 	Error      *lineError  `json:"error,omitempty"`

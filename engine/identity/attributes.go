@@ -62,6 +62,23 @@ func (a Attributes) Set(name string, values ...Value) Attributes {
 	return slices.Insert(a, i, Attribute{Name: name, Values: values})
 }
 
+// Share is like [Attributes.Set], with the attribute as from has it, wherever its
+// values are kept: they are shared.
+func (a Attributes) Share(name string, from Attributes) Attributes {
+	source := from.Find(name)
+	i, found := a.find(name)
+	switch {
+	case source == nil && found:
+		return slices.Delete(a, i, i+1)
+	case source == nil:
+		return a
+	case found:
+		a[i] = *source
+		return a
+	}
+	return slices.Insert(a, i, *source)
+}
+
 // Clone returns a copy whose list may be changed without changing a. The value
 // sets are shared: they are never changed in place.
 func (a Attributes) Clone() Attributes { return slices.Clone(a) }

@@ -19,6 +19,10 @@ type AttributeType struct {
 	Multi      bool
 	ImportOnly bool // never exported
 	ExportOnly bool // never imported, like a password
+
+	// Confirm says when an exported value counts as arrived. It is the
+	// administrator's word, not the system's.
+	Confirm Comparer `json:",omitempty"`
 }
 
 // Type returns the object type with the given name, nil if there is none.

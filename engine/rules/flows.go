@@ -108,6 +108,7 @@ func (c *compiler) outbound(r Rule, t *Type, object *ObjectRules, agent *AgentRu
 		flow := &OutboundFlow{
 			Rule: rule, Target: f.Target, Type: target.Type, Multi: target.Multi,
 			Source: source, Scope: c.compileScope(f.Scope, attribute, names), Initial: f.Initial, AllowNull: f.AllowNull,
+			Confirm: target.Confirm,
 		}
 		if f.ExistenceTest {
 			if target.ExportOnly {

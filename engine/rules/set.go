@@ -196,6 +196,7 @@ type OutboundFlow struct {
 	Scope     *Matcher // nil matches everything; on an object that it does not hold, the flow does not exist
 	Initial   bool
 	AllowNull bool
+	Confirm   identity.Comparer // of the target
 
 	// Contested: another rule for the same objects flows into the target, too.
 	Contested bool

@@ -185,10 +185,19 @@ func (d *details) outbound(counts []sync.Outbound) {
 }
 
 // exported counts an object that was sent.
-func (d *details) exported(counter string, id identity.ID, change *agent.Change, delta *identity.Delta) {
+func (d *details) exported(counter string, o *outgoing, delta *identity.Delta) {
 	if d != nil {
-		subject := sync.Subject{ID: id, DN: change.DN, Anchor: change.Anchor, ObjectType: change.ObjectType}
+		subject := sync.Subject{ID: o.id, DN: o.dn, Anchor: o.anchor, ObjectType: o.objectType}
 		d.add(ExportCounters, d.agent, counter, &subject, delta, nil)
+	}
+}
+
+// exportedLine counts a line of a file that was sent, or could not be, and of which
+// the connector space knows nothing.
+func (d *details) exportedLine(counter string, c *agent.Change) {
+	if d != nil {
+		subject := sync.Subject{DN: c.DN, Anchor: c.Anchor, ObjectType: c.ObjectType}
+		d.add(ExportCounters, d.agent, counter, &subject, nil, nil)
 	}
 }
 

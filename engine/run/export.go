@@ -12,7 +12,8 @@ import (
 )
 
 const (
-	exportPage = 1000 // changes in one call of the agent
+	exportPage   = 1000 // changes in one call of the agent
+	exportPasses = 10   // how often an object is sent at most in one export
 
 	// defaultExportDeletes is the number of deletions that an export may carry
 	// unless the agent has a threshold (sync-engine §11).
@@ -20,7 +21,8 @@ const (
 )
 
 // exportStep sends what is pending to the system (sync-engine §2.4). Adds and
-// updates go first, deletions last and in reverse order of creation.
+// updates go first, in the order of exportplan.go; then, in further passes,
+// what the agent wants to see again; deletions last.
 //
 // Before a change is sent it is marked as sent in the current export batch. A
 // batch that ends well is confirmed as a whole; what a crash left in an
@@ -36,8 +38,7 @@ func (s *step) exportStep() error {
 	if s.definition.Resume != "" {
 		return s.resumeExport(exporter)
 	}
-	capabilities := s.agent.Agent.Capabilities()
-	x := &export{step: s, allOrNothing: capabilities.AllOrNothing, anchorIsDN: capabilities.AnchorIsDN}
+	x := &export{step: s, capabilities: s.agent.Agent.Capabilities()}
 	pending, err := x.begin()
 	if err != nil {
 		return err
@@ -45,85 +46,98 @@ func (s *step) exportStep() error {
 	if !pending {
 		return s.emptyFile()
 	}
-	stream, err := s.openExport(exporter, agent.ExportRequest{Schema: s.agent.Schema, Partition: s.partition})
+	return x.carryOut(exporter, x.send)
+}
+
+// carryOut opens the system, or the file that stands for it, sends, and closes it.
+func (x *export) carryOut(exporter agent.Exporter, send func() error) error {
+	stream, err := x.openExport(exporter, agent.ExportRequest{Schema: x.agent.Schema, Partition: x.partition})
 	if err != nil {
 		return err
 	}
 	x.stream = stream
-	if err := x.send(); err != nil {
-		return errors.Join(err, stream.Close(context.WithoutCancel(s.ctx), agent.Aborted))
+	if err := send(); err != nil {
+		return errors.Join(err, stream.Close(context.WithoutCancel(x.ctx), agent.Aborted), x.stopped())
 	}
-	if err := stream.Close(s.ctx, agent.Completed); err != nil {
-		if x.allOrNothing {
-			clear(s.report.Exports)
-			s.details.drop(ExportCounters)
+	if err := stream.Close(x.ctx, agent.Completed); err != nil {
+		if x.capabilities.AllOrNothing {
+			clear(x.report.Exports)
+			x.details.drop(ExportCounters)
 		}
 		return err
 	}
-	if s.definition.idle() {
-		s.finish(x.sent, CompletedExportErrors)
-		return nil
+	if !x.definition.idle() {
+		if err := x.end(); err != nil {
+			return err
+		}
 	}
-	if err := x.end(); err != nil {
-		return err
+	x.finish(x.sent, CompletedExportErrors)
+	if x.heldBack != nil {
+		x.report.stop(x.heldBack)
 	}
-	s.finish(x.sent, CompletedExportErrors)
 	return nil
 }
 
 // An export is a step of export while it runs.
 type export struct {
 	*step
+	capabilities agent.Capabilities
 	stream       agent.Export
 	batch        uint64 // of this step
 	confirmed    uint64 // the last batch that ended well
-	allOrNothing bool
-	anchorIsDN   bool
+	plan         exportPlan
+	heldBack     *fault.Error // why deletions were left out
+	stoppedAt    bool         // the agent stopped the run at an object, see agent.StopRun
+	pass         int          // of adds and updates, from 1
+	arrived      int          // changes that were carried out in it, if only in part
+	again        []turn       // the objects of the next pass
 	sent         int
+	objects      int // sent so far, without those that are sent again
 	total        int
-	named        []naming // to be stored once everything is written
+	named        []naming      // to be stored once everything is written
+	settled      []identity.ID // likewise: what no import has to confirm
 }
 
-// begin checks the deletion threshold and opens a new batch. It returns false
-// if there is nothing to send.
+// begin plans the export, checks the deletion threshold and opens a new batch.
+// It returns false if there is nothing to send. What is not in the plan is not
+// sent, so that no deletion can slip in after they were counted.
 func (x *export) begin() (pending bool, err error) {
-	var deletes, total int
+	total := 0
 	err = x.space.View(func(tx *space.Tx) error {
 		state, err := tx.AgentState(x.agent.Name)
 		if err != nil {
 			return err
 		}
 		x.batch, x.confirmed = state.Batch+1, state.ConfirmedBatch
+		x.report.Batch, x.report.ConfirmedBatch = state.Batch, state.ConfirmedBatch
 		counters := tx.Counters(x.agent.Name)
-		x.total = int(counters[space.CountToExport] + counters[space.CountExportFailed])
-		deletes = int(counters[space.CountExportDelete])
+		pending = counters[space.CountToExport]+counters[space.CountExportFailed] > 0 || state.Batch != state.ConfirmedBatch
 		for _, counter := range []space.Counter{
 			space.CountDisconnector, space.CountExplicitDisconnector, space.CountFilteredDisconnector, space.CountConnector, space.CountExplicitConnector,
 		} {
 			total += int(counters[counter])
 		}
-		if state.Batch == state.ConfirmedBatch {
-			return nil
-		}
-		interrupted, err := x.interrupted(tx, 0)
-		x.total += len(interrupted)
-		return err
+		return nil
 	})
+	if err == nil && pending {
+		x.plan, err = x.newPlan()
+	}
 	if err != nil {
 		return false, err
 	}
-	if x.total == 0 {
+	if x.plan.isEmpty() {
 		x.report.Result = CompletedNoObjects
 		return false, nil
 	}
+	x.total = len(x.plan.changes) + len(x.plan.deletes)
 	if x.definition.idle() {
 		return true, nil
 	}
-	if x.limits.deletes.Exceeded(deletes, total) {
-		stopped := fault.New(string(StoppedDeletionLimit), "%d of %d objects would be deleted, more than %s", deletes, total, x.limits.deletesNamed)
-		stopped.Hint = "nothing has been exported; if the deletions are right, raise the threshold"
-		return false, stopped
+	if err := x.checkThreshold(total); err != nil {
+		return false, err
 	}
+	x.total = len(x.plan.changes) + len(x.plan.deletes) // without what is held back
+	x.report.Batch = x.batch
 	return true, x.space.Update(func(tx *space.Tx) error {
 		state, err := tx.AgentState(x.agent.Name)
 		if err != nil {
@@ -134,71 +148,58 @@ func (x *export) begin() (pending bool, err error) {
 	})
 }
 
-// interrupted lists objects that were sent in a batch that never ended.
-func (x *export) interrupted(tx *space.Tx, after identity.ID) ([]identity.ID, error) {
-	var ids []identity.ID
-	for {
-		page, err := tx.List(space.Sent, x.agent.Name, after, exportPage)
-		if err != nil || len(page) == 0 {
-			return ids, err
-		}
-		for _, id := range page {
-			after = id
-			c, err := tx.Connector(id)
-			if err != nil {
-				return nil, err
-			}
-			if c != nil && c.Batch > x.confirmed && c.Batch < x.batch {
-				ids = append(ids, id)
-			}
-		}
+// checkThreshold returns an error if the export would delete more than it may.
+// If only deletions are to be held back then, it takes them out of the plan.
+func (x *export) checkThreshold(total int) error {
+	exceeded := x.tooManyDeletes(len(x.plan.deletes), total)
+	if exceeded == nil {
+		return nil
 	}
+	if !x.agent.Thresholds.SuppressDeletesOnly {
+		return exceeded
+	}
+	if err := x.takeBack(x.plan.deletes); err != nil {
+		return err
+	}
+	x.plan.deletes, x.heldBack = nil, exceeded
+	if len(x.plan.changes) == 0 {
+		return exceeded
+	}
+	exceeded.Hint = onlyDeletesHeld
+	return nil
 }
 
-// send sends everything: first what an interrupted export left, then adds and
-// updates, then deletions.
-func (x *export) send() error {
-	if x.batch > x.confirmed+1 {
-		var ids []identity.ID
-		if err := x.space.View(func(tx *space.Tx) (err error) {
-			ids, err = x.interrupted(tx, 0)
-			return err
-		}); err != nil {
-			return err
-		}
-		for page := range slices.Chunk(ids, x.limits.batch) {
-			if err := x.page(page, func(*identity.Delta) bool { return true }); err != nil {
-				return err
-			}
-		}
+const onlyDeletesHeld = "only the deletions were held back; if they are right, raise the threshold"
+
+// tooManyDeletes returns the error of an export that would delete more than the
+// step allows, nil if it does not.
+func (x *export) tooManyDeletes(deletes, total int) *fault.Error {
+	if !x.limits.deletes.Exceeded(deletes, total) {
+		return nil
 	}
-	var deletes []identity.ID
-	after := identity.ID(0)
-	for {
-		var page []identity.ID
-		err := x.space.View(func(tx *space.Tx) (err error) {
-			page, err = tx.List(space.ToExport, x.agent.Name, after, x.limits.batch)
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		if len(page) == 0 {
-			break
-		}
-		after = page[len(page)-1]
-		err = x.page(page, func(d *identity.Delta) bool { return d.Op != identity.Delete })
-		if err != nil {
-			return err
-		}
-		if err := x.space.View(func(tx *space.Tx) error {
+	err := fault.New(string(StoppedExportThreshold), "%d of %d objects would be deleted, more than %s", deletes, total, x.limits.deletesNamed)
+	err.Hint = "nothing has been exported; if the deletions are right, raise the threshold"
+	return err
+}
+
+// takeBack makes changes that an interrupted export sent pending again.
+func (x *export) takeBack(ids []identity.ID) error {
+	if x.batch == x.confirmed+1 {
+		return nil // there was none
+	}
+	for page := range slices.Chunk(ids, x.limits.batch) {
+		if err := x.space.Update(func(tx *space.Tx) error {
 			for _, id := range page {
-				c, err := tx.Connector(id)
-				if err != nil {
+				if err := tx.Unit(func() error {
+					c, err := tx.Connector(id)
+					if err != nil || c == nil || !x.isInterrupted(c) {
+						return err
+					}
+					c.Unapplied, c.Exported, c.Batch = c.Exported.Merge(c.Unapplied), nil, 0
+					tx.PutConnector(c)
+					return nil
+				}); err != nil {
 					return err
-				}
-				if c != nil && c.Unapplied != nil && c.Unapplied.Op == identity.Delete {
-					deletes = append(deletes, id)
 				}
 			}
 			return nil
@@ -206,18 +207,94 @@ func (x *export) send() error {
 			return err
 		}
 	}
-	slices.Reverse(deletes)
-	for page := range slices.Chunk(deletes, x.limits.batch) {
-		if err := x.page(page, func(d *identity.Delta) bool { return d.Op == identity.Delete }); err != nil {
-			return err
+	return nil
+}
+
+// isInterrupted reports whether the object was sent in a batch that never ended.
+func (x *export) isInterrupted(c *space.Connector) bool {
+	return c.Exported != nil && c.Batch > x.confirmed && c.Batch < x.batch
+}
+
+// A turn is an object that is to be sent.
+type turn struct {
+	id       identity.ID
+	as       agent.Action // why it is sent again
+	repeated bool         // an interrupted export may have sent it
+	added    bool         // RetryReferences: of an object that this export has created
+}
+
+// send sends everything: adds and updates, those again that the agent wants to
+// see again, and deletions.
+func (x *export) send() error {
+	x.pass = 1
+	if err := x.sendNew(x.plan.changes, func(d *identity.Delta) bool { return !isDeletion(d) }); err != nil {
+		return err
+	}
+	if err := x.sendAgain(); err != nil {
+		return err
+	}
+	return x.sendNew(x.plan.deletes, isDeletion)
+}
+
+// sendAgain sends what the agent wants to see again, in as many passes as it takes.
+func (x *export) sendAgain() error {
+	for len(x.again) > 0 {
+		if x.pass++; x.arrived == 0 {
+			x.pass = exportPasses // as nothing has changed, what fails again has failed
+		}
+		turns := x.again
+		x.again, x.arrived = nil, 0
+		for page := range slices.Chunk(turns, x.limits.batch) {
+			if err := x.page(page, func(d *identity.Delta) bool { return !isDeletion(d) }); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
+// sendNew sends objects that were not sent in this export yet.
+func (x *export) sendNew(ids []identity.ID, wanted func(*identity.Delta) bool) error {
+	turns := make([]turn, 0, min(len(ids), x.limits.batch))
+	for page := range slices.Chunk(ids, x.limits.batch) {
+		turns = turns[:0]
+		for _, id := range page {
+			turns = append(turns, turn{id: id})
+		}
+		before := x.sent
+		if err := x.page(turns, x.within(x.objects, wanted)); err != nil {
+			return err
+		}
+		x.objects += x.sent - before
+	}
+	return nil
+}
+
+// isDeletion reports whether a delta counts as a deletion, and waits for its turn
+// as such.
+func isDeletion(d *identity.Delta) bool { return d.Op.Removes() || d.Op == identity.DeleteAdd }
+
+// stopped ends the batch of an export that did not come to its end. Only if the
+// agent itself stopped it, and nothing hangs on its Close, is it known what became
+// of everything that was sent.
+func (x *export) stopped() error {
+	switch {
+	case x.capabilities.AllOrNothing:
+		clear(x.report.Exports)
+		x.details.drop(ExportCounters)
+		return nil
+	case !x.stoppedAt:
+		return nil
+	}
+	return x.end()
+}
+
 // end confirms the batch.
 func (x *export) end() error {
 	if err := x.rename(); err != nil {
+		return err
+	}
+	if err := x.settleNow(); err != nil {
 		return err
 	}
 	return x.space.Update(func(tx *space.Tx) error {
@@ -229,6 +306,7 @@ func (x *export) end() error {
 		if !x.leftInterrupted() {
 			state.ConfirmedBatch = x.batch
 		}
+		x.report.ConfirmedBatch = state.ConfirmedBatch
 		return tx.SetAgentState(x.agent.Name, state)
 	})
 }

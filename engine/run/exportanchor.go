@@ -20,6 +20,7 @@ func (x *export) giveAnchor(tx *space.Tx, c *space.Connector, anchor string) err
 	failure := fault.New("duplicate-anchor", "the system gave the anchor %q of another object", anchor)
 	c.ExportError = &space.ObjectError{Name: failure.Name, Detail: failure.Detail(), First: x.now(), Last: x.now()}
 	x.report.Exports[exportFailure]++
+	x.details.exportFailed(c, nil)
 	x.report.add(&x.report.ExportErrors, x.errorRecord(failure).of(c, c.ExportError))
 	return nil
 }

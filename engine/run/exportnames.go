@@ -18,7 +18,7 @@ func (x *export) rename() error {
 	if len(x.named) == 0 {
 		return nil
 	}
-	for page := range slices.Chunk(x.named, exportPage) {
+	for page := range slices.Chunk(x.named, x.limits.batch) {
 		err := x.space.Update(func(tx *space.Tx) error {
 			for _, n := range page {
 				if err := tx.Unit(func() error {
@@ -33,7 +33,7 @@ func (x *export) rename() error {
 						c.DN = n.dn
 					}
 					switch {
-					case x.anchorIsDN && n.dn != "" && c.Anchor != "":
+					case x.capabilities.AnchorIsDN && n.dn != "" && c.Anchor != "":
 						c.Anchor = n.dn
 					case n.anchor != "":
 						if err := x.giveAnchor(tx, c, n.anchor); err != nil {

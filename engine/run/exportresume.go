@@ -1,7 +1,6 @@
 package run
 
 import (
-	"context"
 	"errors"
 	"io"
 	"slices"
@@ -16,40 +15,18 @@ import (
 // resumeExport sends what a file says (sync-engine §2.9). Changes that are still
 // pending as the file has them are marked as sent, like those of any export;
 // others are sent all the same, except that nothing is deleted which is to stay.
+// What the agent wants to see again comes after the file, if it is marked.
 func (s *step) resumeExport(exporter agent.Exporter) error {
 	file, err := dropfile.Open(s.definition.Resume, s.header(false))
 	if err != nil {
 		return err
 	}
-	capabilities := s.agent.Agent.Capabilities()
-	x := &export{step: s, allOrNothing: capabilities.AllOrNothing, anchorIsDN: capabilities.AnchorIsDN}
-	err = x.resume(exporter, file)
+	x := &export{step: s, capabilities: s.agent.Agent.Capabilities()}
+	pending, err := x.beginResume()
+	if err == nil && pending {
+		err = x.carryOut(exporter, func() error { return x.sendFile(file) })
+	}
 	return errors.Join(err, file.Close())
-}
-
-func (x *export) resume(exporter agent.Exporter, file *dropfile.Reader) error {
-	if pending, err := x.beginResume(); err != nil || !pending {
-		return err
-	}
-	stream, err := exporter.OpenExport(x.ctx, agent.ExportRequest{Schema: x.agent.Schema, Partition: x.partition})
-	if err != nil {
-		return err
-	}
-	x.stream = stream
-	if err := x.sendFile(file); err != nil {
-		return errors.Join(err, stream.Close(context.WithoutCancel(x.ctx), agent.Aborted))
-	}
-	if err := stream.Close(x.ctx, agent.Completed); err != nil {
-		if x.allOrNothing {
-			clear(x.report.Exports)
-		}
-		return err
-	}
-	if err := x.end(); err != nil {
-		return err
-	}
-	x.finish(x.sent, CompletedExportErrors)
-	return nil
 }
 
 // beginResume checks the deletion threshold against what the file says, and opens
@@ -85,16 +62,20 @@ func (x *export) beginResume() (some bool, err error) {
 		for _, n := range counters[:space.CountPlaceholder] {
 			total += int(n)
 		}
-		if x.limits.deletes.Exceeded(deletes, total) {
-			stopped := fault.New(string(StoppedDeletionLimit), "%d of %d objects would be deleted, more than %s", deletes, total, x.limits.deletesNamed)
-			stopped.Hint = "nothing has been exported; if the deletions are right, raise the threshold"
-			return stopped
+		if exceeded := x.tooManyDeletes(deletes, total); exceeded != nil {
+			if !x.agent.Thresholds.SuppressDeletesOnly || deletes == x.total {
+				return exceeded
+			}
+			exceeded.Hint = onlyDeletesHeld
+			x.heldBack = exceeded
+			x.total -= deletes
 		}
 		state, err := tx.AgentState(x.agent.Name)
 		if err != nil {
 			return err
 		}
 		x.batch, x.confirmed = state.Batch+1, state.ConfirmedBatch
+		x.report.Batch, x.report.ConfirmedBatch = x.batch, x.confirmed
 		state.Batch = x.batch
 		return tx.SetAgentState(x.agent.Name, state)
 	})
@@ -108,7 +89,10 @@ type resumed struct {
 	refuse *fault.Error // why the line is not sent
 }
 
+// sendFile sends the lines of a file, and then, in further passes, what the agent
+// wants to see again.
 func (x *export) sendFile(file *dropfile.Reader) error {
+	x.pass = 1
 	var page []resumed
 	for {
 		change, secret, err := file.Change()
@@ -116,7 +100,7 @@ func (x *export) sendFile(file *dropfile.Reader) error {
 		if err != nil && !ended {
 			return err
 		}
-		if !ended {
+		if !ended && (x.heldBack == nil || !deletesObject(change.Op)) {
 			r := resumed{change: change}
 			if secret != "" {
 				r.refuse = fault.New("encrypted-attributes", "the file does not tell the value, which is secret")
@@ -132,7 +116,7 @@ func (x *export) sendFile(file *dropfile.Reader) error {
 			page = page[:0]
 		}
 		if ended || x.halt != "" {
-			return nil
+			return x.sendAgain()
 		}
 	}
 }
@@ -161,46 +145,89 @@ func (x *export) sendPage(page []resumed) error {
 	if err != nil {
 		return err
 	}
-	var changes, markedChanges []agent.Change
-	for _, r := range page {
-		if r.refuse == nil {
-			changes = append(changes, r.change)
-		}
-	}
-	results, err := x.stream.Put(x.ctx, changes)
-	if err == nil && len(results) != len(changes) {
-		err = fault.New("stopped-ma", "the agent returned %d results for %d changes", len(results), len(changes))
-	}
-	if err != nil {
-		return err
-	}
-	var out []outgoing
-	var markedResults []agent.Result
+	return x.sendLines(page)
+}
+
+// sendLines sends lines of which those that can be are marked, and does for each
+// what becomes of it.
+func (x *export) sendLines(page []resumed) error {
+	var lines []resumed
+	var changes []agent.Change
 	for _, r := range page {
 		if r.refuse != nil {
 			x.failLine(r.change, r.refuse)
 			continue
 		}
-		result := results[0]
-		results = results[1:]
-		switch {
-		case r.marked != nil:
-			out, markedChanges, markedResults = append(out, *r.marked), append(markedChanges, r.change), append(markedResults, result)
-		case result.Err != nil:
-			x.failLine(r.change, result.Err)
-		default:
-			x.report.Exports[exportCounter(outgoing{op: r.change.Op, rename: r.change.NewDN != ""})]++
+		lines, changes = append(lines, r), append(changes, r.change)
+	}
+	if len(lines) == 0 {
+		x.sent += len(page)
+		return nil
+	}
+	results, err := x.stream.Put(x.ctx, changes)
+	if err != nil {
+		return err
+	}
+	stop, err := stoppedAt(results, changes)
+	if err != nil {
+		return err
+	}
+	answered := len(lines)
+	if stop >= 0 {
+		answered = stop
+	}
+	var out []outgoing
+	var markedChanges []agent.Change
+	var markedResults []agent.Result
+	for i, r := range lines[:answered] {
+		if r.marked != nil {
+			out, markedChanges, markedResults = append(out, *r.marked), append(markedChanges, r.change), append(markedResults, results[i])
+			continue
+		}
+		x.settleLine(r.change, results[i])
+	}
+	if stop < 0 {
+		x.sent += len(page)
+		x.total = max(x.total, x.sent)
+		x.progress(x.agent.Name, x.report.Type, x.sent, x.total)
+	}
+	if err := x.settle(out, markedChanges, markedResults); err != nil || stop < 0 {
+		return err
+	}
+	var rest []outgoing
+	for _, r := range lines[stop+1:] {
+		if r.marked != nil {
+			rest = append(rest, *r.marked)
 		}
 	}
-	x.sent += len(page)
-	x.progress(x.agent.Name, x.report.Type, x.sent, x.total)
-	return x.settle(out, markedChanges, markedResults)
+	if lines[stop].marked == nil {
+		x.settleLine(lines[stop].change, results[stop])
+	}
+	return x.stopRun(lines[stop].change.DN, lines[stop].marked, rest, results[stop])
+}
+
+// settleLine does for a line that is not marked what becomes of it. Nothing in the
+// connector space says how it would have to come again: what the system does not
+// take in this form has failed.
+func (x *export) settleLine(c agent.Change, result agent.Result) {
+	if result.Err == nil && result.Action == agent.NoAction {
+		counter := exportCounter(outgoing{op: c.Op, rename: c.NewDN != ""})
+		x.report.Exports[counter]++
+		x.details.exportedLine(counter, &c)
+		return
+	}
+	failure := result.Err
+	if failure == nil {
+		failure = refusal(result.Action, c.Op)
+	}
+	x.failLine(c, failure)
 }
 
 func (x *export) failLine(c agent.Change, failure *fault.Error) {
 	record := x.errorRecord(failure)
 	record.DN, record.Anchor = c.DN, c.Anchor
 	x.report.Exports[exportFailure]++
+	x.details.exportedLine(exportFailure, &c)
 	x.report.add(&x.report.ExportErrors, record)
 }
 
@@ -222,7 +249,7 @@ func (x *export) markResumed(tx *space.Tx, r *resumed) error {
 		r.refuse.Hint = "it was to be deleted when the file was written"
 		return nil
 	}
-	o, pending, err := x.mark(tx, id, func(*identity.Delta) bool { return true })
+	o, pending, err := x.mark(tx, turn{id: id}, func(*identity.Delta) bool { return true })
 	if err != nil {
 		return err
 	}

@@ -42,13 +42,13 @@ func (s *step) imports(delta bool) error {
 func (s *step) importStep(importer agent.Importer, delta bool) error {
 	var state space.PartitionState
 	var unconfirmed bool
-	var first uint64
+	var first, confirmedBatch uint64
 	err := s.space.View(func(tx *space.Tx) error {
 		counters := tx.Counters(s.agent.Name)
 		unconfirmed = counters[space.CountUnconfirmed] > 0
 		first = tx.LastSequence(s.agent.Name)
 		whole, err := tx.AgentState(s.agent.Name)
-		state = whole.Partition(s.partition)
+		state, confirmedBatch = whole.Partition(s.partition), whole.ConfirmedBatch
 		return err
 	})
 	if err != nil {
@@ -80,7 +80,8 @@ func (s *step) importStep(importer agent.Importer, delta bool) error {
 	}
 	x := &staging{
 		step: s, of: s.partition, isLast: s.last, complete: stream.Complete(), newest: first,
-		digester: newDigester(s.schema, s.partition), checker: guard.NewChecker(s.schema, s.agent.Agent.Capabilities()),
+		confirmedBatch: confirmedBatch, digester: newDigester(s.schema, s.partition),
+		checker: guard.NewChecker(s.schema, s.agent.Agent.Capabilities()),
 	}
 	x.whole = x.complete || !delta
 	if stream.Unchanged() {
@@ -199,6 +200,8 @@ type staging struct {
 	entries  int
 	digester *digester
 	checker  *guard.Checker
+
+	confirmedBatch uint64 // the last export that ended well, see confirm.go
 
 	// what is known once all was read
 	watermark   []byte

@@ -152,7 +152,7 @@ func (x *staging) obsoleteObject(tx *space.Tx, id identity.ID) error {
 		return tx.RemoveConnector(c) // sent, cut off, and it is not there: nothing is left to delete
 	case c.Provisioned && c.Exported != nil:
 		// It was created, and then it was not there.
-		c.NotReimported = true
+		x.missed(c)
 		tx.PutConnector(c)
 		return nil
 	case !missing(c):

@@ -149,6 +149,10 @@ type Thresholds struct {
 	ImportErrors  Limit // unset is the default; a Count of 0 is any number
 	ExportDeletes Limit
 	ExportErrors  Limit
+
+	// SuppressDeletesOnly: an export that would delete too much leaves out the
+	// deletions and sends the rest.
+	SuppressDeletesOnly bool
 }
 
 // A Limit is an absolute number or a percentage of the objects of the

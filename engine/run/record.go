@@ -27,7 +27,9 @@ const (
 	CompletedExportErrors    Result = "completed-export-errors"
 	StoppedErrorLimit        Result = "stopped-error-limit"
 	StoppedObjectLimit       Result = "stopped-object-limit"
-	StoppedDeletionLimit     Result = "stopped-deletion-limit"
+	StoppedDeletionLimit     Result = "stopped-deletion-limit"              // of an import
+	StoppedExportThreshold   Result = "stopped-deletion-threshold-exceeded" // of an export
+	StoppedEntryExport       Result = "stopped-entry-export-error"          // the agent stopped at an object
 	StoppedTimeLimit         Result = "stopped-ma-extension-timeout"
 	StoppedServiceShutdown   Result = "stopped-service-shutdown"
 	StoppedByExtension       Result = rules.TerminatedByExtension
@@ -48,7 +50,7 @@ func (r Result) Severity() int {
 		return 1
 	case CompletedDiscoveryErrors, CompletedSyncErrors, CompletedExportErrors:
 		return 2
-	case StoppedDeletionLimit, StoppedObjectLimit:
+	case StoppedDeletionLimit, StoppedExportThreshold, StoppedObjectLimit:
 		return 3
 	}
 	return 4
@@ -100,6 +102,11 @@ type Report struct {
 	Dropped bool      `json:"dropped,omitempty"` // it did nothing but write the file
 	Started time.Time `json:"started"`
 	Ended   time.Time `json:"ended,omitzero"`
+
+	// Of an export: the number of its batch, and of the last one that ended well
+	// (sync-engine §1.6).
+	Batch          uint64 `json:"current-export-step-counter,omitempty"`
+	ConfirmedBatch uint64 `json:"last-successful-export-step-counter,omitempty"`
 
 	Staging   map[string]int                  `json:"staging-counters"`
 	Inbound   map[sync.Counter]int            `json:"inbound-flow-counters"`

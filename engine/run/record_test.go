@@ -96,7 +96,7 @@ func TestSeverity(t *testing.T) {
 	for result, want := range map[Result]int{
 		Success: 0, CompletedNoObjects: 0, CompletedWarnings: 1, CompletedTransients: 1,
 		CompletedDiscoveryErrors: 2, CompletedSyncErrors: 2, CompletedExportErrors: 2,
-		StoppedDeletionLimit: 3, StoppedObjectLimit: 3, StoppedErrorLimit: 4, StoppedTimeLimit: 4, StoppedServer: 4, "stopped-connectivity": 4, NoStartFullImport: 4,
+		StoppedDeletionLimit: 3, StoppedExportThreshold: 3, StoppedObjectLimit: 3, StoppedErrorLimit: 4, StoppedTimeLimit: 4, StoppedServer: 4, "stopped-connectivity": 4, NoStartFullImport: 4,
 	} {
 		if got := result.Severity(); got != want {
 			t.Errorf("%s: severity %d, want %d", result, got, want)

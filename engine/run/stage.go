@@ -7,7 +7,6 @@ import (
 	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/engine/identity"
 	"github.com/metasync/metasync/engine/space"
-	"github.com/metasync/metasync/engine/sync"
 )
 
 // stage brings one entry into the connector space: it finds its object, confirms
@@ -119,6 +118,7 @@ func (x *staging) stageImage(tx *space.Tx, c *space.Connector, e *agent.Entry, i
 	unsynchronized := c.Import != nil && c.Import.Op == identity.Add
 	waiting := c.Exported != nil || c.Provisioned
 	x.confirm(c, image)
+	image = x.unchecked(c, image)
 	if c.NotReimported {
 		digest = nil
 	}
@@ -182,103 +182,6 @@ func (x *staging) stageDelete(tx *space.Tx, c *space.Connector) error {
 	c.SetDigest(nil)
 	tx.PutConnector(c)
 	return nil
-}
-
-// confirm compares what was exported to an object with what the import shows
-// (sync-engine §1.3). What arrived is part of the synchronized image from now on,
-// so that it is no news to synchronization; what did not is marked.
-func (x *staging) confirm(c *space.Connector, image identity.Attributes) {
-	exported := c.Exported
-	if exported == nil {
-		if c.Provisioned {
-			// Somebody else created the object that we were about to create.
-			c.Provisioned = false
-			c.Unapplied = onto(c.Unapplied, image)
-		}
-		return
-	}
-	if exported.Op == identity.Delete {
-		c.Exported, c.Batch = nil, 0
-		c.Attempts++
-		c.Unapplied = &identity.Delta{Op: identity.Delete}
-		if c.Attempts >= sync.MaxAttempts {
-			c.ExportError = &space.ObjectError{
-				Name: "exported-change-not-reimported", Detail: "the system does not delete the object",
-				First: x.now(), Last: x.now(), Retries: c.Attempts,
-			}
-		}
-		return
-	}
-	base := c.ImportImage()
-	if c.Provisioned {
-		base = nil
-	}
-	c.Provisioned = false
-	remaining := &identity.Delta{Op: identity.Update}
-	confirmed := c.Synchronized.Clone()
-	for _, change := range exported.Changes {
-		want, got := change.Apply(base.Get(change.Name)), image.Get(change.Name)
-		if x.exportOnly(c.ObjectType, change.Name) {
-			continue
-		}
-		if slices.Equal(want, got) || change.Op == identity.Update && arrived(change, got) {
-			confirmed = confirmed.Set(change.Name, slices.Clone(got)...)
-			continue
-		}
-		remaining.Changes = append(remaining.Changes, change)
-	}
-	if exported.IsRename() && !x.space.SameDN(x.agent.Name, exported.DN, c.DN) {
-		remaining.DN = exported.DN
-	}
-	c.Synchronized = confirmed
-	if remaining.IsZero() || len(remaining.Changes) == 0 && remaining.DN == "" {
-		c.Exported, c.Batch, c.NotReimported, c.Attempts = nil, 0, false, 0
-		return
-	}
-	c.Exported, c.NotReimported = remaining, true
-}
-
-// arrived reports whether single values came and went as exported, whatever
-// else happened to the attribute.
-func arrived(change identity.Change, got []identity.Value) bool {
-	for _, v := range change.Values {
-		if !identity.Contains(got, v) {
-			return false
-		}
-	}
-	for _, v := range change.Removed {
-		if identity.Contains(got, v) {
-			return false
-		}
-	}
-	return true
-}
-
-// onto turns the delta of an object that was to be created into one that brings
-// the object found in its place to the same image.
-func onto(add *identity.Delta, image identity.Attributes) *identity.Delta {
-	out := &identity.Delta{Op: identity.Update}
-	if add == nil {
-		return nil
-	}
-	for _, c := range add.Changes {
-		if change, differs := identity.DiffValues(c.Name, image.Get(c.Name), c.Values); differs {
-			out.Changes = append(out.Changes, change)
-		}
-	}
-	if len(out.Changes) == 0 {
-		return nil
-	}
-	return out
-}
-
-func (x *staging) exportOnly(objectType, attribute string) bool {
-	t := x.schema.Type(objectType)
-	if t == nil {
-		return false
-	}
-	a := t.Attribute(attribute)
-	return a != nil && a.ExportOnly
 }
 
 // resolve returns the attributes with references to connector-space objects in

@@ -115,6 +115,11 @@ func (tx *Tx) List(list List, agent string, after identity.ID, limit int) ([]ide
 	return ids, nil
 }
 
+// IsOn reports whether an object was on a work list before the current unit.
+func (tx *Tx) IsOn(list List, id identity.ID) bool {
+	return tx.kv.Get(bucketWork, listKey(list, id)) != nil
+}
+
 // IDs returns up to limit objects of an agent's connector space ("" for the
 // metaverse), in the order of their ids, after the given one.
 func (tx *Tx) IDs(agent string, after identity.ID, limit int) ([]identity.ID, error) {

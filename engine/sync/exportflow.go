@@ -134,7 +134,7 @@ func (o *outbound) flow(f *flowing, flow *rules.OutboundFlow) error {
 		f.removed = append(f.removed, flow.Target)
 	}
 	f.staged.DropChange(flow.Target)
-	if change, differs := identity.DiffValues(flow.Target, f.base.Get(flow.Target), values); differs {
+	if change, differs := flow.Confirm.DiffValues(flow.Target, f.base.Get(flow.Target), values); differs {
 		f.staged.SetChange(change)
 	}
 	return nil

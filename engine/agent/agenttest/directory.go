@@ -24,6 +24,8 @@ import (
 //     them. These consequences are not in the change log, as in real directories.
 //   - With DeltaImport, a delta import replays its change log from the watermark:
 //     one entry per change, in their order.
+//   - With ExportLevel and NoReferencesInFirstExport, it refuses changes of
+//     another form.
 //   - Divided, an import shows one partition, and an export of one partition
 //     refuses changes to others. It needs LDAPNames: names say where an object is.
 //   - With AllOrNothing, an export works on a copy that Close puts in place. If
@@ -66,6 +68,9 @@ type Checks struct {
 	// Suffix, with LDAPNames: the name under which all objects are. An object
 	// below it needs its container (non-existent-parent). "" asks for none.
 	Suffix string
+
+	// Actions: where it can, it asks for an action rather than refuse a change.
+	Actions bool
 }
 
 // NewDirectory returns an empty directory.

@@ -47,7 +47,10 @@ func (x *directoryExport) Put(ctx context.Context, changes []agent.Change) ([]ag
 			s = x.dir.state
 		}
 		for i := range changes {
-			results[i] = x.put(s, changes[i])
+			if results[i] = x.put(s, changes[i]); results[i].Action == agent.StopRun {
+				results = results[:i+1]
+				break
+			}
 		}
 		return nil
 	})
@@ -58,22 +61,80 @@ func (x *directoryExport) Put(ctx context.Context, changes []agent.Change) ([]ag
 }
 
 func (x *directoryExport) put(s *state, c agent.Change) agent.Result {
+	for _, name := range []string{c.Anchor, c.DN} {
+		if action := x.dir.faults.actions[name]; action != agent.NoAction {
+			return agent.Result{Action: action}
+		}
+	}
 	result, err := agent.Result{}, x.refusal(c)
 	if err == nil {
 		result, err = s.apply(c)
 	}
-	if err != nil {
-		named := *err
-		if named.Object == "" {
-			named.Object = c.DN
+	if err != nil && s.checks.Actions {
+		if result, acted := s.act(c, err); acted {
+			return result
 		}
-		return agent.Result{Err: &named}
+	}
+	if err != nil {
+		return agent.Result{Err: about(c, err)}
 	}
 	return result
 }
 
+// about completes an error with the object that it is about.
+func about(c agent.Change, err *fault.Error) *fault.Error {
+	named := *err
+	if named.Object == "" {
+		named.Object = c.DN
+	}
+	return &named
+}
+
+// act returns the action that stands for an error.
+func (s *state) act(c agent.Change, err *fault.Error) (agent.Result, bool) {
+	result := agent.Result{Err: about(c, err)}
+	switch err.Name {
+	case "dn-attributes-failure":
+		c.Changes = slices.DeleteFunc(slices.Clone(c.Changes), s.isReference(c.ObjectType))
+		done, err := s.apply(c)
+		switch {
+		case err == nil:
+		case err.Name == "dn-attributes-failure":
+			return result, false // it is not about a reference
+		default:
+			return s.act(c, err)
+		}
+		result.Anchor, result.DN, result.Action = done.Anchor, done.DN, agent.RetryReferences
+	case "cd-missing-object":
+		if c.Op.Removes() {
+			return result, false
+		}
+		result.Action = agent.ConvertUpdateToAdd
+	case "cd-existing-object":
+		result.Action = agent.ConvertAddToUpdate
+	case "non-existent-parent":
+		result.Action = agent.ProvisionParent
+	default:
+		return result, false
+	}
+	return result, true
+}
+
+// isReference returns a function that tells changes of references.
+func (s *state) isReference(objectType string) func(identity.Change) bool {
+	t := s.schema.Type(objectType)
+	return func(c identity.Change) bool {
+		if t == nil {
+			return false
+		}
+		a := t.Attribute(c.Name)
+		return a != nil && a.Type == identity.TypeReference
+	}
+}
+
 // refusal returns the error that a test planned for this object, or that the
-// schema has for a change of a read-only attribute.
+// schema has for a change of a read-only attribute, or that the capabilities have
+// for a change which an engine must not send.
 func (x *directoryExport) refusal(c agent.Change) *fault.Error {
 	if !x.dir.shows(x.partition, c.DN) {
 		return fault.New("invalid-dn", "it is not in partition %q", x.partition)
@@ -89,6 +150,20 @@ func (x *directoryExport) refusal(c agent.Change) *fault.Error {
 				return attributeFault("readonly-attribute", change.Name, "only the directory sets it")
 			}
 		}
+	}
+	caps := x.dir.caps
+	if whole := caps.ExportLevel == agent.ObjectLevel; whole && c.Op == identity.Update || !whole && c.Op == identity.Replace {
+		return fault.New("unexpected-error", "a change of kind %q does not fit the export level", c.Op)
+	}
+	for _, change := range c.Changes {
+		switch {
+		case change.Op == identity.Update && caps.ExportLevel != agent.ValueLevel,
+			change.Op != identity.Add && c.Op != identity.Update:
+			return attributeFault("unexpected-error", change.Name, "a change of kind %q does not fit the export level", change.Op)
+		}
+	}
+	if c.Op == identity.Add && caps.NoReferencesInFirstExport && slices.ContainsFunc(c.Changes, x.dir.state.isReference(c.ObjectType)) {
+		return fault.New("dn-attributes-failure", "an object cannot be created together with its references")
 	}
 	return nil
 }
@@ -113,7 +188,7 @@ func (s *state) apply(c agent.Change) (agent.Result, *fault.Error) {
 	switch c.Op {
 	case identity.Add:
 		return s.applyAdd(c)
-	case identity.Update:
+	case identity.Update, identity.Replace:
 		return s.applyUpdate(c)
 	case identity.Delete:
 		return agent.Result{}, s.applyDelete(c)
@@ -149,11 +224,29 @@ func (s *state) applyUpdate(c agent.Change) (agent.Result, *fault.Error) {
 	if o == nil {
 		return agent.Result{}, fault.New("cd-missing-object", "there is no object %q", c.DN)
 	}
-	o, err := s.modify(o, c.NewDN, own(c.Changes))
+	changes := own(c.Changes)
+	if c.Op == identity.Replace {
+		changes = s.replacement(o, changes)
+	}
+	o, err := s.modify(o, c.NewDN, changes)
 	if err != nil {
 		return agent.Result{}, err
 	}
 	return agent.Result{Anchor: o.Anchor, DN: o.DN}, nil
+}
+
+// replacement returns the changes that leave an object nothing but the given
+// attributes, and those that only the directory sets or that nobody can read.
+func (s *state) replacement(o *object, changes []identity.Change) []identity.Change {
+	kept := (&identity.Delta{Op: identity.Add, Changes: changes}).Apply(nil)
+	t := s.schema.Type(o.Type)
+	for _, a := range o.Attributes {
+		at := t.Attribute(a.Name)
+		if (at.ImportOnly || at.ExportOnly || slices.Contains(t.Anchor, a.Name)) && kept.Get(a.Name) == nil {
+			kept = kept.Set(a.Name, a.Values...)
+		}
+	}
+	return identity.Diff(o.Attributes, kept)
 }
 
 func (s *state) applyDelete(c agent.Change) *fault.Error {

@@ -61,6 +61,10 @@ func TestDirectoryConforms(t *testing.T) {
 		{"file", people, agent.Capabilities{AnchorIsDN: true, AllOrNothing: true}, table},
 		{"directory", accounts, ldap, tree},
 		{"directory without change log", accounts, agent.Capabilities{LDAPNames: true}, tree},
+		{"table with whole attributes", people, agent.Capabilities{AnchorIsDN: true, ExportLevel: agent.AttributeLevel}, table},
+		{"table with whole objects", people, agent.Capabilities{AnchorIsDN: true, ExportLevel: agent.ObjectLevel}, table},
+		{"directory with whole objects", accounts, agent.Capabilities{LDAPNames: true, ExportLevel: agent.ObjectLevel, NoReferencesInFirstExport: true}, tree},
+		{"directory with references in a second pass", accounts, agent.Capabilities{LDAPNames: true, NoReferencesInFirstExport: true}, tree},
 		{"plain names", accounts, agent.Capabilities{DeltaImport: true, AllOrNothing: true}, tree},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -3,6 +3,7 @@ package agenttest
 import (
 	"context"
 
+	"github.com/metasync/metasync/engine/agent"
 	"github.com/metasync/metasync/engine/fault"
 )
 
@@ -29,6 +30,7 @@ type faults struct {
 	onCall  func(Call)
 	imports map[string]*fault.Error // by anchor
 	exports map[string]*fault.Error // by anchor or DN
+	actions map[string]agent.Action // likewise
 }
 
 type plannedFault struct {
@@ -89,6 +91,17 @@ func (d *Directory) FailExport(name string, err *fault.Error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	setFault(&d.faults.exports, name, err)
+}
+
+// AnswerExport makes the directory answer every change to the object with this
+// anchor or DN with an action, and do nothing. NoAction ends it.
+func (d *Directory) AnswerExport(name string, action agent.Action) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.faults.actions == nil {
+		d.faults.actions = map[string]agent.Action{}
+	}
+	d.faults.actions[name] = action
 }
 
 func setFault(m *map[string]*fault.Error, name string, err *fault.Error) {

@@ -69,6 +69,7 @@ func Run(t *testing.T, subject Subject) {
 		{"rename", (*suite).rename},
 		{"errors stay with their object", (*suite).objectErrors},
 		{"repeated changes", (*suite).repeated},
+		{"new objects that are there", (*suite).convertedAdd},
 		{"aborted export", (*suite).abortedExport},
 		{"changes belong to the caller", (*suite).changesBelongToCaller},
 	} {
@@ -249,14 +250,59 @@ func (s *suite) export(outcome agent.Outcome, changes ...agent.Change) []agent.R
 	return results
 }
 
-// mustExport exports changes that must all succeed.
+// mustExport exports changes that must all succeed. An agent that wants no
+// references in new objects gets them as the engine sends them: afterwards.
 func (s *suite) mustExport(changes ...agent.Change) {
 	s.t.Helper()
+	changes, references := s.passes(changes)
 	for i, r := range s.export(agent.Completed, changes...) {
-		if r.Err != nil {
-			s.t.Fatalf("%s of %q: %v", changes[i].Op, changes[i].DN, r.Err)
+		if r.Err != nil || r.Action != agent.NoAction {
+			s.t.Fatalf("%s of %q: %v, %s", changes[i].Op, changes[i].DN, r.Err, r.Action)
 		}
 	}
+	if len(references) > 0 {
+		s.mustExport(references...)
+	}
+}
+
+// passes takes the references out of new objects if the agent wants that, and
+// returns them as updates.
+func (s *suite) passes(changes []agent.Change) (first, references []agent.Change) {
+	if !s.caps.NoReferencesInFirstExport || s.Reference == "" {
+		return changes, nil
+	}
+	first = slices.Clone(changes)
+	for i := range first {
+		c := &first[i]
+		values := c.Image.Get(s.Reference)
+		if c.Op != identity.Add || len(values) == 0 {
+			continue
+		}
+		later := agent.Change{Op: identity.Update, ObjectType: c.ObjectType, DN: c.DN, Image: c.Image}
+		c.Image = c.Image.Clone().Set(s.Reference)
+		c.Changes = identity.Diff(nil, c.Image)
+		references = append(references, s.atLevel(later, c.Image))
+	}
+	return first, references
+}
+
+// atLevel completes an update to its image, in the form that the agent wants.
+func (s *suite) atLevel(c agent.Change, before identity.Attributes) agent.Change {
+	switch s.caps.ExportLevel {
+	case agent.ObjectLevel:
+		c.Op, c.Changes = identity.Replace, identity.Diff(nil, c.Image)
+		return c
+	case agent.ValueLevel:
+		c.Changes = identity.Diff(before, c.Image)
+		return c
+	}
+	c.Changes = identity.Diff(before, c.Image)
+	for i, change := range c.Changes {
+		if change.Op == identity.Update {
+			c.Changes[i] = identity.Change{Name: change.Name, Op: identity.Replace, Values: c.Image.Get(change.Name)}
+		}
+	}
+	return c
 }
 
 // populate creates the objects 1 to n.
@@ -281,10 +327,7 @@ func (s *suite) addition(n int, more ...identity.Attribute) agent.Change {
 func (s *suite) modification(w world, n int, to identity.Attributes) agent.Change {
 	s.t.Helper()
 	o := s.object(w, n)
-	return agent.Change{
-		Op: identity.Update, ObjectType: s.Type, DN: o.DN, Anchor: o.Anchor,
-		Changes: identity.Diff(o.Attributes, to), Image: to,
-	}
+	return s.atLevel(agent.Change{Op: identity.Update, ObjectType: s.Type, DN: o.DN, Anchor: o.Anchor, Image: to}, o.Attributes)
 }
 
 // deletion returns the change that deletes an object of w.
@@ -304,7 +347,10 @@ func (s *suite) renaming(w world, n, m int) agent.Change {
 	for _, name := range s.Naming {
 		c.Image = c.Image.Set(name, s.Attributes(m).Get(name)...)
 	}
-	return c
+	if s.caps.ExportLevel == agent.ObjectLevel {
+		return s.atLevel(c, o.Attributes)
+	}
+	return c // the name brings its attributes along
 }
 
 func (s *suite) object(w world, n int) Object {

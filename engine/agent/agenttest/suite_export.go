@@ -2,6 +2,7 @@ package agenttest
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -73,8 +74,12 @@ func (s *suite) rename() {
 	s.populate(3)
 	w := s.world()
 	c := s.renaming(w, 2, 9)
-	c.Changes = []identity.Change{{Name: s.Text, Op: identity.Replace, Values: []identity.Value{identity.String("renamed")}}}
 	c.Image = c.Image.Set(s.Text, identity.String("renamed"))
+	if c.Op == identity.Replace {
+		c = s.atLevel(c, nil)
+	} else {
+		c.Changes = []identity.Change{{Name: s.Text, Op: identity.Replace, Values: []identity.Value{identity.String("renamed")}}}
+	}
 	s.mustExport(c)
 	after := s.expect(map[string]identity.Attributes{s.DN(1): s.Attributes(1), s.DN(9): c.Image, s.DN(3): s.Attributes(3)})
 	if before, now := s.object(w, 2).Anchor, s.object(after, 9).Anchor; !s.caps.AnchorIsDN && before != now {
@@ -102,7 +107,8 @@ func (s *suite) objectErrors() {
 	s.mustExport(gone)
 
 	unknown := s.modification(w, 1, s.Attributes(1))
-	unknown.Changes = []identity.Change{{Name: "noSuchAttribute", Op: identity.Add, Values: []identity.Value{identity.String("x")}}}
+	unknown.Changes = append(unknown.Changes, identity.Change{Name: "noSuchAttribute", Op: identity.Add, Values: []identity.Value{identity.String("x")}})
+	slices.SortFunc(unknown.Changes, func(a, b identity.Change) int { return strings.Compare(a.Name, b.Name) })
 	stranger := s.addition(4)
 	stranger.ObjectType = "noSuchType"
 	good := s.modification(w, 2, s.Attributes(2).Clone().Set(s.Text, identity.String("good")))
@@ -146,6 +152,23 @@ func (s *suite) repeated() {
 	s.expect(want)
 	s.mustExport(slices.Concat(changes, changes)...)
 	s.expect(want)
+}
+
+// convertedAdd sends what the engine sends for an object that was to be created
+// and turned out to exist: an update that gives it all the values.
+func (s *suite) convertedAdd() {
+	s.populate(2)
+	w := s.world()
+	c := s.modification(w, 1, s.Attributes(1).Clone().Set(s.Text, identity.String("converted")))
+	c.Anchor = ""
+	if c.Op == identity.Update {
+		c.Changes = identity.Diff(nil, c.Image)
+		for i := range c.Changes {
+			c.Changes[i].Op = identity.Replace
+		}
+	}
+	s.mustExport(c)
+	s.expect(map[string]identity.Attributes{s.DN(1): c.Image, s.DN(2): s.Attributes(2)})
 }
 
 func (s *suite) abortedExport() {

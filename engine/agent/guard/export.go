@@ -74,14 +74,17 @@ func (k *keptExport) Put(ctx context.Context, changes []agent.Change) ([]agent.R
 		k.left = errors.Is(err, errLeft)
 		return nil, err
 	}
-	if len(answers) != len(sent) {
+	stop := slices.IndexFunc(answers, func(r agent.Result) bool { return r.Action == agent.StopRun })
+	if len(answers) != len(sent) && (stop < 0 || stop >= len(sent)) {
 		return nil, k.kept.violation("%d results for %d changes", len(answers), len(sent))
 	}
 	for i := range results {
 		if results[i].Err != nil {
 			continue
 		}
-		results[i], answers = answers[0], answers[1:]
+		if results[i], answers = answers[0], answers[1:]; results[i].Action == agent.StopRun {
+			return results[:i+1], nil // nothing after it was sent
+		}
 		if err := k.check(&results[i], &changes[i]); err != nil {
 			return nil, err
 		}
@@ -119,7 +122,9 @@ func (k *keptExport) check(r *agent.Result, c *agent.Change) error {
 			named.Name = "unexpected-error"
 			r.Err = &named
 		}
-		return nil
+		if r.Action != agent.RetryReferences {
+			return nil
+		}
 	}
 	switch {
 	case !utf8.ValidString(r.Anchor) || tooLong(r.Anchor, 1):
@@ -132,7 +137,7 @@ func (k *keptExport) check(r *agent.Result, c *agent.Change) error {
 	if c.Op == identity.Add && r.Anchor != "" {
 		if k.anchors[r.Anchor] {
 			r.Err = fault.New("duplicate-anchor", "the system gave the anchor %q to another object before", r.Anchor)
-			r.Anchor, r.DN = "", ""
+			r.Anchor, r.DN, r.Action = "", "", agent.NoAction
 			return nil
 		}
 		k.anchors[r.Anchor] = true

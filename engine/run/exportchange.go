@@ -1,0 +1,169 @@
+package run
+
+import (
+	"slices"
+
+	"github.com/metasync/metasync/engine/agent"
+	"github.com/metasync/metasync/engine/identity"
+	"github.com/metasync/metasync/engine/space"
+)
+
+// mark moves what is pending for an object to what was sent, and returns the
+// change for the agent; nil if the object is not to be sent now.
+func (x *export) mark(tx *space.Tx, t turn, wanted func(*identity.Delta) bool) (outgoing, *agent.Change, error) {
+	c, err := tx.Connector(t.id)
+	if err != nil || c == nil || !x.belongs(c) {
+		return outgoing{}, nil, err
+	}
+	o := outgoing{turn: t, objectType: c.ObjectType, sent: c.Unapplied, exported: c.Exported, batch: c.Batch, failure: c.ExportError}
+	if x.isInterrupted(c) {
+		o.repeated = true
+		o.sent, o.exported, o.batch = c.Exported.Merge(c.Unapplied), nil, 0
+	}
+	if o.sent.IsZero() || isTransient(c) || !wanted(o.sent) {
+		return outgoing{}, nil, nil
+	}
+	o.op, o.rename = o.sent.Op, o.sent.IsRename()
+	switch {
+	case o.op == identity.Update && t.as == agent.ConvertUpdateToAdd:
+		o.op = identity.Add
+	case o.op == identity.Add && t.as == agent.ConvertAddToUpdate:
+		o.op = identity.Update
+	}
+	change := &agent.Change{Op: o.op, ObjectType: c.ObjectType, DN: c.DN, Anchor: c.Anchor, Repeated: o.repeated}
+	o.dn, o.anchor = c.DN, c.Anchor
+	var rest *identity.Delta
+	if o.op == identity.Add && x.capabilities.NoReferencesInFirstExport {
+		if o.sent.Op == identity.Update { // a new object in place of a lost one needs all its references
+			whole := o.exported.Merge(o.sent).Apply(c.ImportImage())
+			o.sent, _ = x.split(c.ObjectType, o.sent)
+			_, rest = x.split(c.ObjectType, &identity.Delta{Op: identity.Update, Changes: identity.Diff(nil, whole)})
+		} else {
+			o.sent, rest = x.split(c.ObjectType, o.sent)
+		}
+	}
+	o.rest = rest != nil
+	c.Exported, c.Unapplied, c.Batch, c.ExportError = o.exported.Merge(o.sent), rest, x.batch, nil
+	c.NotReimported = false // it is sent again, or will be missed again
+	c.SetDigest(nil)
+	tx.PutConnector(c)
+	if o.op == identity.Delete {
+		return o, change, nil
+	}
+	return o, change, x.fill(tx, c, &o, change)
+}
+
+// fill gives a change what the agent's export level asks for.
+func (x *export) fill(tx *space.Tx, c *space.Connector, o *outgoing, change *agent.Change) (err error) {
+	if o.op != identity.Update || x.capabilities.ExportLevel != agent.ValueLevel {
+		if change.Image, err = x.image(tx, c, o); err != nil {
+			return err
+		}
+	}
+	if o.rename {
+		if change.NewDN = o.sent.DN; o.op == identity.Add {
+			change.DN, change.NewDN = o.sent.DN, ""
+		}
+	}
+	switch {
+	case o.op == identity.Add && o.sent.Op == identity.Update:
+		change.Anchor = ""
+		change.Changes = slices.DeleteFunc(x.wholeObject(c.ObjectType, change.Image), func(part identity.Change) bool {
+			return x.givesAnchor(c.ObjectType, part.Name)
+		})
+		return nil
+	case o.op == identity.Update && x.capabilities.ExportLevel == agent.ObjectLevel:
+		change.Op = identity.Replace
+		change.Changes = x.wholeObject(c.ObjectType, change.Image)
+		return nil
+	}
+	if change.Changes, err = x.namedChanges(tx, o.sent.Changes); err != nil {
+		return err
+	}
+	for i := range change.Changes {
+		part := &change.Changes[i]
+		switch {
+		case o.op == identity.Update && o.sent.Op == identity.Add:
+			part.Op = identity.Replace // whatever is there
+		case o.op == identity.Update && part.Op == identity.Update && x.capabilities.ExportLevel == agent.AttributeLevel:
+			*part = identity.Change{Name: part.Name, Op: identity.Delete}
+			if values := change.Image.Get(part.Name); len(values) > 0 {
+				part.Op, part.Values = identity.Replace, values
+			}
+		}
+	}
+	return nil
+}
+
+// image returns an object as it shall be, for the agent.
+func (x *export) image(tx *space.Tx, c *space.Connector, o *outgoing) (identity.Attributes, error) {
+	image := c.ExportedImage()
+	if o.rest && o.sent.Op == identity.Update {
+		_, references := x.split(c.ObjectType, &identity.Delta{Op: identity.Update, Changes: identity.Diff(nil, image)})
+		for i := range references.Changes {
+			image = image.Clone().Set(references.Changes[i].Name)
+		}
+	}
+	return x.namedAttributes(tx, image)
+}
+
+// wholeObject returns what it takes to give an object all that the engine knows
+// of it and may write.
+func (x *export) wholeObject(objectType string, image identity.Attributes) []identity.Change {
+	t := x.agent.Schema.Type(objectType)
+	return slices.DeleteFunc(identity.Diff(nil, image), func(c identity.Change) bool {
+		if t == nil {
+			return false
+		}
+		a := t.Attribute(c.Name)
+		return a != nil && a.ImportOnly
+	})
+}
+
+// givesAnchor reports whether an attribute is part of an anchor that the system
+// gives to new objects: no rule does.
+func (x *export) givesAnchor(objectType, attribute string) bool {
+	t := x.agent.Schema.Type(objectType)
+	if x.capabilities.AnchorIsDN || t == nil || !slices.Contains(t.Anchor, attribute) {
+		return false
+	}
+	rule := x.env.Rules.Agent(x.agent.Name)
+	return rule == nil || rule.Objects[objectType] == nil || !rule.Objects[objectType].Managed[attribute]
+}
+
+// readable returns the attributes that an import can show.
+func (x *export) readable(objectType string, attributes identity.Attributes) identity.Attributes {
+	t := x.agent.Schema.Type(objectType)
+	if t == nil {
+		return attributes
+	}
+	return slices.DeleteFunc(slices.Clone(attributes), func(a identity.Attribute) bool {
+		known := t.Attribute(a.Name)
+		return known != nil && known.ExportOnly
+	})
+}
+
+// split divides a delta into what can go without references, and an Update of
+// references; nil if there are none. References in an anchor cannot wait.
+func (x *export) split(objectType string, d *identity.Delta) (first, references *identity.Delta) {
+	t := x.agent.Schema.Type(objectType)
+	waits := func(c identity.Change) bool {
+		if t == nil {
+			return false
+		}
+		a := t.Attribute(c.Name)
+		return a != nil && a.Type == identity.TypeReference && !slices.Contains(t.Anchor, c.Name)
+	}
+	if !slices.ContainsFunc(d.Changes, waits) {
+		return d, nil
+	}
+	out := *d
+	out.Changes = slices.DeleteFunc(slices.Clone(d.Changes), waits)
+	references = &identity.Delta{Op: identity.Update}
+	for _, c := range d.Changes {
+		if waits(c) {
+			references.Changes = append(references.Changes, c)
+		}
+	}
+	return &out, references
+}
