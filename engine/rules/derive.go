@@ -136,6 +136,26 @@ func (c *compiler) indexes() {
 	}
 }
 
+// flowing collects the attributes from which a value flows inbound that counts
+// although it came from the metaverse itself. Where the last writer wins, and
+// where values are united, an echo is no contribution.
+func flowing(inbound []*InboundRule) []string {
+	names := []string{}
+	for _, r := range inbound {
+		names = append(names, r.Scope.Reads()...)
+		for _, f := range r.Flows {
+			if f.Target.Mode != Equal && !f.Target.Merges() {
+				names = append(append(names, f.Source.Reads()...), f.Scope.Reads()...)
+			}
+		}
+		if f := r.Retype; f != nil {
+			names = append(append(names, f.Source.Reads()...), f.Scope.Reads()...)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
 // reads collects what the rules read of each object type.
 func (c *compiler) reads() {
 	for _, a := range c.set.agents {
@@ -157,6 +177,7 @@ func (c *compiler) reads() {
 					reads = append(append(reads, f.Source.Reads()...), f.Scope.Reads()...)
 				}
 			}
+			o.Flowing = flowing(o.Inbound)
 			for _, group := range a.Groups {
 				if o.Type.Attribute(group.Attribute) != nil {
 					reads = append(reads, group.Attribute)

@@ -135,6 +135,10 @@ type ObjectRules struct {
 	// ordered.
 	Reads []string
 
+	// Flowing holds the attributes that inbound rules read, the intrinsic ones
+	// too, ordered: when an export to them is confirmed, that is news to them.
+	Flowing []string
+
 	// Managed holds the attributes that outbound rules give a value.
 	Managed map[string]bool
 

@@ -4,14 +4,16 @@ import (
 	"slices"
 
 	"github.com/metasync/metasync/engine/identity"
+	"github.com/metasync/metasync/engine/rules"
 	"github.com/metasync/metasync/engine/space"
 	"github.com/metasync/metasync/engine/sync"
 )
 
 // confirm compares what was exported to an object with what the import shows
 // (sync-engine §1.3). What arrived is part of the synchronized image from now on,
-// so that it is no news to synchronization; what did not is marked.
-func (x *staging) confirm(c *space.Connector, image identity.Attributes) {
+// so that it is no news to synchronization, unless inbound rules read it; what did
+// not is marked.
+func (x *staging) confirm(c *space.Connector, image identity.Attributes, object *rules.ObjectRules) {
 	exported := c.Exported
 	if exported == nil {
 		if c.Provisioned {
@@ -53,6 +55,8 @@ func (x *staging) confirm(c *space.Connector, image identity.Attributes) {
 			confirmed = confirmed.Share(change.Name, applied(change, base))
 			continue
 		case !arrived(comparer, change, base, image):
+		case flowing(object, change.Name):
+			continue
 		case change.Op == identity.Update && comparer == identity.Exact:
 			// Whatever else happened to the attribute is news.
 			confirmed = confirmed.Share(change.Name, applied(change, c.Synchronized))
@@ -76,6 +80,15 @@ func (x *staging) confirm(c *space.Connector, image identity.Attributes) {
 		c.Exported = x.onto(c.ObjectType, remaining, image)
 	}
 	x.missed(c)
+}
+
+// flowing reports whether a value of the attribute flows inbound.
+func flowing(object *rules.ObjectRules, attribute string) bool {
+	if object == nil {
+		return false
+	}
+	_, found := slices.BinarySearch(object.Flowing, attribute)
+	return found
 }
 
 // missed handles what was exported to an object and what the import did not show.

@@ -6,6 +6,7 @@ import (
 	"github.com/metasync/metasync/engine/agent"
 	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/engine/identity"
+	"github.com/metasync/metasync/engine/rules"
 	"github.com/metasync/metasync/engine/space"
 )
 
@@ -116,13 +117,17 @@ func (x *staging) stageImage(tx *space.Tx, c *space.Connector, e *agent.Entry, i
 		return stageDeleteAdd, nil
 	}
 	unsynchronized := c.Import != nil && c.Import.Op == identity.Add
-	waiting := c.Exported != nil || c.Provisioned
-	x.confirm(c, image)
+	waiting, wasProvisioned, named := c.Exported != nil || c.Provisioned, c.Provisioned, c.Exported.IsRename()
+	object := x.env.Rules.Agent(x.agent.Name).Objects[c.ObjectType]
+	x.confirm(c, image, object)
 	image = x.unchecked(c, image)
+	if wasProvisioned && object != nil && len(object.Inbound) > 0 {
+		c.Synchronized, unsynchronized = nil, true // inbound rules see it for the first time
+	}
 	if c.NotReimported {
 		digest = nil
 	}
-	if rules := x.env.Rules.Agent(x.agent.Name).Objects[c.ObjectType]; waiting && c.Link != 0 && rules != nil && rules.Tested {
+	if waiting && c.Link != 0 && object != nil && object.Tested {
 		// What is confirmed is no news to synchronization, but to existence tests.
 		if err := tx.RetryObject(c.Link); err != nil {
 			return "", err
@@ -132,7 +137,7 @@ func (x *staging) stageImage(tx *space.Tx, c *space.Connector, e *agent.Entry, i
 	switch {
 	case unsynchronized:
 		pending = &identity.Delta{Op: identity.Add, ObjectType: c.ObjectType, DN: c.DN, Changes: identity.Diff(nil, image)}
-	case renamed || before.IsRename():
+	case renamed || before.IsRename() || named && flowing(object, rules.DNAttribute):
 		pending.DN = c.DN
 	case len(pending.Changes) == 0:
 		pending = nil
