@@ -30,7 +30,12 @@ func (x *export) rename() error {
 						if err := x.nameTaken(tx, c, n.dn); err != nil {
 							return err
 						}
+						before := c.DN
 						c.DN = n.dn
+						tx.PutConnector(c)
+						if err := x.moveBelow(tx, before, n.dn); err != nil {
+							return err
+						}
 					}
 					switch {
 					case x.capabilities.AnchorIsDN && n.dn != "" && c.Anchor != "":

@@ -81,7 +81,7 @@ func (s *step) importStep(importer agent.Importer, delta bool) error {
 	x := &staging{
 		step: s, of: s.partition, isLast: s.last, complete: stream.Complete(), newest: first,
 		confirmedBatch: confirmedBatch, digester: newDigester(s.schema, s.partition),
-		checker: guard.NewChecker(s.schema, s.agent.Agent.Capabilities()),
+		checker: guard.NewChecker(s.schema, s.agent.Agent.Capabilities()), ldapNames: s.agent.Agent.Capabilities().LDAPNames,
 	}
 	x.whole = x.complete || !delta
 	if stream.Unchanged() {
@@ -200,6 +200,8 @@ type staging struct {
 	entries  int
 	digester *digester
 	checker  *guard.Checker
+
+	ldapNames bool // see subtree.go
 
 	confirmedBatch uint64 // the last export that ended well, see confirm.go
 

@@ -37,6 +37,9 @@ func (x *staging) stage(tx *space.Tx, e *agent.Entry, digest space.Digest) (coun
 			if err := x.takeName(tx, c, name); err != nil {
 				return "", err
 			}
+			if err := x.moveBelow(tx, before, name); err != nil {
+				return "", err
+			}
 		}
 		changes, err := x.resolveChanges(tx, c.ID, e.Changes)
 		if err != nil {
@@ -56,6 +59,11 @@ func (x *staging) stage(tx *space.Tx, e *agent.Entry, digest space.Digest) (coun
 	if name := nameOf(c, e); isNew || name != before {
 		if err := x.takeName(tx, c, name); err != nil { // first: the object may refer to itself
 			return "", err
+		}
+		if !isNew {
+			if err := x.moveBelow(tx, before, name); err != nil {
+				return "", err
+			}
 		}
 	}
 	attributes, err := x.resolve(tx, c.ID, e.Attributes)
