@@ -8,6 +8,7 @@ import (
 
 	"github.com/metasync/metasync/engine"
 	"github.com/metasync/metasync/engine/autosync"
+	"github.com/metasync/metasync/engine/config"
 	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/engine/run"
 )
@@ -90,6 +91,11 @@ func (d *Daemon) Forecast(ctx context.Context, q ForecastQuery, progress run.Pro
 	}
 	defer other.scripts.Close()
 	f, err := d.engine.Compare(ctx, other.definition, other.functions, options)
+	if f != nil {
+		for i, w := range f.Warnings {
+			f.Warnings[i] = config.Redact(other.config.Secrets, w)
+		}
+	}
 	return f, placed(redactedError(err, other.config.Secrets), filepath.Dir(o.File))
 }
 

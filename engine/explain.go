@@ -282,8 +282,7 @@ func (x *explaining) explain(ctx context.Context, c *space.Connector, mv *space.
 func (x *explaining) object(ctx context.Context, mv *space.Object, tx *space.Tx) error {
 	view := &ObjectExplanation{ID: mv.ID, Type: mv.Type, Name: x.name(mv.ID), Attributes: []ObjectAttribute{}}
 	x.out.Metaverse = view
-	agent := x.env.order[0] // a report is one of some agent
-	_, err := x.e.runner.Preview(ctx, &x.env.Environment, agent, tx, func(s *sync.Synchronizer) (sync.Result, error) {
+	_, err := x.e.runner.Preview(ctx, &x.env.Environment, x.q.Agent, tx, func(s *sync.Synchronizer) (sync.Result, error) {
 		if err := x.attributes(s, mv, tx); err != nil {
 			return sync.Result{}, err
 		}

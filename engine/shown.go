@@ -149,6 +149,7 @@ func (v *viewer) agentOf(id identity.ID) string { return v.tx.Space().AgentOf(id
 func (v *viewer) conditions(agent, object string, tested [][]rules.Tested) [][]ConditionView {
 	out := make([][]ConditionView, len(tested))
 	for i, alternative := range tested {
+		out[i] = []ConditionView{}
 		for _, t := range alternative {
 			out[i] = append(out[i], ConditionView{
 				t.Attribute, t.Operator, v.text(t.Value), v.secretive(agent, object, t.Attribute, t.Actual), t.Holds,

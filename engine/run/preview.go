@@ -12,8 +12,8 @@ import (
 // demand (sync-engine §3.12). No profile can have it.
 const CommitPreview StepType = "commit-preview"
 
-// Preview lets do synchronize objects of an agent in a transaction that nobody
-// commits, and reports what a step would. No run is recorded and nothing is
+// Preview lets do synchronize objects of an agent, or of the metaverse if there is
+// no such agent, in a transaction that nobody commits, and reports what a step would. No run is recorded and nothing is
 // locked. The clock of the synchronizer stands, as in a run.
 func (r *Runner) Preview(ctx context.Context, env *Environment, agentName string, tx *space.Tx, do func(*sync.Synchronizer) (sync.Result, error)) (*Report, error) {
 	s := &step{
