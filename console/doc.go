@@ -13,6 +13,7 @@
 //	service.go  Service, and the paths under which it is served
 //	server.go   Serve: paths -> Service
 //	client.go   Client: Service -> paths
+//	look.go     what would happen, and why things are as they are
 //	stream.go   runs report how far they are, in a stream of JSON lines
 //	errors.go   errors as JSON
 //	socket.go   the socket file

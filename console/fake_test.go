@@ -133,6 +133,32 @@ func (f *fake) ByHand(ctx context.Context, m engine.Manual, user string) (*run.R
 	return r, ctx.Err()
 }
 
+func (f *fake) Preview(_ context.Context, q engine.PreviewQuery) (*engine.Preview, error) {
+	if q.Key == "nobody" {
+		return nil, fault.New("unknown-object", "agent %q has no object %q", q.Agent, q.Key)
+	}
+	return &engine.Preview{
+		Agent: q.Agent, ID: identity.NewID(1, 1), Mode: "full", Result: run.Success,
+		ImportFlows: []engine.ImportFlowView{{FlowView: engine.FlowView{Attribute: "number", Value: []any{int64(9007199254740993)}}}},
+	}, nil
+}
+
+func (f *fake) CommitPreview(ctx context.Context, q engine.PreviewQuery, user string) (*engine.Preview, error) {
+	return &engine.Preview{Agent: q.Agent, DN: user, Committed: true, Run: 8}, ctx.Err()
+}
+
+func (f *fake) Forecast(_ context.Context, q daemon.ForecastQuery, progress run.Progress) (*engine.Forecast, error) {
+	if q.With == "broken.yaml" {
+		return nil, &fault.Error{Name: "invalid", Text: "no", Position: fault.Position{File: q.With, Line: 3}}
+	}
+	progress("HR", run.FullSync, 1, 2)
+	return &engine.Forecast{Different: q.With != "", Warnings: []string{"a warning"}}, nil
+}
+
+func (f *fake) Explain(_ context.Context, q engine.ExplainQuery) (*engine.Explanation, error) {
+	return &engine.Explanation{Attribute: q.Attribute, Metaverse: &engine.ObjectExplanation{Name: q.Metaverse + q.Agent + q.Key}}, nil
+}
+
 func (f *fake) Once(ctx context.Context, progress run.Progress) (autosync.Summary, error) {
 	summary := autosync.Summary{Runs: []autosync.Completed{{Run: 4, Agent: "HR", Result: run.Success}}, Errors: true}
 	err := f.work(ctx, execRequest{}, progress)

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/metasync/metasync/daemon"
 	"github.com/metasync/metasync/engine"
 	"github.com/metasync/metasync/engine/autosync"
 	"github.com/metasync/metasync/engine/run"
@@ -113,6 +114,22 @@ func newHandler(ctx context.Context, service Service) http.Handler {
 	handle(mux, pathManual, func(w http.ResponseWriter, _ *http.Request, q manualRequest) {
 		stream(w, func(run.Progress) (*run.Record, error) {
 			return service.ByHand(ctx, q.Manual, q.User)
+		})
+	})
+	answer(mux, pathPreview, func(ctx context.Context, q engine.PreviewQuery) (any, error) {
+		return service.Preview(ctx, q)
+	})
+	answer(mux, pathExplain, func(ctx context.Context, q engine.ExplainQuery) (any, error) {
+		return service.Explain(ctx, q)
+	})
+	handle(mux, pathCommit, func(w http.ResponseWriter, _ *http.Request, q commitRequest) {
+		stream(w, func(run.Progress) (*engine.Preview, error) {
+			return service.CommitPreview(ctx, q.PreviewQuery, q.User)
+		})
+	})
+	handle(mux, pathForecast, func(w http.ResponseWriter, r *http.Request, q daemon.ForecastQuery) {
+		stream(w, func(report run.Progress) (*engine.Forecast, error) {
+			return service.Forecast(r.Context(), q, report) // nobody needs one that nobody reads
 		})
 	})
 	handle(mux, pathOnce, func(w http.ResponseWriter, _ *http.Request, _ nothing) {

@@ -13,7 +13,7 @@ import (
 // A Service is what a daemon does for others. Its methods may be called from
 // several goroutines.
 //
-// ByHand, Once and Exec are carried out by the daemon and not for the connection: a
+// ByHand, CommitPreview, Once and Exec are carried out by the daemon and not for the connection: a
 // [Client] whose context ends stops waiting, and the run goes on.
 type Service interface {
 	// Status tells what is going on.
@@ -38,6 +38,15 @@ type Service interface {
 	// ByHand joins, disconnects or projects an object for a user and returns the
 	// record of the run that this was.
 	ByHand(ctx context.Context, m engine.Manual, user string) (*run.Record, error)
+	// Preview tells what the synchronization of an object would do and why.
+	Preview(ctx context.Context, q engine.PreviewQuery) (*engine.Preview, error)
+	// CommitPreview synchronizes an object for a user and tells what was done.
+	CommitPreview(ctx context.Context, q engine.PreviewQuery, user string) (*engine.Preview, error)
+	// Forecast says what a full synchronization of everything would change, or in
+	// what another configuration would end differently. progress may be nil.
+	Forecast(ctx context.Context, q daemon.ForecastQuery, progress run.Progress) (*engine.Forecast, error)
+	// Explain tells the story of an object.
+	Explain(ctx context.Context, q engine.ExplainQuery) (*engine.Explanation, error)
 	// Once does all there is to do. The summary counts also with an error: it
 	// tells what was done until then. progress may be nil.
 	Once(ctx context.Context, progress run.Progress) (autosync.Summary, error)
@@ -60,6 +69,10 @@ const (
 	pathVerify     = "/api/verify"
 	pathBackup     = "/api/backup"
 	pathManual     = "/api/manual"
+	pathPreview    = "/api/preview"
+	pathCommit     = "/api/commit-preview"
+	pathForecast   = "/api/forecast"
+	pathExplain    = "/api/explain"
 	pathOnce       = "/api/once"
 	pathExec       = "/api/exec"
 )
@@ -84,6 +97,11 @@ type exportsQuery struct {
 
 type manualRequest struct {
 	engine.Manual
+	User string `json:"user"`
+}
+
+type commitRequest struct {
+	engine.PreviewQuery
 	User string `json:"user"`
 }
 

@@ -39,6 +39,9 @@ type candidate struct {
 	functions  rules.Functions
 	triggers   []autosync.TriggerSpec
 	settings   autosync.Settings
+
+	users   int // that look through it; see look.go
+	retired bool
 }
 
 // assemble loads the configuration and, with it, the scripts.

@@ -13,20 +13,23 @@ import (
 // and what follows from it is done then. If ctx is done while it waits, nothing has
 // happened.
 func (d *Daemon) ByHand(ctx context.Context, m engine.Manual, user string) (record *run.Record, err error) {
-	act := func() (err error) {
+	err = d.alone(ctx, func() (err error) {
 		record, err = d.engine.ByHand(ctx, m, run.Cause{Kind: autosync.CauseManual, User: user})
 		return err
-	}
+	})
+	return record, err
+}
+
+// alone does something while nothing runs.
+func (d *Daemon) alone(ctx context.Context, act func() error) error {
 	d.mu.Lock()
 	running := d.running
 	d.mu.Unlock()
 	if !running {
-		err = act()
-		return record, err
+		return act()
 	}
 	defer d.scheduler.Wake()
-	err = d.scheduler.Barrier(ctx, act)
-	return record, err
+	return d.scheduler.Barrier(ctx, act)
 }
 
 // Details returns the objects behind a counter of a run; see

@@ -102,7 +102,7 @@ func (d *Daemon) replace(ctx context.Context) error {
 		}
 		return err
 	}
-	before.scripts.Close()
+	d.retire(before)
 	d.scheduler.Wake()
 	d.options.Log.Info("configuration and scripts loaded", "generation", next.scripts.ID(), "scripts", len(next.scripts.Files()))
 	return nil

@@ -161,12 +161,7 @@ func (s state) equal(other state) bool {
 
 func (e *Engine) rehearse(ctx context.Context, env *environment, o ForecastOptions) (*rehearsal, error) {
 	r := &rehearsal{objects: map[objectKey]transition{}}
-	var agents []space.Named
-	for _, name := range env.order {
-		agents = append(agents, space.Named{Agent: name, Naming: naming(env.Agents[name])})
-	}
-	index := space.Indexes{Metaverse: env.Rules.Indexed, Connectors: env.Rules.IndexedConnectors}
-	err := e.space.Rehearse(agents, index, func(was, tx *space.Tx) error {
+	err := e.space.Rehearse(env.named(), env.indexes(), func(was, tx *space.Tx) error {
 		reports, err := e.runner.Rehearse(ctx, &env.Environment, env.order, tx, o.Progress)
 		if err != nil {
 			return err
@@ -187,6 +182,19 @@ func (e *Engine) rehearse(ctx context.Context, env *environment, o ForecastOptio
 		return nil, fmt.Errorf("rehearse: %w", err)
 	}
 	return r, nil
+}
+
+// named returns the agents as a rehearsal needs them.
+func (env *environment) named() []space.Named {
+	agents := make([]space.Named, 0, len(env.order))
+	for _, name := range env.order {
+		agents = append(agents, space.Named{Agent: name, Naming: naming(env.Agents[name])})
+	}
+	return agents
+}
+
+func (env *environment) indexes() space.Indexes {
+	return space.Indexes{Metaverse: env.Rules.Indexed, Connectors: env.Rules.IndexedConnectors}
 }
 
 // gather notes what became of the objects of a space.
@@ -382,18 +390,14 @@ func (f *forecasting) compare(key objectKey, before, after state) {
 	f.sample(changes, key, s)
 }
 
-const hidden = "(not shown)"
-
 func (f *forecasting) values(space, object, attribute string, before, after state) ValueForecast {
-	if a := f.env.Agents[space]; a != nil {
-		if t := a.Schema.Type(object); t != nil && t.Attribute(attribute) != nil && t.Attribute(attribute).ExportOnly {
-			return ValueForecast{Before: []any{}, After: []any{hidden}} // a password
-		}
+	if isSecret(f.env, space, object, attribute) {
+		return ValueForecast{Before: []any{}, After: []any{hidden}}
 	}
 	show := func(s state) []any {
 		out := []any{}
 		for _, v := range s.attributes.Get(attribute) {
-			out = append(out, v.JSON())
+			out = append(out, redactedValue(f.env, v.JSON()))
 		}
 		return out
 	}
@@ -417,6 +421,9 @@ func (f *forecasting) objects(name string) *ObjectForecast {
 func newChanges() Changes { return Changes{Attributes: map[string]int{}, Samples: []ForecastSample{}} }
 
 func (f *forecasting) sample(of *Changes, key objectKey, s ForecastSample) {
+	if redact := f.env.Redact; redact != nil {
+		s.DN, s.NewDN = redact(s.DN), redact(s.NewDN)
+	}
 	if f.samples[of] == nil {
 		f.samples[of] = map[string][]sample{}
 	}

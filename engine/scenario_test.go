@@ -58,6 +58,9 @@ var update = flag.Bool("update", false, "write what happens into the scenarios")
 //	join AGENT KEY N                    join an object by hand with metaverse object #N
 //	disconnect AGENT KEY [normal]       disconnect an object by hand
 //	project AGENT KEY [TYPE]            project an object by hand
+//	preview AGENT KEY [delta]           show what the synchronization of an object would do
+//	commit AGENT KEY [delta]            ... and do it
+//	explain AGENT KEY [ATTRIBUTE]       explain an object; AGENT may be mv, and KEY an id
 //	details [AGENT]                     show the objects behind the counters of the last run; outbound, those of AGENT
 func TestScenarios(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join("testdata", "*.txtar"))
@@ -228,6 +231,8 @@ func (s *script) command(args []string) (string, error) {
 		return s.byHand(name, args)
 	case "details":
 		return s.details(args)
+	case "preview", "commit", "explain":
+		return s.look(name, args)
 	}
 	system := s.systems[args[0]]
 	if system == nil {

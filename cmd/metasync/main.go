@@ -24,6 +24,8 @@ const (
 	exitUsage  exitCode = 2
 	exitErrors exitCode = 3 // done, with errors on some objects
 	exitHeld   exitCode = 4 // by a threshold
+
+	exitDifferent exitCode = 5 // preview --with shows differences
 )
 
 // An exitCode is the error of a command that has already said what is wrong.
@@ -42,6 +44,8 @@ type cli struct {
 	Exec     execCmd     `cmd:"" help:"Carry out one run profile of an agent; print the run record."`
 	Get      getCmd      `cmd:"" help:"Show objects."`
 	Report   reportCmd   `cmd:"" help:"Print reports."`
+	Preview  previewCmd  `cmd:"" help:"Tell what a synchronization would do and why, for one object or all; change nothing."`
+	Explain  explainCmd  `cmd:"" help:"Tell why an object is as it is: links, contributors, who lost, what is pending."`
 	History  historyCmd  `cmd:"" help:"Show what has run, one run with its counters and errors, or the objects behind a counter."`
 	Status   statusCmd   `cmd:"" help:"Show what is pending, unconfirmed, held or failing, or the numbers of one agent."`
 

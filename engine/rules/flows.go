@@ -158,7 +158,7 @@ func (c *compiler) checkDirect(r Rule, f Flow, from identity.AttributeType, to i
 // source compiles a source. A script is looked up among those of the object type
 // that it reads.
 func (c *compiler) source(r Rule, s Source, attribute func(string) (identity.AttributeType, bool), names func() []string, parameters []string, script FlowName) (Evaluator, bool) {
-	var out Evaluator
+	out := Evaluator{text: s.String()}
 	switch {
 	case s.Script != "":
 		if out.Script = c.functions.Flows[script]; out.Script == nil {

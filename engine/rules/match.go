@@ -25,6 +25,8 @@ type condition struct {
 	holds     func([]identity.Value) bool
 	group     string // the DN of a group, for a condition on membership in it
 	negated   bool
+
+	operator, value string // as the administrator reads them
 }
 
 // A Member knows of which groups an object of a connector space is a member.
@@ -219,7 +221,9 @@ func (c *compiler) anyScope(scope Scope, attribute func(string) (identity.Attrib
 					err.Position = item.Position
 					c.fail(err)
 				}
-				conditions = append(conditions, condition{attribute: item.Attribute, group: item.Value, negated: operator == isNotMemberOf})
+				conditions = append(conditions, condition{
+					attribute: item.Attribute, group: item.Value, negated: operator == isNotMemberOf, operator: operator, value: item.Value,
+				})
 				m.groups = true
 				continue
 			}
@@ -229,7 +233,9 @@ func (c *compiler) anyScope(scope Scope, attribute func(string) (identity.Attrib
 				c.fail(err)
 				continue
 			}
-			conditions = append(conditions, condition{attribute: item.Attribute, holds: holds})
+			conditions = append(conditions, condition{
+				attribute: item.Attribute, holds: holds, operator: cmp.Or(operatorAliases[item.Operator], item.Operator), value: item.Value,
+			})
 			m.reads = append(m.reads, item.Attribute)
 		}
 		m.alternatives = append(m.alternatives, conditions)

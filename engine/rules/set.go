@@ -253,6 +253,7 @@ type Evaluator struct {
 	dnPart   int // the component of the DN, from 1
 	ldapName bool
 
+	text     string // as the configuration says it
 	reads    []string
 	constant expr.Value
 	program  *expr.Program

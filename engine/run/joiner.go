@@ -27,6 +27,12 @@ const (
 // here, and then nothing has changed and there is no record. So is a run that is
 // in the way, see [ErrBusy].
 func (r *Runner) ByHand(ctx context.Context, env *Environment, agentName string, what StepType, cause Cause, do func(*sync.Synchronizer, *space.Tx) (sync.Result, error)) (*Record, error) {
+	return r.single(ctx, env, agentName, what, cause, true, do)
+}
+
+// single carries out a run of one step with one unit. whole says that an error on
+// the object undoes the run.
+func (r *Runner) single(ctx context.Context, env *Environment, agentName string, what StepType, cause Cause, whole bool, do func(*sync.Synchronizer, *space.Tx) (sync.Result, error)) (*Record, error) {
 	a := env.Agents[agentName]
 	if a == nil {
 		err := fault.New("unknown-agent", "there is no agent %q", agentName)
@@ -52,7 +58,7 @@ func (r *Runner) ByHand(ctx context.Context, env *Environment, agentName string,
 		if err != nil {
 			return err
 		}
-		if result.Err != nil {
+		if result.Err != nil && whole {
 			return result.Err
 		}
 		// The record is there before the change is, so that there is none without.
@@ -60,8 +66,10 @@ func (r *Runner) ByHand(ctx context.Context, env *Environment, agentName string,
 			return err
 		}
 		s.details = s.newDetails(record.Run, 1)
-		s.report.Inbound[result.Inbound]++
-		s.details.inbound(&result)
+		if result.Inbound != "" {
+			s.report.Inbound[result.Inbound]++
+			s.details.inbound(&result)
+		}
 		return x.record(tx, result.Subject.ID, result)
 	})
 	switch {

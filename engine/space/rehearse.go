@@ -121,6 +121,10 @@ func (tx *Tx) indexOne(id identity.ID) error {
 	return nil
 }
 
+// Before returns a transaction over the state that tx began with, to look at what
+// was there. It is good as long as tx is.
+func (tx *Tx) Before() *Tx { return tx.space.begin(tx.kv.Base()) }
+
 // Written returns the objects of an agent's connector space ("" for the
 // metaverse) that the transaction has created, changed or removed so far, in the
 // order of their ids.

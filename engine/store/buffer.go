@@ -48,6 +48,9 @@ type Mark struct {
 // the buffer is in use, except that the buffer may be flushed into it.
 func NewBuffer(base Reader) *Buffer { return &Buffer{base: base} }
 
+// Base returns what the buffer is over: the state without its writes.
+func (b *Buffer) Base() Reader { return b.base }
+
 // Get implements [Reader].
 func (b *Buffer) Get(bucket Bucket, key []byte) []byte {
 	if o := b.overlay(bucket); o != nil {

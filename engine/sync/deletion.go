@@ -92,6 +92,7 @@ func (u *unit) disconnectInbound(c *space.Connector, state space.State, then fun
 	if err != nil {
 		return false, within(err, stepDeletion, "", "")
 	}
+	u.trace.deletion(u, mv, agent, gone)
 	if gone {
 		return true, within(u.deleteObject(mv), stepDeletion, "", "")
 	}
@@ -147,6 +148,7 @@ func (u *unit) declaredDeletion(t *rules.Type, mv *space.Object, agent string) b
 // deleteObject deletes a metaverse object: its connectors are deprovisioned,
 // each by the rule of its own agent, and references to it are removed.
 func (u *unit) deleteObject(mv *space.Object) error {
+	u.trace.cuts(BecauseDeleted, "")
 	for _, id := range slices.Clone(mv.Connectors) {
 		c, err := u.tx.Connector(id)
 		if err != nil {
@@ -197,6 +199,7 @@ func (u *unit) deprovision(c *space.Connector, mv *space.Object, recall bool) (r
 			return false, within(err, stepDeprovisioning, "", "")
 		}
 	}
+	u.trace.deprovisioned(c, option, unheard)
 	recalled = recall && agent != nil && (agent.Recall || agent.OrphansLowest) && len(mv.ContributedBy(c.ID)) > 0
 	if err := u.unlink(c, mv, space.Disconnector); err != nil {
 		return false, within(err, stepDeprovisioning, "", "")

@@ -32,6 +32,7 @@ func (o *outbound) detect(c *space.Connector, agent string) error {
 		}
 	}
 	slices.Sort(detected)
+	o.trace.detected(c, detected)
 	if slices.Equal(detected, c.Detected) {
 		return nil
 	}

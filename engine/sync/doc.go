@@ -23,5 +23,7 @@
 // provisioning.go for what scripts ask for and container.go for what names tell of
 // containers, exportflow.go with detect.go for what is looked at afterwards,
 // deletion.go; references.go keeps the books of references that wait for their
-// target; views.go shows objects to extensions.
+// target; views.go shows objects to extensions. trace.go is what a preview tells of
+// all decisions, tracing.go how it is written down, and candidates.go asks every
+// flow into one attribute.
 package sync

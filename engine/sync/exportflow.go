@@ -30,6 +30,7 @@ func (o *outbound) exportFlow(c *space.Connector) error {
 		staged = &identity.Delta{Op: identity.Add, ObjectType: c.ObjectType, DN: c.DN}
 		if c.LinkRule == "" && c.Unapplied != nil {
 			staged.Changes = slices.Clone(c.Unapplied.Changes) // what the script gave it
+			o.trace.given(c, staged)
 		}
 	}
 	concerned := o.concerned(c, agentName)
@@ -42,9 +43,11 @@ func (o *outbound) exportFlow(c *space.Connector) error {
 		names = append(names, rule.Name)
 		for _, flow := range rule.Flows {
 			if flow.Contested && slices.Contains(f.decided, flow.Target) || flow.Initial && !creating || !flow.Scope.Match(o.view) {
+				o.trace.passedOver(o, c, flow, creating)
 				continue
 			}
 			if err := o.flow(&f, flow); err != nil {
+				o.trace.exportFlow(c, flow, FlowFailed, err)
 				return within(err, stepExportFlow, rule.Name, flow.Target)
 			}
 		}
@@ -106,13 +109,20 @@ func (o *outbound) undecided(c *space.Connector, agent string) []string {
 // allows that and no weaker one has a value.
 func (o *outbound) flow(f *flowing, flow *rules.OutboundFlow) error {
 	if !o.precedent(o.mv, flow, f.agent) {
+		o.trace.exportFlow(f.c, flow, FlowNotPrecedent, nil)
 		return nil
 	}
 	if done, err := o.stageValues(f.c, o.mv, flow, f.base, f.staged); err != nil || done {
+		if done {
+			o.trace.exported(f.c, flow, f.base, f.staged)
+		}
 		return err
 	}
 	v, declined, err := o.evaluate(&flow.Source, o.view)
 	if err != nil || declined {
+		if declined {
+			o.trace.exportFlow(f.c, flow, FlowDeclined, nil)
+		}
 		return err
 	}
 	values, unresolved, err := o.outboundValues(flow, f.agent, v)
@@ -124,6 +134,7 @@ func (o *outbound) flow(f *flowing, flow *rules.OutboundFlow) error {
 		if !unresolved && !slices.Contains(f.removed, flow.Target) {
 			keep(f.c, f.staged, flow)
 		}
+		o.trace.silent(f.c, flow, unresolved)
 		return nil
 	}
 	switch {
@@ -137,6 +148,7 @@ func (o *outbound) flow(f *flowing, flow *rules.OutboundFlow) error {
 	if change, differs := flow.Confirm.DiffValues(flow.Target, f.base.Get(flow.Target), values); differs {
 		f.staged.SetChange(change)
 	}
+	o.trace.exported(f.c, flow, f.base, f.staged)
 	return nil
 }
 
@@ -152,7 +164,9 @@ func keep(c *space.Connector, staged *identity.Delta, flow *rules.OutboundFlow) 
 // for it, names the object anew.
 func (o *outbound) rename(c *space.Connector, concerned []*rules.OutboundRule, agent *rules.AgentRules, staged *identity.Delta, creating bool) error {
 	if i := slices.IndexFunc(o.renamed, func(r renaming) bool { return r.id == c.ID }); i >= 0 {
-		return within(o.move(c, agent.Name, o.renamed[i].dn, staged, creating), stepProvisioning, "", rules.DNAttribute)
+		err := o.move(c, agent.Name, o.renamed[i].dn, staged, creating)
+		o.trace.renames(c, nil, o.renamed[i].dn, staged, creating)
+		return within(err, stepProvisioning, "", rules.DNAttribute)
 	}
 	if !o.rules.RulesProvision {
 		return nil
@@ -175,7 +189,9 @@ func (o *outbound) rename(c *space.Connector, concerned []*rules.OutboundRule, a
 		if err != nil {
 			return within(err, stepExportFlow, rule.Name, rules.DNAttribute)
 		}
-		return within(o.move(c, agent.Name, dn, staged, creating), stepExportFlow, rule.Name, rules.DNAttribute)
+		err = o.move(c, agent.Name, dn, staged, creating)
+		o.trace.renames(c, rule, dn, staged, creating)
+		return within(err, stepExportFlow, rule.Name, rules.DNAttribute)
 	}
 	if creating {
 		return nameless

@@ -31,19 +31,18 @@ func (u *unit) importFlow(c *space.Connector, mv *space.Object, view *connectorV
 		whole := mode == Full || rule.Scope.AsksGroups() || touches(c.Import, rule.Scope.Reads())
 		for _, flow := range rule.Flows {
 			if !whole && !affected(c, flow) {
+				u.trace.untouched(c, mv, flow)
 				continue
 			}
+			u.trace.beginImport(c, mv, flow)
+			done, flowed := false, false
 			if inScope && !whole {
-				done, flowed, err := u.flowValues(c, mv, flow)
-				if err != nil {
-					return false, within(err, stepImportFlow, rule.Name, flow.Target.Name)
-				}
-				if done {
-					changed = changed || flowed
-					continue
-				}
+				done, flowed, err = u.flowValues(c, mv, flow)
 			}
-			flowed, err := u.contribute(c, mv, view, flow, inScope)
+			if err == nil && !done {
+				flowed, err = u.contribute(c, mv, view, flow, inScope)
+			}
+			u.trace.endImport(mv, view, inScope, flowed, err)
 			if err != nil {
 				return false, within(err, stepImportFlow, rule.Name, flow.Target.Name)
 			}
@@ -142,6 +141,7 @@ func (u *unit) contributeRanked(c *space.Connector, mv *space.Object, view *conn
 	current, present := mv.Contribution(target.Name)
 	own := present && isBy(current, c, flow)
 	if present && !own && target.Mode == rules.Ranked && flow.Rank > u.rank(mv, target, current) {
+		u.trace.lost(u, mv, view, inScope)
 		return false, nil // not precedent
 	}
 	var s said
@@ -150,6 +150,7 @@ func (u *unit) contributeRanked(c *space.Connector, mv *space.Object, view *conn
 			return false, err
 		}
 	}
+	u.trace.says(c, flow, s)
 	switch {
 	case s.declined:
 		return false, nil
@@ -254,6 +255,7 @@ func (u *unit) contributors(mv *space.Object, target *rules.Attribute, except *s
 			if err != nil {
 				return within(err, stepImportFlow, flow.Rule.Name, target.Name)
 			}
+			u.trace.says(c, flow, s)
 			if !visit(c, flow, s) {
 				return nil
 			}
@@ -295,6 +297,7 @@ func (u *unit) repopulate(mv *space.Object, target *rules.Attribute, except *spa
 func (u *unit) recall(c *space.Connector, mv *space.Object) error {
 	agent := u.rules.Agent(u.space.AgentOf(c.ID))
 	if agent != nil && !agent.Recall && !agent.OrphansLowest {
+		u.trace.kept(c, mv)
 		return nil
 	}
 	t := u.rules.Type(mv.Type)
@@ -304,6 +307,7 @@ func (u *unit) recall(c *space.Connector, mv *space.Object) error {
 			target = t.Attributes[name]
 		}
 		var err error
+		u.trace.beginRecall(c, mv, name)
 		switch {
 		case target == nil && (agent == nil || agent.Recall):
 			u.unset(mv, name)
@@ -318,6 +322,7 @@ func (u *unit) recall(c *space.Connector, mv *space.Object) error {
 		default:
 			_, err = u.repopulate(mv, target, c)
 		}
+		u.trace.endRecall(mv)
 		if err != nil {
 			return err
 		}

@@ -42,10 +42,11 @@ func (u *unit) connector(id identity.ID, mode Mode) error {
 	if c.State != space.ExplicitConnector && c.State != space.ExplicitDisconnector {
 		if filters, err := u.filters(agent, object, view); err != nil {
 			return within(err, stepFilter, "", "")
-		} else if filters {
+		} else if u.trace.filter(agent, object, view, filters); filters {
 			return u.filtered(c)
 		}
 	}
+	u.trace.scopes(object, view)
 	if c.State == space.FilteredDisconnector {
 		c.State = space.Disconnector
 		u.tx.PutConnector(c)

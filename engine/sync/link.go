@@ -20,7 +20,10 @@ func (u *unit) link(c *space.Connector, view *connectorView, agent *rules.AgentR
 			return unlinked, err
 		}
 		if found.retype != nil {
-			return joined, within(u.changeType(found.mv, found.retype), stepJoin, found.by.Rule, "")
+			former := found.mv.Type
+			err := u.changeType(found.mv, found.retype)
+			u.trace.retyped(found.mv, former, found.by.Rule)
+			return joined, within(err, stepJoin, found.by.Rule, "")
 		}
 		return joined, nil
 	}
@@ -53,6 +56,7 @@ func (u *unit) project(c *space.Connector, view *connectorView, agent *rules.Age
 			}
 		}
 	}
+	u.trace.projection(metaverse, by, agent)
 	if metaverse == "" {
 		return unlinked, nil
 	}
@@ -77,12 +81,15 @@ func (u *unit) join(view *connectorView, agent *rules.AgentRules, object *rules.
 	for _, join := range object.Joins {
 		usable, checked := join.Usable(view)
 		if !usable {
+			u.trace.outside(join)
 			continue
 		}
+		u.trace.criterion(join)
 		candidates, err := u.matches(view, agent, join, checked)
 		if err != nil {
 			return match{}, within(err, "", join.Rule, "")
 		}
+		u.trace.matched(candidates)
 		if len(candidates) == 0 {
 			continue
 		}
@@ -96,6 +103,7 @@ func (u *unit) join(view *connectorView, agent *rules.AgentRules, object *rules.
 			found.mv = candidates[0]
 		default:
 			ambiguous = true
+			u.trace.resolved(ResolvedAmbiguous)
 		}
 		if found.mv == nil {
 			continue
@@ -103,6 +111,7 @@ func (u *unit) join(view *connectorView, agent *rules.AgentRules, object *rules.
 		if err := u.checkConnectors(found.mv, agent); err != nil {
 			return match{}, within(err, "", join.Rule, "")
 		}
+		u.trace.resolved(ResolvedJoined)
 		return found, nil
 	}
 	return match{ambiguous: ambiguous}, nil
@@ -118,6 +127,9 @@ func (u *unit) resolve(view *connectorView, agent *rules.AgentRules, candidates 
 		return agent.Extension.ResolveJoin(u.ctx, found.by.Rule, u.viewed(view), entries)
 	})
 	if err != nil || !answer.Join {
+		if err == nil {
+			u.trace.resolved(ResolvedDeclined)
+		}
 		return err
 	}
 	if answer.Index < 0 || answer.Index >= len(candidates) {
@@ -160,6 +172,7 @@ func (u *unit) matches(view *connectorView, agent *rules.AgentRules, join *rules
 	var wanted [][]identity.Value // of case-sensitive pairs
 	for i, pair := range join.Pairs {
 		values, err := u.joinValues(view, agent, pair)
+		u.trace.looksFor(values)
 		if err != nil || len(values) == 0 {
 			return nil, err
 		}

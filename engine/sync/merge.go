@@ -107,6 +107,7 @@ func (u *unit) contributeEqual(c *space.Connector, mv *space.Object, view *conne
 			return false, err
 		}
 	}
+	u.trace.says(c, flow, now)
 	if now.declined {
 		return false, nil
 	}

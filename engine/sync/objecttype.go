@@ -26,9 +26,11 @@ func (u *unit) retype(mv *space.Object, view *connectorView, object *rules.Objec
 		if t == nil {
 			return false, within(fault.New("mv-constraint-violation", "there is no metaverse type %q", name), stepObjectType, rule.Name, rules.ObjectTypeAttribute)
 		}
+		former := mv.Type
 		if err := u.changeType(mv, t); err != nil {
 			return false, within(err, stepObjectType, rule.Name, "")
 		}
+		u.trace.retyped(mv, former, rule.Name)
 		changed = true
 	}
 	return false, within(fault.New("mv-constraint-violation", "the rules change the object type of the metaverse object without end"), stepObjectType, "", rules.ObjectTypeAttribute)

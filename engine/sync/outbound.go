@@ -57,6 +57,7 @@ func (u *unit) outbound(mv *space.Object) error {
 	}
 	u.room.applied = o.applied[:0]
 	if len(mv.Connectors) == 0 {
+		u.trace.deletion(u, mv, "", true)
 		return within(u.deleteObject(mv), stepDeletion, "", "")
 	}
 	for _, id := range slices.Clone(mv.Connectors) {
@@ -87,12 +88,14 @@ func (o *outbound) provision() error {
 			return err
 		}
 		if script != nil && len(o.mv.Connectors) > 0 {
+			o.trace.cuts(BecauseScript, "")
 			_, err := rules.Call(func() (struct{}, error) {
 				return struct{}{}, script(o.ctx, &provisioningEntry{metaverseEntry{o.view, o.unit}, o})
 			})
 			if err != nil {
 				return within(err, stepProvisioning, "", "")
 			}
+			o.trace.scripted(o)
 		}
 		if !o.again || len(o.mv.Connectors) == 0 {
 			return nil
@@ -111,19 +114,23 @@ func (o *outbound) applyRules() error {
 	o.applied = o.applied[:0]
 	for _, rule := range o.t.Outbound {
 		if rule.DependsOn != nil && !slices.Contains(o.applied, rule.DependsOn) || !rule.Scope.Match(o.view) {
+			o.trace.notApplied(o, rule)
 			continue
 		}
 		if waits, err := o.waits(o.mv, rule.DependsOnInbound); err != nil || waits {
 			if err != nil {
 				return err
 			}
+			o.trace.notApplied(o, rule)
 			continue
 		}
 		if rule.Provision && o.rules.RulesProvision && o.connectorOf(o.mv, rule.Agent, rule.Object.Name) == 0 {
 			if err := o.provisionByRule(rule); err != nil {
+				o.trace.notProvisioned(o.mv, rule, err)
 				return within(err, stepProvisioning, rule.Name, "")
 			}
 		}
+		o.trace.applied(o, rule)
 		o.applied = append(o.applied, rule)
 	}
 	if !o.rules.RulesProvision {
@@ -173,6 +180,7 @@ func (o *outbound) leave() error {
 		}) {
 			continue
 		}
+		o.trace.cuts(BecauseRuleLeft, rule.Name)
 		recalled, err := o.deprovision(c, o.mv, true)
 		if err != nil {
 			return within(err, stepDeprovisioning, rule.Name, "")

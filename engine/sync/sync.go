@@ -22,6 +22,7 @@ type Synchronizer struct {
 	now     time.Time
 	evalCtx expr.Context
 	room    room
+	trace   *Trace // see Observe
 }
 
 // New returns a synchronizer. ctx ends calls of script functions; now is the

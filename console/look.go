@@ -1,0 +1,29 @@
+package console
+
+import (
+	"context"
+
+	"github.com/metasync/metasync/daemon"
+	"github.com/metasync/metasync/engine"
+	"github.com/metasync/metasync/engine/run"
+)
+
+// Preview implements [Service].
+func (c *Client) Preview(ctx context.Context, q engine.PreviewQuery) (*engine.Preview, error) {
+	return ask[*engine.Preview](ctx, c, pathPreview, q)
+}
+
+// CommitPreview implements [Service].
+func (c *Client) CommitPreview(ctx context.Context, q engine.PreviewQuery, user string) (*engine.Preview, error) {
+	return watch[*engine.Preview](ctx, c, pathCommit, commitRequest{q, user}, nil)
+}
+
+// Forecast implements [Service].
+func (c *Client) Forecast(ctx context.Context, q daemon.ForecastQuery, progress run.Progress) (*engine.Forecast, error) {
+	return watch[*engine.Forecast](ctx, c, pathForecast, q, progress)
+}
+
+// Explain implements [Service].
+func (c *Client) Explain(ctx context.Context, q engine.ExplainQuery) (*engine.Explanation, error) {
+	return ask[*engine.Explanation](ctx, c, pathExplain, q)
+}
