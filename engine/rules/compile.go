@@ -34,19 +34,18 @@ func Compile(model Model, functions Functions) (*Set, error) {
 	if len(c.problems) > 0 {
 		return nil, errors.Join(c.problems...)
 	}
-	c.set.Fingerprint = c.fingerprint()
 	c.indexes()
 	c.reads()
+	c.fingerprints()
 	return c.set, nil
 }
 
 type compiler struct {
-	model         Model
-	functions     Functions
-	set           *Set
-	problems      []error
-	usesFunctions bool
-	dependencies  []dependency
+	model        Model
+	functions    Functions
+	set          *Set
+	problems     []error
+	dependencies []dependency
 }
 
 type dependency struct {
@@ -65,7 +64,6 @@ func (c *compiler) types() {
 			t.Delete.When = LastConnector
 		}
 		t.Extension = c.functions.Metaverse[definition.Name]
-		c.usesFunctions = c.usesFunctions || t.Extension.Provision != nil || t.Delete.Script
 		if t.Delete.Script && t.Extension.ShouldDelete == nil {
 			c.fail(&fault.Error{
 				Name: "extension-entry-point-not-implemented", Position: definition.Delete.Position,
@@ -128,9 +126,6 @@ func (c *compiler) agents() {
 			Objects: map[string]*ObjectRules{}, Extension: c.functions.Agents[definition.Name],
 			OrphansLowest: definition.Orphans == LowestLineage, ProjectOnAmbiguous: definition.ProjectOnAmbiguous,
 			MaxConnectors: max(definition.MaxConnectors, 1), assumed: definition.Assumed,
-		}
-		if _, extended := c.functions.Agents[a.Name]; extended {
-			c.usesFunctions = true
 		}
 		c.deprovisioning(definition, a)
 		for i := range a.Schema.Types {
