@@ -157,7 +157,7 @@ func drawConnector(t *rapid.T) *Connector {
 		c.Applied = full.Applied
 	}
 	if has("partition") {
-		c.Partition = "north"
+		c.Partition, c.Rules = "north", "0123456789abcdef"
 	}
 	if has("detected") {
 		c.Detected = []string{"accounts", "badges"}
