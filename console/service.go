@@ -13,7 +13,7 @@ import (
 // A Service is what a daemon does for others. Its methods may be called from
 // several goroutines.
 //
-// ByHand, Once and Exec are carried out by the daemon and not for the connection: a
+// ByHand, Resync, Once and Exec are carried out by the daemon and not for the connection: a
 // [Client] whose context ends stops waiting, and the run goes on.
 type Service interface {
 	// Status tells what is going on.
@@ -38,6 +38,9 @@ type Service interface {
 	// ByHand joins, disconnects or projects an object for a user and returns the
 	// record of the run that this was.
 	ByHand(ctx context.Context, m engine.Manual, user string) (*run.Record, error)
+	// Resync synchronizes chosen objects fully for a user and returns the records of
+	// the runs, also of those before an error. progress may be nil.
+	Resync(ctx context.Context, q engine.Resync, user string, progress run.Progress) ([]*run.Record, error)
 	// Once does all there is to do. The summary counts also with an error: it
 	// tells what was done until then. progress may be nil.
 	Once(ctx context.Context, progress run.Progress) (autosync.Summary, error)
@@ -60,6 +63,7 @@ const (
 	pathVerify     = "/api/verify"
 	pathBackup     = "/api/backup"
 	pathManual     = "/api/manual"
+	pathResync     = "/api/resync"
 	pathOnce       = "/api/once"
 	pathExec       = "/api/exec"
 )
@@ -84,6 +88,11 @@ type exportsQuery struct {
 
 type manualRequest struct {
 	engine.Manual
+	User string `json:"user"`
+}
+
+type resyncRequest struct {
+	engine.Resync
 	User string `json:"user"`
 }
 

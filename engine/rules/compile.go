@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/metasync/metasync/engine/expr"
 	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/engine/identity"
 )
@@ -22,7 +23,10 @@ const (
 // Compile checks a model and makes it ready to run. The error joins everything
 // that is wrong, each as a *[fault.Error] with its place.
 func Compile(model Model, functions Functions) (*Set, error) {
-	c := &compiler{model: model, functions: functions, set: &Set{types: map[string]*Type{}, agents: map[string]*AgentRules{}}}
+	c := &compiler{model: model, functions: functions, set: &Set{
+		types: map[string]*Type{}, agents: map[string]*AgentRules{},
+		dialect: expr.Dialect(cmp.Or(model.Dialect, string(expr.FIM))), functions: functions.ByName,
+	}}
 	c.provisioning()
 	c.types()
 	c.agents()

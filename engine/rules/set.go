@@ -2,6 +2,8 @@ package rules
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/metasync/metasync/engine/expr"
 	"github.com/metasync/metasync/engine/fault"
@@ -27,13 +29,18 @@ type Set struct {
 	// Warnings is what the model may say, but should not.
 	Warnings []*fault.Error
 
-	types  map[string]*Type
-	agents map[string]*AgentRules
-	order  []string
+	types     map[string]*Type
+	agents    map[string]*AgentRules
+	order     []string
+	dialect   expr.Dialect             // of the model
+	functions map[string]expr.Function // of scripts
 }
 
 // Type returns a metaverse type, nil if there is none.
 func (s *Set) Type(name string) *Type { return s.types[name] }
+
+// Types returns the names of the metaverse types, ordered.
+func (s *Set) Types() []string { return slices.Sorted(maps.Keys(s.types)) }
 
 // Agent returns the rules of an agent, nil if the model does not have it.
 func (s *Set) Agent(name string) *AgentRules { return s.agents[name] }
