@@ -35,7 +35,7 @@ func edited(rt *rapid.T, text string) string {
 	return text
 }
 
-var retried = regexp.MustCompile(", retried \\d+")
+var retried = regexp.MustCompile(`, retried \d+`)
 
 // TestResync: after a change of the rules, a resynchronization of all agents ends
 // like a full synchronization of all; then nothing is outdated, and a second one

@@ -47,7 +47,7 @@ func (s *Set) choose(expression string, find func(string) (identity.AttributeTyp
 		return nil, err
 	}
 	if t := program.Type(); t != 0 && t != identity.TypeBoolean && t != identity.TypeString {
-		wrong := fault.New("sync-rule-invalid-expression", "the expression gives a %s, not true or false", t)
+		wrong := fault.New("sync-rule-invalid-expression", "the expression gives values of type %s, not true or false", t)
 		wrong.Position = at
 		return nil, wrong
 	}
