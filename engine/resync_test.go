@@ -1,17 +1,19 @@
 package engine_test
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"github.com/metasync/metasync/engine"
 	"github.com/metasync/metasync/engine/autosync"
 	"github.com/metasync/metasync/engine/run"
+	"github.com/metasync/metasync/engine/space"
 )
 
 // rulesOfAll are variants of what else decides about objects than their rules.
@@ -87,13 +89,47 @@ func TestResync(t *testing.T) {
 		}
 		all(twin, run.DeltaSync)
 		full, resynced := retried.ReplaceAllString(w.String(), ""), retried.ReplaceAllString(twin.String(), "")
-		if diff := cmp.Diff(strings.Split(full, "\n"), strings.Split(resynced, "\n")); diff != "" {
+		if diff := gocmp.Diff(strings.Split(full, "\n"), strings.Split(resynced, "\n")); diff != "" {
 			rt.Fatalf("(-full synchronization +resynchronization):\n%s\n%s", diff, twin)
 		}
 		if err := twin.engine.Space().Check(); err != nil {
 			rt.Fatalf("the store is not sound: %v", err)
 		}
 	})
+}
+
+// TestStateWithoutRules: a state of a version that did not note rules with objects
+// is outdated as a whole once the rules change, and no more after that.
+func TestStateWithoutRules(t *testing.T) {
+	w := newOffice(t, false)
+	w.cycle()
+	forget := func(rules string) {
+		t.Helper()
+		err := w.engine.Space().Update(func(tx *space.Tx) error {
+			state, err := tx.AgentState("HR")
+			if err != nil {
+				return err
+			}
+			state.Inbound, state.Outbound, state.Rules = nil, nil, cmp.Or(rules, state.Rules)
+			return tx.SetAgentState("HR", state)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	outdated := func() []run.Outdated { return w.facts(t)[0].Outdated }
+	forget("")
+	if got := outdated(); len(got) > 0 {
+		t.Errorf("with the rules of then: %+v outdated", got)
+	}
+	forget("others")
+	if diff := gocmp.Diff([]run.Outdated{{Type: "employee"}, {Type: "team"}}, outdated()); diff != "" {
+		t.Errorf("outdated (-want +got):\n%s", diff)
+	}
+	w.run("HR", "resync")
+	if got := outdated(); len(got) > 0 {
+		t.Errorf("after a resynchronization: %+v outdated", got)
+	}
 }
 
 func (w *world) facts(t fataler) []autosync.Facts {
