@@ -44,8 +44,11 @@ var retried = regexp.MustCompile(`, retried \d+`)
 // looks at nothing.
 func TestResync(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		original := fmt.Sprintf(office, false, false)
-		w, twin := newOffice(t, false), newOffice(t, false)
+		original, build := fmt.Sprintf(office, false, false), newOffice
+		if rapid.Bool().Draw(rt, "scripted") {
+			original, build = "provisioning: scripted\n"+original, newScriptedOffice
+		}
+		w, twin := build(t, false), build(t, false)
 		w.mirror = twin
 		all := func(w *world, profiles ...run.StepType) (records []*engine.Record) {
 			for _, profile := range profiles {
