@@ -74,6 +74,11 @@ func (c *Client) Once(ctx context.Context, progress run.Progress) (autosync.Summ
 	return watch[autosync.Summary](ctx, c, pathOnce, nothing{}, progress)
 }
 
+// Resync implements [Service].
+func (c *Client) Resync(ctx context.Context, q engine.Resync, user string, progress run.Progress) ([]*run.Record, error) {
+	return watch[[]*run.Record](ctx, c, pathResync, resyncRequest{q, user}, progress)
+}
+
 // Exec implements [Service].
 func (c *Client) Exec(ctx context.Context, agent, profile, user string, progress run.Progress) (*run.Record, error) {
 	return watch[*run.Record](ctx, c, pathExec, execRequest{agent, profile, user}, progress)

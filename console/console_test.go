@@ -53,6 +53,15 @@ func TestClientIsTheService(t *testing.T) {
 		"refused join": func(s Service) (any, error) {
 			return s.ByHand(t.Context(), engine.Manual{What: run.Join, Agent: "HR", Key: "linked"}, "ada")
 		},
+		"resync": func(s Service) (any, error) {
+			return s.Resync(t.Context(), engine.Resync{Agent: "HR", Where: "Eq(a, b)"}, "ada", nil)
+		},
+		"resync by type": func(s Service) (any, error) {
+			return s.Resync(t.Context(), engine.Resync{Type: "person", Where: "true"}, "ada", nil)
+		},
+		"refused resync": func(s Service) (any, error) {
+			return s.Resync(t.Context(), engine.Resync{Agent: "HRX"}, "ada", nil)
+		},
 		"backup": func(s Service) (any, error) {
 			var b strings.Builder
 			err := s.Backup(t.Context(), &b)

@@ -159,6 +159,18 @@ func (f *fake) Explain(_ context.Context, q engine.ExplainQuery) (*engine.Explan
 	return &engine.Explanation{Attribute: q.Attribute, Metaverse: &engine.ObjectExplanation{Name: q.Metaverse + q.Agent + q.Key}}, nil
 }
 
+func (f *fake) Resync(ctx context.Context, q engine.Resync, user string, progress run.Progress) ([]*run.Record, error) {
+	if q.Agent == "HRX" {
+		return nil, fault.New("unknown-agent", "there is no agent %q", q.Agent)
+	}
+	if progress != nil {
+		progress("HR", run.Resync, 1, 2)
+	}
+	r := record(7)
+	r.Profile, r.Cause.User, r.Cause.Name = string(run.Resync), user, q.Agent+q.Type+q.Where
+	return []*run.Record{r}, ctx.Err()
+}
+
 func (f *fake) Once(ctx context.Context, progress run.Progress) (autosync.Summary, error) {
 	summary := autosync.Summary{Runs: []autosync.Completed{{Run: 4, Agent: "HR", Result: run.Success}}, Errors: true}
 	err := f.work(ctx, execRequest{}, progress)

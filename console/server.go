@@ -132,6 +132,11 @@ func newHandler(ctx context.Context, service Service) http.Handler {
 			return service.Forecast(r.Context(), q, report) // nobody needs one that nobody reads
 		})
 	})
+	handle(mux, pathResync, func(w http.ResponseWriter, _ *http.Request, q resyncRequest) {
+		stream(w, func(report run.Progress) ([]*run.Record, error) {
+			return service.Resync(ctx, q.Resync, q.User, report)
+		})
+	})
 	handle(mux, pathOnce, func(w http.ResponseWriter, _ *http.Request, _ nothing) {
 		stream(w, func(report run.Progress) (autosync.Summary, error) {
 			return service.Once(ctx, report)

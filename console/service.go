@@ -13,7 +13,7 @@ import (
 // A Service is what a daemon does for others. Its methods may be called from
 // several goroutines.
 //
-// ByHand, CommitPreview, Once and Exec are carried out by the daemon and not for the connection: a
+// ByHand, CommitPreview, Resync, Once and Exec are carried out by the daemon and not for the connection: a
 // [Client] whose context ends stops waiting, and the run goes on.
 type Service interface {
 	// Status tells what is going on.
@@ -47,6 +47,9 @@ type Service interface {
 	Forecast(ctx context.Context, q daemon.ForecastQuery, progress run.Progress) (*engine.Forecast, error)
 	// Explain tells the story of an object.
 	Explain(ctx context.Context, q engine.ExplainQuery) (*engine.Explanation, error)
+	// Resync synchronizes chosen objects fully for a user and returns the records of
+	// the runs, also of those before an error. progress may be nil.
+	Resync(ctx context.Context, q engine.Resync, user string, progress run.Progress) ([]*run.Record, error)
 	// Once does all there is to do. The summary counts also with an error: it
 	// tells what was done until then. progress may be nil.
 	Once(ctx context.Context, progress run.Progress) (autosync.Summary, error)
@@ -73,6 +76,7 @@ const (
 	pathCommit     = "/api/commit-preview"
 	pathForecast   = "/api/forecast"
 	pathExplain    = "/api/explain"
+	pathResync     = "/api/resync"
 	pathOnce       = "/api/once"
 	pathExec       = "/api/exec"
 )
@@ -102,6 +106,11 @@ type manualRequest struct {
 
 type commitRequest struct {
 	engine.PreviewQuery
+	User string `json:"user"`
+}
+
+type resyncRequest struct {
+	engine.Resync
 	User string `json:"user"`
 }
 

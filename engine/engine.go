@@ -73,6 +73,7 @@ type Engine struct {
 	history *run.History
 	log     *slog.Logger
 	guard   *guard.Keeper
+	now     func() time.Time
 	current atomic.Pointer[environment]
 }
 
@@ -96,6 +97,9 @@ func Open(o Options) (*Engine, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
 	s, err := space.Open(o.State)
 	if err != nil {
 		return nil, err
@@ -105,7 +109,7 @@ func Open(o Options) (*Engine, error) {
 		return nil, err
 	}
 	return &Engine{
-		space: s, history: history, log: o.Log, guard: &guard.Keeper{Log: o.Log},
+		space: s, history: history, log: o.Log, guard: &guard.Keeper{Log: o.Log}, now: o.Now,
 		runner: run.NewRunner(run.Options{Space: s, History: history, Log: o.Log, Now: o.Now}),
 	}, nil
 }
@@ -364,8 +368,13 @@ func (e *Engine) Facts() ([]autosync.Facts, error) {
 				Agent: name, Imported: state.Imported,
 				PendingImports: int(c[space.CountToSync]), FailedImports: int(c[space.CountSyncFailed]),
 				PendingExports: int(c[space.CountToExport]), FailedExports: int(c[space.CountExportFailed]),
-				Unconfirmed:   int(c[space.CountUnconfirmed]),
-				NeedsFullSync: state.Imported && state.Rules != env.Rules.Fingerprint,
+				Unconfirmed: int(c[space.CountUnconfirmed]),
+			}
+			if state.Imported {
+				if f.Outdated, err = run.FindOutdated(tx, env.Rules, name); err != nil {
+					return err
+				}
+				f.NeedsFullSync = state.Rules == "" || len(f.Outdated) > 0
 			}
 			if state.Batch != state.ConfirmedBatch {
 				// An export was cut short: nobody knows what arrived, so it is sent

@@ -219,6 +219,12 @@ func (s *script) command(args []string) (string, error) {
 			if f.NeedsFullSync {
 				b.WriteString(" needs full sync")
 			}
+			for _, o := range f.Outdated {
+				fmt.Fprintf(&b, ", %d %s outdated", o.Objects, o.Type)
+				if o.Outbound {
+					b.WriteString(" outbound")
+				}
+			}
 			b.WriteByte('\n')
 		}
 		return b.String(), err

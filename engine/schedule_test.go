@@ -106,7 +106,7 @@ func TestScheduling(t *testing.T) {
 	for _, a := range definition.Scheduling().Agents {
 		got[a.Name] = a.Operations
 	}
-	sync := map[run.StepType]string{run.FullSync: "full-sync", run.DeltaSync: "delta-sync"}
+	sync := map[run.StepType]string{run.FullSync: "full-sync", run.DeltaSync: "delta-sync", run.Resync: "resync"}
 	with := func(more map[run.StepType]string) map[run.StepType]string {
 		for t, name := range sync {
 			more[t] = name

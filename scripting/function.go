@@ -90,6 +90,7 @@ func (g *Generation) flowFunction(r *host.Registration) expr.Function {
 		Name:      r.Name,
 		Signature: r.Name + "(" + spec.Names + ")",
 		Source:    r.Position.String(),
+		Version:   r.Version,
 		MinArgs:   spec.Min,
 		MaxArgs:   spec.Max,
 		Call: func(ctx *expr.Context, args []expr.Value) (out expr.Value, err error) {

@@ -42,6 +42,7 @@ type cli struct {
 	Run      runCmd      `cmd:"" help:"Run the daemon until it is stopped."`
 	Once     onceCmd     `cmd:"" help:"Import, synchronize, export and confirm until nothing is left to do."`
 	Exec     execCmd     `cmd:"" help:"Carry out one run profile of an agent; print the run record."`
+	Resync   resyncCmd   `cmd:"" help:"Synchronize again what changed rules decide about, or chosen objects; print the run records."`
 	Get      getCmd      `cmd:"" help:"Show objects."`
 	Report   reportCmd   `cmd:"" help:"Print reports."`
 	Preview  previewCmd  `cmd:"" help:"Tell what a synchronization would do and why, for one object or all; change nothing."`

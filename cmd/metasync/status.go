@@ -4,10 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/metasync/metasync/daemon"
 	"github.com/metasync/metasync/engine/fault"
+	"github.com/metasync/metasync/engine/run"
 )
 
 type statusCmd struct {
@@ -150,11 +152,30 @@ func printAgents(w io.Writer, s daemon.Status) error {
 		if !agent.Imported {
 			fmt.Fprintf(w, "%s was never imported completely.\n", agent.Agent)
 		}
-		if agent.NeedsFullSync {
-			fmt.Fprintf(w, "%s needs a full synchronization: its rules have changed.\n", agent.Agent)
+		if agent.NeedsFullSync && agent.Imported && len(agent.Outdated) == 0 {
+			fmt.Fprintf(w, "%s was never synchronized completely.\n", agent.Agent)
+		}
+		if len(agent.Outdated) > 0 {
+			fmt.Fprintf(w, "%s needs a resynchronization: %s.\n", agent.Agent, outdatedText(agent.Outdated))
 		}
 	}
 	return nil
+}
+
+// outdatedText says of which objects the rules have changed.
+func outdatedText(outdated []run.Outdated) string {
+	var parts []string
+	for _, o := range outdated {
+		text := fmt.Sprintf("the rules for %q have changed", o.Type)
+		if o.Outbound {
+			text = fmt.Sprintf("the outbound rules for %q have changed", o.Type)
+		}
+		if o.Objects > 0 {
+			text += ", " + number(o.Objects, "object")
+		}
+		parts = append(parts, text)
+	}
+	return strings.Join(parts, "; ")
 }
 
 func printScheduler(w io.Writer, s daemon.Status) error {

@@ -7,7 +7,7 @@
 //
 //	never imported        -> full import
 //	unconfirmed exports   -> confirming import
-//	rules changed         -> full synchronization, if the settings allow it
+//	rules changed         -> resynchronization, if the settings allow it
 //	pending imports       -> delta synchronization
 //	pending exports       -> export
 //	otherwise             -> what was requested, then the import schedule

@@ -16,7 +16,12 @@ type Facts struct {
 	PendingExports int    `json:"pendingExports"` // objects to export, without those of FailedExports
 	FailedExports  int    `json:"failedExports"`  // objects whose last export failed
 	Unconfirmed    int    `json:"unconfirmed"`    // exported, and not looked at by an import since
-	NeedsFullSync  bool   `json:"needsFullSync"`  // rules changed since its last full synchronization
+	NeedsFullSync  bool   `json:"needsFullSync"`  // it was never synchronized fully, or objects are outdated
+
+	// Outdated says about which objects other rules decided than the present ones.
+	// A resynchronization does just these; without it, NeedsFullSync calls for a
+	// full synchronization.
+	Outdated []run.Outdated `json:"outdated,omitempty"`
 }
 
 // An Outcome is how a run ended.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"sync"
 	"time"
@@ -134,10 +135,18 @@ func (f *fakeEngine) work(agent string, step run.StepType, result run.Result) ru
 			f.agents[target].PendingExports += n - a.FailedImports
 		}
 		if step == run.FullSync {
-			a.NeedsFullSync = false
+			a.NeedsFullSync, a.Outdated = false, nil
 		}
 		if a.FailedImports > 0 {
 			result = "completed-sync-errors"
+		}
+	case run.Resync:
+		for _, target := range f.targets(agent) {
+			f.agents[target].PendingExports += len(a.Outdated)
+		}
+		for _, other := range f.agents { // outbound, it is the work of all
+			other.Outdated = slices.DeleteFunc(other.Outdated, func(o run.Outdated) bool { return o.Outbound || other == a })
+			other.NeedsFullSync = other.NeedsFullSync && len(other.Outdated) > 0
 		}
 	case run.Export:
 		n := a.PendingExports + a.FailedExports
@@ -203,7 +212,7 @@ func (f *fakeEngine) left() []fakeAgent {
 	var list []fakeAgent
 	for _, name := range f.order {
 		a := *f.agents[name]
-		if want := (fakeAgent{Facts: Facts{Agent: name, Imported: true}}); a != want {
+		if want := (fakeAgent{Facts: Facts{Agent: name, Imported: true}}); !reflect.DeepEqual(a, want) {
 			list = append(list, a)
 		}
 	}

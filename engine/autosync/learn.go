@@ -69,6 +69,8 @@ func stalled(steps []run.StepType, before, after Facts) bool {
 			return same(before.Unconfirmed, after.Unconfirmed)
 		case run.FullSync:
 			return before.NeedsFullSync && after.NeedsFullSync || same(before.PendingImports, after.PendingImports)
+		case run.Resync:
+			return same(len(before.Outdated), len(after.Outdated))
 		case run.DeltaSync:
 			return same(before.PendingImports, after.PendingImports)
 		case run.Export:

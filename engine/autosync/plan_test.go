@@ -2,6 +2,7 @@ package autosync
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -91,9 +92,18 @@ func TestPlan(t *testing.T) {
 		{"changed rules", func(s *situation) {
 			s.facts["AD"] = Facts{Imported: true, PendingImports: 1, NeedsFullSync: true}
 		}, "start: AD full-sync (follow-up changed rules)\nwait: "},
+		{"changed rules, by which objects are outdated", func(s *situation) {
+			s.facts["AD"] = Facts{Imported: true, PendingImports: 1, NeedsFullSync: true, Outdated: []run.Outdated{{Type: "user", Objects: 2}}}
+		}, "start: AD resync (follow-up changed rules)\nwait: "},
+		{"outdated objects without a profile for them", func(s *situation) {
+			operations := maps.Clone(s.agent("AD").Operations)
+			delete(operations, run.Resync)
+			s.agent("AD").Operations = operations
+			s.facts["AD"] = Facts{Imported: true, NeedsFullSync: true, Outdated: []run.Outdated{{Type: "user", Objects: 2}}}
+		}, "start: AD full-sync (follow-up changed rules)\nwait: "},
 		{"changed rules, not by itself", func(s *situation) {
 			s.settings.FullSyncOnRuleChange = false
-			s.facts["AD"] = Facts{Imported: true, PendingImports: 1, NeedsFullSync: true}
+			s.facts["AD"] = Facts{Imported: true, PendingImports: 1, NeedsFullSync: true, Outdated: []run.Outdated{{Type: "user", Objects: 2}}}
 		}, "start: AD delta-sync (follow-up pending imports)\nwait: "},
 		{"a request gives way to pending work", func(s *situation) {
 			s.facts["AD"] = Facts{Imported: true, PendingExports: 1}

@@ -214,7 +214,7 @@ const (
 
 func kindOf(t run.StepType) kind {
 	switch t {
-	case run.FullSync, run.DeltaSync:
+	case run.FullSync, run.DeltaSync, run.Resync:
 		return syncing
 	case run.Export:
 		return exporting
@@ -231,7 +231,7 @@ func covers(steps, asked []run.StepType) bool {
 	if len(asked) != 1 {
 		return false
 	}
-	full := map[run.StepType]run.StepType{run.DeltaImport: run.FullImport, run.DeltaSync: run.FullSync}
+	full := map[run.StepType]run.StepType{run.DeltaImport: run.FullImport, run.DeltaSync: run.FullSync, run.Resync: run.FullSync}
 	return slices.ContainsFunc(steps, func(t run.StepType) bool {
 		return t == asked[0] || t == full[asked[0]]
 	})

@@ -151,6 +151,8 @@ func (s *situation) followUps(a AgentSettings) []want {
 		follow(run.DeltaImport, "confirming import", from.unconfirmed)
 	}
 	switch {
+	case len(facts.Outdated) > 0 && s.settings.FullSyncOnRuleChange && a.Operations[run.Resync] != "":
+		follow(run.Resync, "changed rules", origin{})
 	case facts.NeedsFullSync && s.settings.FullSyncOnRuleChange && a.Operations[run.FullSync] != "":
 		follow(run.FullSync, "changed rules", origin{})
 	case facts.PendingImports > 0:

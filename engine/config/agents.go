@@ -29,7 +29,7 @@ type agentKeys struct {
 	Import                 importSchedule `yaml:"import" default:"auto" doc:"When to import: auto, off, or a length of time between two imports."`
 	Export                 string         `yaml:"export" oneof:"auto off" default:"auto" doc:"Whether the scheduler exports what is pending; off leaves it to manual runs."`
 	Triggers               []trigger      `yaml:"triggers" doc:"What asks for a run."`
-	Profiles               named[steps]   `yaml:"profiles" doc:"Further run profiles, or other steps for one of the default profiles full-import, delta-import, full-sync, delta-sync and export."`
+	Profiles               named[steps]   `yaml:"profiles" doc:"Further run profiles, or other steps for one of the default profiles full-import, delta-import, full-sync, delta-sync, resync and export."`
 }
 
 func (k *agentKeys) check(l *loader, n *node) {

@@ -35,7 +35,7 @@ type Autosync struct {
 	Export               string        `yaml:"export" oneof:"auto off" default:"auto" doc:"Whether the scheduler exports at all. off is staging mode: everything is imported and synchronized, and exports are left to manual runs."`
 	Stagger              time.Duration `yaml:"stagger" default:"0s" doc:"Least time between the starts of two runs."`
 	NeverTogether        [][]string    `yaml:"neverTogether" doc:"Lists of agents of which only one runs at a time."`
-	FullSyncOnRuleChange string        `yaml:"fullSyncOnRuleChange" oneof:"auto off" default:"auto" doc:"auto: after a change of rules or scripts the agents are synchronized fully; off: only on request."`
+	FullSyncOnRuleChange string        `yaml:"fullSyncOnRuleChange" oneof:"auto off" default:"auto" doc:"auto: after a change of rules or scripts the objects about which they decide are synchronized fully; off: only on request."`
 }
 
 // autosyncForm keeps the places of the agents that the scheduler's keys name.

@@ -123,7 +123,7 @@ func TestAgents(t *testing.T) {
 		t.Fatal(err)
 	}
 	standard := run.DefaultProfiles()
-	adjusted := append(slices.Clone(standard[:4]),
+	adjusted := append(slices.Clone(standard[:5]),
 		run.Profile{Name: "export", Steps: []run.Step{{Type: run.Export}, {Type: run.DeltaImport}}},
 		run.Profile{Name: "both", Steps: []run.Step{{Type: run.FullImport}, {Type: run.FullSync}}})
 	adjusted = append(adjusted,

@@ -55,6 +55,10 @@ func (c *compiler) call(n *callNode, position fault.Position) (operand, error) {
 	build := f.build
 	if build == nil {
 		build = script
+		if c.scripts == nil {
+			c.scripts = map[string]Function{}
+		}
+		c.scripts[n.name] = *f
 	}
 	result, err := build(c, s)
 	result.position, result.secret = position, s.secret

@@ -62,6 +62,7 @@ func Compile(source string, opts Options) (*Program, error) {
 	return &Program{
 		code:       result.code,
 		attributes: slices.Sorted(maps.Keys(c.attributes)),
+		scripts:    slices.SortedFunc(maps.Values(c.scripts), func(a, b Function) int { return strings.Compare(a.Name, b.Name) }),
 		typ:        result.typ,
 	}, nil
 }
@@ -71,6 +72,7 @@ type compiler struct {
 	source     string
 	grammar    *grammar
 	attributes map[string]bool
+	scripts    map[string]Function // those that are called, by name
 }
 
 // An operand is a compiled part of an expression.

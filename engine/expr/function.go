@@ -35,6 +35,9 @@ type Function struct {
 	// no Call.
 	Call func(ctx *Context, args []Value) (Value, error)
 
+	// Version changes when what Call computes may change, "" if nobody says.
+	Version string
+
 	build builder // of a built-in function
 }
 

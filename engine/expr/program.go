@@ -13,6 +13,7 @@ import (
 type Program struct {
 	code       code
 	attributes []string
+	scripts    []Function
 	typ        identity.Type
 }
 
@@ -62,6 +63,10 @@ func (p *Program) Eval(ctx *Context) (Value, error) {
 // Attributes returns the names of the attributes that the expression may read,
 // sorted, each once. Treat the list as read-only.
 func (p *Program) Attributes() []string { return p.attributes }
+
+// Scripts returns the functions of scripts that the expression calls, sorted by
+// name. Treat the list as read-only.
+func (p *Program) Scripts() []Function { return p.scripts }
 
 // Type returns the type that every value of the expression has, 0 if that is
 // not known before it is evaluated. A result may always be null, too.

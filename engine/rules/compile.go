@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/metasync/metasync/engine/expr"
 	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/engine/identity"
 )
@@ -22,7 +23,10 @@ const (
 // Compile checks a model and makes it ready to run. The error joins everything
 // that is wrong, each as a *[fault.Error] with its place.
 func Compile(model Model, functions Functions) (*Set, error) {
-	c := &compiler{model: model, functions: functions, set: &Set{types: map[string]*Type{}, agents: map[string]*AgentRules{}}}
+	c := &compiler{model: model, functions: functions, set: &Set{
+		types: map[string]*Type{}, agents: map[string]*AgentRules{},
+		dialect: expr.Dialect(cmp.Or(model.Dialect, string(expr.FIM))), functions: functions.ByName,
+	}}
 	c.provisioning()
 	c.types()
 	c.agents()
@@ -34,19 +38,18 @@ func Compile(model Model, functions Functions) (*Set, error) {
 	if len(c.problems) > 0 {
 		return nil, errors.Join(c.problems...)
 	}
-	c.set.Fingerprint = c.fingerprint()
 	c.indexes()
 	c.reads()
+	c.fingerprints()
 	return c.set, nil
 }
 
 type compiler struct {
-	model         Model
-	functions     Functions
-	set           *Set
-	problems      []error
-	usesFunctions bool
-	dependencies  []dependency
+	model        Model
+	functions    Functions
+	set          *Set
+	problems     []error
+	dependencies []dependency
 }
 
 type dependency struct {
@@ -65,7 +68,6 @@ func (c *compiler) types() {
 			t.Delete.When = LastConnector
 		}
 		t.Extension = c.functions.Metaverse[definition.Name]
-		c.usesFunctions = c.usesFunctions || t.Extension.Provision != nil || t.Delete.Script
 		if t.Delete.Script && t.Extension.ShouldDelete == nil {
 			c.fail(&fault.Error{
 				Name: "extension-entry-point-not-implemented", Position: definition.Delete.Position,
@@ -128,9 +130,6 @@ func (c *compiler) agents() {
 			Objects: map[string]*ObjectRules{}, Extension: c.functions.Agents[definition.Name],
 			OrphansLowest: definition.Orphans == LowestLineage, ProjectOnAmbiguous: definition.ProjectOnAmbiguous,
 			MaxConnectors: max(definition.MaxConnectors, 1), assumed: definition.Assumed,
-		}
-		if _, extended := c.functions.Agents[a.Name]; extended {
-			c.usesFunctions = true
 		}
 		c.deprovisioning(definition, a)
 		for i := range a.Schema.Types {

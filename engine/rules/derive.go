@@ -2,9 +2,6 @@ package rules
 
 import (
 	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"slices"
 
@@ -195,15 +192,4 @@ func compact(lists map[string][]string) {
 		slices.Sort(names)
 		lists[key] = slices.Compact(names)
 	}
-}
-
-func (c *compiler) fingerprint() string {
-	h := sha256.New()
-	if err := json.NewEncoder(h).Encode(c.model); err != nil {
-		panic(err) // a Model holds nothing that cannot be encoded
-	}
-	if c.usesFunctions {
-		h.Write([]byte(c.functions.Version))
-	}
-	return hex.EncodeToString(h.Sum(nil)[:8])
 }

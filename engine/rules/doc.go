@@ -32,8 +32,8 @@
 // filter, join, project, provision, and decide what the model leaves to a script
 // ([DeprovisionScript], DeletionRule.Script), be it one or a Go function. They must
 // be pure, and
-// Functions.Version must change when what they decide changes: the engine then
-// knows which agents need a full synchronization.
+// Functions.Version, or a version of their own, must change when what they decide
+// changes: the engine then knows which objects have to be synchronized again.
 //
 // Agent.Schema, AnchorIsDN and LDAPNames come from the system itself; package
 // engine fills them in. Positions are those of a configuration file, for the
@@ -44,6 +44,8 @@
 // definition.go is the Model, set.go the Set; compile.go leads from one to the
 // other, with flows.go for the halves of a rule, outbound.go for what several of
 // them share, match.go for scopes, precedence.go for ranks, derive.go for what
-// follows from all rules together. extension.go declares what code may decide,
-// reaction.go what becomes of its errors; search.go compiles searches.
+// follows from all rules together, fingerprint.go for what a change of them is
+// about. extension.go declares what code may decide,
+// reaction.go what becomes of its errors; search.go and choose.go compile
+// searches.
 package rules

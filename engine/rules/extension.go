@@ -16,7 +16,11 @@ type Functions struct {
 	Flows     map[FlowName]Flower           // called by flows with a script as source
 	Agents    map[string]AgentExtension     // by agent
 	Metaverse map[string]MetaverseExtension // by metaverse type
-	Version   string                        // changes when what any of them decides may change
+
+	// Version changes when what any of them decides may change; it counts for
+	// those that have no version of their own.
+	Version      string
+	FlowVersions map[FlowName]string
 }
 
 // A FlowName names the script of a flow: whose attributes it reads, and its own
@@ -34,6 +38,8 @@ type Flower func(ctx context.Context, source Entry) (values []identity.Value, de
 // An AgentExtension is the rules extension of a management agent (sync-engine
 // §9.1). A nil function is a decision that it leaves to the model.
 type AgentExtension struct {
+	Version string // changes when what it decides may change; see [Functions]
+
 	// Filter is the connector filter. It may not be combined with a declared one
 	// for the same object type.
 	Filter func(ctx context.Context, cs ConnectorEntry) (filtered bool, err error)
@@ -65,6 +71,8 @@ type Resolution struct {
 
 // A MetaverseExtension is the rules extension of a metaverse type.
 type MetaverseExtension struct {
+	Version string // changes when what it decides may change; see [Functions]
+
 	// Provision creates, renames and disconnects connectors. It is called after
 	// the rules have provisioned, again if a link was cut, and at most ten times
 	// for one synchronization of the object (sync-engine §3.8).

@@ -165,7 +165,7 @@ func (c *compiler) source(r Rule, s Source, attribute func(string) (identity.Att
 			c.failIn(r, s.Position, c.missingFlow(script))
 			return out, false
 		}
-		c.usesFunctions = true
+		out.versions = []string{cmp.Or(c.functions.FlowVersions[script], c.functions.Version)}
 	case s.DNPart > 0:
 		out.dnPart, out.ldapName, out.reads = s.DNPart, c.nameStyle(r.Agent) == expr.LDAPNames, []string{DNAttribute}
 	case s.Expression != "":
@@ -180,7 +180,9 @@ func (c *compiler) source(r Rule, s Source, attribute func(string) (identity.Att
 			c.fail(named)
 			return out, false
 		}
-		c.usesFunctions = c.usesFunctions || len(c.functions.ByName) > 0
+		for _, f := range program.Scripts() {
+			out.versions = append(out.versions, cmp.Or(f.Version, c.functions.Version))
+		}
 		out.program, out.reads = program, program.Attributes()
 	case s.Attribute != "":
 		if _, known := attribute(s.Attribute); !known {

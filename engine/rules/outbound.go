@@ -20,7 +20,6 @@ func (c *compiler) provisioning() {
 // deprovisioning checks what the model says of names and of the end of links.
 func (c *compiler) deprovisioning(definition Agent, a *AgentRules) {
 	if a.Deprovision == DeprovisionScript {
-		c.usesFunctions = true
 		if a.Extension.Deprovision == nil {
 			c.fail(&fault.Error{
 				Name: "extension-entry-point-not-implemented", Agent: a.Name, Position: definition.Position,

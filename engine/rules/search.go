@@ -89,22 +89,7 @@ func (s *Set) SearchConnectors(agent string, conditions []Condition) (*Search, e
 		return nil, fault.New("unknown-agent", "there is no agent %q", agent)
 	}
 	search := &Search{byType: map[string]*Matcher{}}
-	anywhere := func(name string) (identity.AttributeType, bool) {
-		for _, objectType := range slices.Sorted(maps.Keys(rules.Objects)) {
-			if a, known := rules.Objects[objectType].attribute(name); known {
-				return a, true
-			}
-		}
-		return identity.AttributeType{Name: name, Type: identity.TypeString}, isIntrinsic(name)
-	}
-	names := func() []string {
-		known := []string{DNAttribute, AnchorAttribute, ObjectTypeAttribute}
-		for _, o := range rules.Objects {
-			known = append(known, o.Type.Names()...)
-		}
-		slices.Sort(known)
-		return slices.Compact(known)
-	}
+	anywhere, names := rules.anyAttribute()
 	var err error
 	for _, objectType := range slices.Sorted(maps.Keys(rules.Objects)) {
 		o := rules.Objects[objectType]
@@ -149,4 +134,26 @@ func matchAll(conditions []Condition, attribute func(string) (identity.Attribute
 		compiled[i] = condition{attribute: c.Attribute, holds: holds}
 	}
 	return &Matcher{alternatives: [][]condition{compiled}}, nil
+}
+
+// anyAttribute returns what finds an attribute of any object type of the agent,
+// and what lists them.
+func (a *AgentRules) anyAttribute() (find func(name string) (identity.AttributeType, bool), names func() []string) {
+	find = func(name string) (identity.AttributeType, bool) {
+		for _, objectType := range slices.Sorted(maps.Keys(a.Objects)) {
+			if attribute, known := a.Objects[objectType].attribute(name); known {
+				return attribute, true
+			}
+		}
+		return identity.AttributeType{Name: name, Type: identity.TypeString}, isIntrinsic(name)
+	}
+	names = func() []string {
+		known := []string{DNAttribute, AnchorAttribute, ObjectTypeAttribute}
+		for _, o := range a.Objects {
+			known = append(known, o.Type.Names()...)
+		}
+		slices.Sort(known)
+		return slices.Compact(known)
+	}
+	return find, names
 }

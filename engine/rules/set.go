@@ -2,6 +2,8 @@ package rules
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/metasync/metasync/engine/expr"
 	"github.com/metasync/metasync/engine/fault"
@@ -11,7 +13,8 @@ import (
 // A Set is a compiled [Model].
 type Set struct {
 	// Fingerprint is equal for two sets that decide alike. It changes with the
-	// model and with the functions of scripts that the model uses.
+	// model and with the functions of scripts that the model uses. Those of
+	// [ObjectRules] and [Type] say what it is that changed.
 	Fingerprint string
 
 	// Indexed names, by metaverse type, the attributes by which objects must be
@@ -26,23 +29,53 @@ type Set struct {
 	// Warnings is what the model may say, but should not.
 	Warnings []*fault.Error
 
-	types  map[string]*Type
-	agents map[string]*AgentRules
-	order  []string
+	types     map[string]*Type
+	agents    map[string]*AgentRules
+	order     []string
+	dialect   expr.Dialect             // of the model
+	functions map[string]expr.Function // of scripts
 }
 
 // Type returns a metaverse type, nil if there is none.
 func (s *Set) Type(name string) *Type { return s.types[name] }
 
+// Types returns the names of the metaverse types, ordered.
+func (s *Set) Types() []string { return slices.Sorted(maps.Keys(s.types)) }
+
 // Agent returns the rules of an agent, nil if the model does not have it.
 func (s *Set) Agent(name string) *AgentRules { return s.agents[name] }
+
+// Inbound returns the fingerprint of what is decided inbound about the objects of
+// an agent that are of a type, "" if nothing is.
+func (s *Set) Inbound(agent, objectType string) string {
+	if a := s.agents[agent]; a != nil {
+		if o := a.Objects[objectType]; o != nil {
+			return o.Fingerprint
+		}
+	}
+	return ""
+}
+
+// Outbound returns the fingerprint of what is decided outbound about metaverse
+// objects of a type, "" if nothing is.
+func (s *Set) Outbound(metaverseType string) string {
+	if t := s.types[metaverseType]; t != nil {
+		return t.Fingerprint
+	}
+	return ""
+}
 
 // Agents returns the names of the agents in the order of the model.
 func (s *Set) Agents() []string { return s.order }
 
 // A Type is a metaverse type.
 type Type struct {
-	Name       string
+	Name string
+
+	// Fingerprint changes with what is decided about these objects outbound, and
+	// about their deletion.
+	Fingerprint string
+
 	Attributes map[string]*Attribute
 	Delete     DeletionRule
 	Extension  MetaverseExtension
@@ -124,7 +157,11 @@ type AgentRules struct {
 
 // ObjectRules is what the rules say of one object type of an agent.
 type ObjectRules struct {
-	Type    *identity.ObjectType
+	Type *identity.ObjectType
+
+	// Fingerprint changes with what is decided about these objects inbound.
+	Fingerprint string
+
 	Filter  *Matcher       // connector filter; nil matches nothing
 	Inbound []*InboundRule // by precedence
 	Joins   []*Join        // of all rules, inbound and outbound, in the order in which they are tried
@@ -255,6 +292,7 @@ type Evaluator struct {
 
 	text     string // as the configuration says it
 	reads    []string
+	versions []string // of the scripts that it calls
 	constant expr.Value
 	program  *expr.Program
 }

@@ -3,8 +3,6 @@ package run
 import (
 	"context"
 	"fmt"
-	"maps"
-	"slices"
 
 	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/engine/space"
@@ -33,10 +31,8 @@ func (r *Runner) ByHand(ctx context.Context, env *Environment, agentName string,
 // single carries out a run of one step with one unit. whole says that an error on
 // the object undoes the run.
 func (r *Runner) single(ctx context.Context, env *Environment, agentName string, what StepType, cause Cause, whole bool, do func(*sync.Synchronizer, *space.Tx) (sync.Result, error)) (*Record, error) {
-	a := env.Agents[agentName]
-	if a == nil {
-		err := fault.New("unknown-agent", "there is no agent %q", agentName)
-		err.Hint = hintFor(agentName, slices.Sorted(maps.Keys(env.Agents)))
+	a, err := env.agent(agentName)
+	if err != nil {
 		return nil, err
 	}
 	release, err := r.acquire(agentName, &Profile{Steps: []Step{{Type: DeltaSync}}})

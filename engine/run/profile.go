@@ -17,6 +17,7 @@ const (
 	DeltaImport          StepType = "delta-import"
 	FullSync             StepType = "full-sync"
 	DeltaSync            StepType = "delta-sync"
+	Resync               StepType = "resync" // full, of those objects about which other rules than the present ones decided
 	Export               StepType = "export"
 	DeltaImportDeltaSync StepType = "delta-import-delta-sync"
 	FullImportDeltaSync  StepType = "full-import-delta-sync"
@@ -25,7 +26,7 @@ const (
 
 // StepTypes lists all step types, the combined ones last.
 var StepTypes = []StepType{
-	FullImport, DeltaImport, FullSync, DeltaSync, Export,
+	FullImport, DeltaImport, FullSync, DeltaSync, Resync, Export,
 	DeltaImportDeltaSync, FullImportDeltaSync, FullImportFullSync,
 }
 
@@ -47,6 +48,8 @@ func (t StepType) Sync() StepType {
 		return FullSync
 	case DeltaSync, DeltaImportDeltaSync, FullImportDeltaSync:
 		return DeltaSync
+	case Resync:
+		return Resync
 	}
 	return ""
 }

@@ -83,6 +83,16 @@ func (a *Agent) Profile(name string) *Profile {
 	return nil
 }
 
+// agent returns the agent with a name, or the error that there is none.
+func (env *Environment) agent(name string) (*Agent, error) {
+	if a := env.Agents[name]; a != nil {
+		return a, nil
+	}
+	err := fault.New("unknown-agent", "there is no agent %q", name)
+	err.Hint = hintFor(name, slices.Sorted(maps.Keys(env.Agents)))
+	return nil, err
+}
+
 // ErrBusy is wrapped by the error of a run that was refused because another run
 // is in its way (sync-engine §2.2).
 var ErrBusy = errors.New("another run is active")
@@ -95,10 +105,8 @@ type Progress func(agent string, step StepType, done, total int)
 // already. The error is for what has no record: an unknown profile, a busy agent,
 // a store that fails. A cancelled context ends the run soon; its record says so.
 func (r *Runner) Run(ctx context.Context, env *Environment, agentName, profile string, cause Cause, progress Progress) (*Record, error) {
-	a := env.Agents[agentName]
-	if a == nil {
-		err := fault.New("unknown-agent", "there is no agent %q", agentName)
-		err.Hint = hintFor(agentName, slices.Sorted(maps.Keys(env.Agents)))
+	a, err := env.agent(agentName)
+	if err != nil {
 		return nil, err
 	}
 	p := a.Profile(profile)
@@ -111,6 +119,13 @@ func (r *Runner) Run(ctx context.Context, env *Environment, agentName, profile s
 		err.Hint = hintFor(profile, names)
 		return nil, err
 	}
+	return r.run(ctx, env, a, p, nil, cause, progress)
+}
+
+// run carries out a profile, on the chosen objects if it is a resynchronization of
+// some.
+func (r *Runner) run(ctx context.Context, env *Environment, a *Agent, p *Profile, chosen []identity.ID, cause Cause, progress Progress) (*Record, error) {
+	agentName, profile := a.Name, p.Name
 	release, err := r.acquire(agentName, p)
 	if err != nil {
 		return nil, err
@@ -130,7 +145,7 @@ func (r *Runner) Run(ctx context.Context, env *Environment, agentName, profile s
 		s := &step{
 			Runner: r, ctx: ctx, env: env, agent: a, log: log.With("step", definition.Type),
 			report: newReport(definition.Type, r.now()), progress: progress,
-			definition: definition, limits: r.batched(limitsOf(definition, a.Thresholds)),
+			definition: definition, limits: r.batched(limitsOf(definition, a.Thresholds)), chosen: chosen,
 		}
 		record.Steps = append(record.Steps, s.report)
 		s.details = s.newDetails(record.Run, len(record.Steps))
@@ -213,6 +228,8 @@ type step struct {
 	unclean   bool              // one of them had errors
 
 	read []*staging // what was imported and has not been concluded from
+
+	chosen []identity.ID // what a resynchronization is to do; nil is what is outdated
 }
 
 // run carries out the step and sets its result.
@@ -246,7 +263,7 @@ func (s *step) parts() error {
 		s.limits.objects = 0 // it was that of the import
 	}
 	if t := s.definition.Type.Sync(); t != "" {
-		return s.part(func() error { return s.syncStep(t == FullSync) })
+		return s.part(func() error { return s.syncStep(t) })
 	}
 	return nil
 }

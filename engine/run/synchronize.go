@@ -24,13 +24,16 @@ const maxRetryRounds = 10
 // syncStep synchronizes the agent's objects in the order of sync-engine §3.1:
 // ordinary objects, deleted ones, then those that waited for a reference, then
 // metaverse objects that did.
-func (s *step) syncStep(full bool) error {
+func (s *step) syncStep(t StepType) error {
 	x := s.synchronization()
 	x.batches = s.space.Batches
-	if err := x.all(full); err != nil {
+	if t == Resync {
+		return x.resync()
+	}
+	if err := x.all(t == FullSync); err != nil {
 		return err
 	}
-	if full && s.halt == "" {
+	if t == FullSync && s.halt == "" {
 		if err := s.rememberRules(); err != nil {
 			return err
 		}
@@ -77,17 +80,8 @@ func (x *synchronization) all(full bool) error {
 	}); err != nil {
 		return err
 	}
-	if err := x.walk(func(_ *space.Tx, after identity.ID, limit int) ([]identity.ID, error) {
-		i, _ := slices.BinarySearch(x.deleted, after+1)
-		return x.deleted[i:min(i+limit, len(x.deleted))], nil
-	}, x.object); err != nil {
+	if err := x.rest(); err != nil {
 		return err
-	}
-	if err := x.retries(); err != nil {
-		return err
-	}
-	if x.terminated != nil {
-		return x.terminated
 	}
 	if cut && x.halt == "" {
 		x.tooMany()
@@ -95,16 +89,23 @@ func (x *synchronization) all(full bool) error {
 	return nil
 }
 
-// rememberRules notes that all objects of the agent have seen these rules.
-func (s *step) rememberRules() error {
-	return s.space.Update(func(tx *space.Tx) error {
-		state, err := tx.AgentState(s.agent.Name)
-		if err != nil {
-			return err
-		}
-		state.Rules = s.env.Rules.Fingerprint
-		return tx.SetAgentState(s.agent.Name, state)
-	})
+// rest synchronizes what comes after the ordinary objects.
+func (x *synchronization) rest() error {
+	if err := x.walk(listed(&x.deleted), x.object); err != nil {
+		return err
+	}
+	if err := x.retries(); err != nil {
+		return err
+	}
+	return x.terminated
+}
+
+// listed lists the ids of an ordered list, for walk.
+func listed(ids *[]identity.ID) func(tx *space.Tx, after identity.ID, limit int) ([]identity.ID, error) {
+	return func(_ *space.Tx, after identity.ID, limit int) ([]identity.ID, error) {
+		i, _ := slices.BinarySearch(*ids, after+1)
+		return (*ids)[i:min(i+limit, len(*ids))], nil
+	}
 }
 
 // A synchronization is a step of synchronization while it runs.

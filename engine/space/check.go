@@ -62,12 +62,13 @@ func (c *checker) found(format string, args ...any) {
 type derived struct {
 	anchors, names, values, work map[string]identity.ID
 	counters                     [Counters]int64
+	census                       map[Census]int // Objects is 0
 }
 
 func (c *checker) space(spc uint16) error {
 	want := derived{
 		anchors: map[string]identity.ID{}, names: map[string]identity.ID{},
-		values: map[string]identity.ID{}, work: map[string]identity.ID{},
+		values: map[string]identity.ID{}, work: map[string]identity.ID{}, census: map[Census]int{},
 	}
 	var last uint64
 	for key := range c.tx.kv.Scan(bucketObject, spaceKey(spc), nil) {
@@ -96,6 +97,17 @@ func (c *checker) space(spc uint16) error {
 	if got := *c.tx.countersOf(spc); got != want.counters {
 		c.found("counters of space %d are %v, the records say %v", spc, got, want.counters)
 	}
+	agent := c.tx.space.AgentOf(identity.NewID(spc, 0))
+	for _, counted := range c.tx.Census(agent) {
+		key := Census{Type: counted.Type, Rules: counted.Rules}
+		if want.census[key] != counted.Objects {
+			c.found("%d objects %q of space %d are counted for the rules %s, the records say %d", counted.Objects, counted.Type, spc, counted.Rules, want.census[key])
+		}
+		delete(want.census, key)
+	}
+	for key, n := range want.census {
+		c.found("%d objects %q of space %d are not counted for the rules %s", n, key.Type, spc, key.Rules)
+	}
 	if data := c.tx.kv.Get(bucketMeta, sequenceKey(spc)); last > 0 && (len(data) != 8 || binary.BigEndian.Uint64(data) < last) {
 		c.found("sequence of space %d is behind its newest object %d", spc, last)
 	}
@@ -110,6 +122,9 @@ func (c *checker) derive(id identity.ID, o *origin, want *derived) {
 		if o.lists[i] {
 			want.work[string(listKey(list, id))] = id
 		}
+	}
+	if o.rules != "" {
+		want.census[Census{Type: o.objectType, Rules: o.rules}]++
 	}
 	for counter := range Counters {
 		want.counters[counter] += int64(o.tally >> counter & 1)

@@ -101,6 +101,10 @@ type Connector struct {
 	// connector, or stopped being one; the object is synchronized again.
 	RetryReferences bool
 
+	// Rules is the fingerprint of the inbound rules that have decided about all
+	// of the object, "" if none ever did.
+	Rules string
+
 	ImportError *ObjectError // of the last synchronization
 	ExportError *ObjectError // of the last export
 

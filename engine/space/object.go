@@ -15,6 +15,10 @@ type Object struct {
 	Attributes identity.Attributes // change them only by Set and Remove
 	Connectors []identity.ID       // linked connector-space objects, ordered
 
+	// Rules is the fingerprint of the rules of the last outbound synchronization,
+	// "" if there was none.
+	Rules string
+
 	contributions []Contribution // parallel to Attributes
 	mixed         []mixed        // of attributes whose values came from several, sorted by name
 	nulls         []emptied      // attributes that are empty on purpose, sorted by name

@@ -13,6 +13,8 @@ const (
 	connectorVersion = 1
 	objectVersion    = 1
 	mixedVersion     = 2 // of an object that has attributes with several contributors, or emptied ones
+
+	ruledVersions = 2 // to be added for an object that knows its rules
 )
 
 // The parts that a connector record has only if it needs them.
@@ -32,6 +34,7 @@ const (
 	hasApplied
 	hasPartition
 	hasDetected
+	hasRules
 )
 
 func encodeConnector(e *identity.Encoder, c *Connector) {
@@ -56,6 +59,7 @@ func encodeConnector(e *identity.Encoder, c *Connector) {
 	set(hasApplied, len(c.Applied) > 0)
 	set(hasPartition, c.Partition != "")
 	set(hasDetected, len(c.Detected) > 0)
+	set(hasRules, c.Rules != "")
 
 	e.Byte(connectorVersion)
 	e.Uint(flags)
@@ -99,6 +103,9 @@ func encodeConnector(e *identity.Encoder, c *Connector) {
 	}
 	if flags&hasPartition != 0 {
 		e.Name(c.Partition)
+	}
+	if flags&hasRules != 0 {
+		e.Name(c.Rules)
 	}
 }
 
@@ -173,6 +180,9 @@ func decodeConnector(data []byte, names identity.Names, sources func(string, int
 	if flags&hasPartition != 0 {
 		c.Partition = d.Name()
 	}
+	if flags&hasRules != 0 {
+		c.Rules = d.Name()
+	}
 	c.Provisioned = flags&isProvisioned != 0
 	c.NotReimported = flags&isNotReimported != 0
 	c.RetryReferences = flags&isRetryReferences != 0
@@ -205,12 +215,18 @@ func decodeError(d *identity.Decoder) *ObjectError {
 
 func encodeObject(e *identity.Encoder, o *Object) {
 	isMixed := len(o.mixed)+len(o.nulls) > 0
+	version := byte(objectVersion)
 	if isMixed {
-		e.Byte(mixedVersion)
-	} else {
-		e.Byte(objectVersion)
+		version = mixedVersion
 	}
+	if o.Rules != "" {
+		version += ruledVersions
+	}
+	e.Byte(version)
 	e.Name(o.Type)
+	if o.Rules != "" {
+		e.Name(o.Rules)
+	}
 	e.Attributes(o.Attributes)
 	for _, c := range o.contributions {
 		encodeContribution(e, c)
@@ -250,10 +266,14 @@ func decodeObject(data []byte, names identity.Names, sources func(string, int) i
 	d := identity.NewDecoder(data, names)
 	d.Source = sources
 	version := d.Byte()
-	if version != objectVersion && version != mixedVersion && d.Err() == nil {
+	if (version < objectVersion || version > mixedVersion+ruledVersions) && d.Err() == nil {
 		return fmt.Errorf("metaverse record %s has version %d, newer than this program", o.ID, version)
 	}
 	o.Type = d.Name()
+	if version > mixedVersion {
+		o.Rules = d.Name()
+		version -= ruledVersions
+	}
 	o.Attributes = d.Attributes()
 	o.contributions = make([]Contribution, len(o.Attributes))
 	for i := range o.contributions {

@@ -94,6 +94,29 @@ func checkHex(t *testing.T, what string, got []byte, want string) {
 	}
 }
 
+// TestRuledRecords: an object that knows its rules reads back, with one contributor
+// for each attribute and with several.
+func TestRuledRecords(t *testing.T) {
+	names := newNames(t)
+	for _, o := range []*Object{fullObject(), mixedObject()} {
+		plain := identity.Encoder{Names: names}
+		encodeObject(&plain, o)
+		o.Rules = "0123456789abcdef"
+		e := identity.Encoder{Names: names}
+		encodeObject(&e, o)
+		got := &Object{ID: o.ID}
+		if err := decodeObject(e.Buf, names, nil, got); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(o, got, sameRecord); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+		if want := plain.Buf[0] + ruledVersions; e.Buf[0] != want || len(e.Buf) > len(plain.Buf)+2 {
+			t.Errorf("version %d in %d bytes, want %d in little more than %d", e.Buf[0], len(e.Buf), want, len(plain.Buf))
+		}
+	}
+}
+
 func TestRecordRoundTrip(t *testing.T) {
 	names := newNames(t)
 	rapid.Check(t, func(t *rapid.T) {
@@ -157,7 +180,7 @@ func drawConnector(t *rapid.T) *Connector {
 		c.Applied = full.Applied
 	}
 	if has("partition") {
-		c.Partition = "north"
+		c.Partition, c.Rules = "north", "0123456789abcdef"
 	}
 	if has("detected") {
 		c.Detected = []string{"accounts", "badges"}

@@ -14,9 +14,16 @@ type AgentState struct {
 	Imported       bool      `json:"imported,omitempty"`       // a full import has been completed
 	Batch          uint64    `json:"batch,omitempty"`          // of the newest export step
 	ConfirmedBatch uint64    `json:"confirmedBatch,omitempty"` // of the last export step that ended well
-	Rules          string    `json:"rules,omitempty"`          // fingerprint of the rules of the last full synchronization
+	Rules          string    `json:"rules,omitempty"`          // fingerprint of all rules of the last full synchronization, or resynchronization
 	LastImport     time.Time `json:"lastImport,omitzero"`      // of the last import that came to its end
 	LastExport     time.Time `json:"lastExport,omitzero"`
+
+	// Inbound and Outbound say by which rules objects have last been synchronized
+	// all, by their type: objects of the agent, and metaverse objects that are
+	// connected with them. They are nil if a version wrote this that did not note
+	// rules with objects.
+	Inbound  map[string]Pass `json:"inbound,omitempty"`
+	Outbound map[string]Pass `json:"outbound,omitempty"`
 
 	// Partitions holds the watermarks of a system that is divided.
 	Partitions map[string]PartitionState `json:"partitions,omitempty"`
@@ -24,6 +31,12 @@ type AgentState struct {
 	// Schema is that of the last complete import, for times when the system
 	// cannot be asked.
 	Schema *identity.Schema `json:"schema,omitempty"`
+}
+
+// A Pass is a complete synchronization of all objects of a type.
+type Pass struct {
+	Rules string `json:"rules"`
+	Left  int    `json:"left,omitempty"` // objects that still have other rules: they have errors, or nobody could decide about them
 }
 
 // A PartitionState is what the engine remembers of one partition.

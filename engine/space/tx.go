@@ -24,10 +24,12 @@ type Tx struct {
 	changedC   []*Connector
 	changedO   []*Object
 	tallies    []tallyChange
+	ruled      []ruled
 	orphans    []identity.ID // lost a referrer
 
 	sequences  map[uint16]uint64
 	counters   map[uint16]*[Counters]int64
+	census     map[censusKey]int64 // what is different from the store
 	namesSaved int
 }
 
@@ -46,12 +48,14 @@ func (tx *Tx) Unit(fn func() error) error {
 	if err != nil {
 		tx.kv.Rollback(mark)
 		tx.changedC, tx.changedO, tx.tallies = tx.changedC[:0], tx.changedO[:0], tx.tallies[:0]
+		tx.ruled = tx.ruled[:0]
 	}
 	tx.orphans = tx.orphans[:0]
 	for _, t := range tx.tallies {
 		tx.count(t.space, t.from, t.to)
 	}
 	tx.tallies = tx.tallies[:0]
+	tx.countRuled()
 	clear(tx.connectors)
 	clear(tx.objects)
 	return err

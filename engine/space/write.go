@@ -16,6 +16,8 @@ type origin struct {
 	references []identity.ID // that the record holds
 	edges      []string      // attributes whose references are edges
 	indexed    []string      // keys in the value index
+
+	objectType, rules string // see Census
 }
 
 // purgeOrphans removes placeholders that nobody refers to any more.
@@ -168,6 +170,11 @@ func (tx *Tx) writeOrigin(id identity.ID, before *origin, now origin) error {
 	if before.tally != now.tally {
 		tx.tallies = append(tx.tallies, tallyChange{id.Space(), before.tally, now.tally})
 	}
+	if before.rules != now.rules || before.objectType != now.objectType {
+		tx.ruled = append(tx.ruled,
+			ruled{censusKey{id.Space(), before.objectType, before.rules}, -1},
+			ruled{censusKey{id.Space(), now.objectType, now.rules}, 1})
+	}
 	*before = now
 	return nil
 }
@@ -221,7 +228,7 @@ func (tx *Tx) moveName(was, is, id []byte) error {
 
 func (tx *Tx) originOf(c *Connector) origin {
 	o := origin{
-		exists: true, tally: c.tally(), anchor: c.Anchor, dn: c.DN,
+		exists: true, tally: c.tally(), anchor: c.Anchor, dn: c.DN, objectType: c.ObjectType, rules: c.Rules,
 		references: c.references(nil), edges: edgeNames(c.Synchronized),
 	}
 	for i, list := range lists {
@@ -235,7 +242,7 @@ func (tx *Tx) originOf(c *Connector) origin {
 
 func (tx *Tx) originOfObject(o *Object) origin {
 	return origin{
-		exists: true, tally: tally(0).with(CountObject, true),
+		exists: true, tally: tally(0).with(CountObject, true), objectType: o.Type, rules: o.Rules,
 		references: compactIDs(appendReferences(nil, o.Attributes)),
 		edges:      edgeNames(o.Attributes),
 		indexed:    tx.indexedObject(o),
@@ -265,6 +272,9 @@ func (tx *Tx) finish() error {
 		if err := tx.kv.Put(bucketCount, spaceKey(spc), data); err != nil {
 			return err
 		}
+	}
+	if err := tx.writeCensus(); err != nil {
+		return err
 	}
 	var err error
 	tx.namesSaved, err = tx.space.names.save(tx.kv)

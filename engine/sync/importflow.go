@@ -23,12 +23,13 @@ func (u *unit) importFlow(c *space.Connector, mv *space.Object, view *connectorV
 	if changed {
 		mode = Full
 	}
+	everything := mode != Delta
 	for _, rule := range object.Inbound {
 		if rule.Type.Name != mv.Type {
 			continue
 		}
 		inScope := rule.Scope.Match(view)
-		whole := mode == Full || rule.Scope.AsksGroups() || touches(c.Import, rule.Scope.Reads())
+		whole := everything || rule.Scope.AsksGroups() || touches(c.Import, rule.Scope.Reads())
 		for _, flow := range rule.Flows {
 			if !whole && !affected(c, flow) {
 				u.trace.untouched(c, mv, flow)

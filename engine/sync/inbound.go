@@ -35,6 +35,7 @@ func (u *unit) connector(id identity.ID, mode Mode) error {
 	object := agent.Objects[objectType]
 	if object == nil {
 		u.result.Inbound = DisconnectorRemains
+		u.noteInbound(c, "")
 		u.commit(c)
 		return nil
 	}
@@ -43,6 +44,7 @@ func (u *unit) connector(id identity.ID, mode Mode) error {
 		if filters, err := u.filters(agent, object, view); err != nil {
 			return within(err, stepFilter, "", "")
 		} else if u.trace.filter(agent, object, view, filters); filters {
+			u.noteInbound(c, object.Fingerprint)
 			return u.filtered(c)
 		}
 	}
@@ -53,6 +55,7 @@ func (u *unit) connector(id identity.ID, mode Mode) error {
 	}
 	link := linked
 	if !c.State.IsConnector() {
+		u.noteInbound(c, object.Fingerprint)
 		if c.State == space.ExplicitDisconnector {
 			u.result.Inbound = DisconnectorRemains
 			u.commit(c)
@@ -75,6 +78,9 @@ func (u *unit) connector(id identity.ID, mode Mode) error {
 	if mv == nil {
 		return fault.New("unexpected-error", "the link leads to %s, which does not exist", c.Link)
 	}
+	if mode != Delta || c.Import != nil && c.Import.Op == identity.Add {
+		u.noteInbound(c, object.Fingerprint) // all flows are evaluated
+	}
 	missed := c.NotReimported
 	if link == linked && mode == Delta && !missed {
 		u.before = beforeFlow(c, mv)
@@ -86,7 +92,7 @@ func (u *unit) connector(id identity.ID, mode Mode) error {
 	imported := !c.Import.IsZero()
 	u.notReimported(c)
 	u.commit(c)
-	if changed || mode == Full || imported || missed {
+	if changed || mode == Full || imported || missed || mode == Resync && mv.Rules != u.rules.Outbound(mv.Type) {
 		if err := u.outbound(mv); err != nil {
 			return err
 		}

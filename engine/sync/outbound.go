@@ -46,8 +46,10 @@ type renaming struct {
 func (u *unit) outbound(mv *space.Object) error {
 	t := u.rules.Type(mv.Type)
 	if t == nil {
+		u.noteOutbound(mv, "")
 		return nil
 	}
+	u.noteOutbound(mv, t.Fingerprint)
 	if err := u.tx.DoneObject(mv.ID); err != nil {
 		return err
 	}
@@ -232,6 +234,7 @@ func (o *outbound) create(agent, objectType, dn, rule string) (added bool, err e
 	}
 	c.ObjectType, c.DN, c.Provisioned = objectType, dn, true
 	c.Unapplied = &identity.Delta{Op: identity.Add, ObjectType: objectType, DN: dn}
+	c.Rules = o.rules.Inbound(agent, objectType) // there is nothing yet that they could decide about
 	o.created = append(o.created, c.ID)
 	return true, o.link(c, rule, space.ByProvisioning)
 }
@@ -248,6 +251,7 @@ func joinable(c *space.Connector) bool {
 // after all.
 func (o *outbound) take(c *space.Connector, rule string) error {
 	o.created = append(o.created, c.ID)
+	c.Rules = "" // of a disconnector they only decided whether it is to be joined
 	if c.State == space.Disconnector {
 		return o.link(c, rule, space.ByJoin)
 	}

@@ -39,8 +39,9 @@ type Mode int
 
 // The modes.
 const (
-	Delta Mode = iota // what the pending import changed
-	Full              // everything
+	Delta  Mode = iota // what the pending import changed
+	Full               // everything
+	Resync             // everything inbound; outbound what changed or was last done by other rules
 )
 
 // A Result is what the synchronization of one object did.

@@ -87,7 +87,9 @@ type Registration struct {
 	Name     string
 	Position fault.Position // of the registration
 	Spec     any            // what the kind made of it
+	Version  string         // of the files that it depends on, see version.go
 
+	file  string // that registered it
 	index int
 }
 
@@ -122,6 +124,7 @@ func Load(ctx context.Context, files Files, api *API, o Options) (*Generation, e
 		return nil, wrong.Err()
 	}
 	g.registrations = first.registrations
+	g.setVersions(first.modules)
 	g.pool <- first
 	for range o.Workers - 1 {
 		w, err := g.anotherWorker(ctx)
@@ -163,6 +166,7 @@ func (g *Generation) anotherWorker(ctx context.Context) (*worker, error) {
 		}
 		if i < len(w.registrations) {
 			b = *w.registrations[i]
+			b.Version = a.Version // only the first worker's have one
 		}
 		if reflect.DeepEqual(a, b) {
 			continue

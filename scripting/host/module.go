@@ -15,6 +15,7 @@ import (
 type module struct {
 	program *program // without code if the file did not compile
 	object  *goja.Object
+	needs   []*module // what it imported while it was loaded
 	started bool
 	failed  bool // it, or a file that it needs, is broken
 }
@@ -26,6 +27,9 @@ func (w *worker) loadModule(m *module) error {
 		return nil
 	}
 	m.started = true
+	before := w.running
+	w.running = m
+	defer func() { w.running = before }()
 	m.object = w.rt.NewObject()
 	exports := w.rt.NewObject()
 	_ = m.object.Set("exports", exports)
@@ -69,6 +73,9 @@ func (w *worker) require(m *module, request goja.Value) goja.Value {
 			w.problems = append(w.problems, e)
 		}
 		panic(w.throwable(fmt.Errorf("there is no file %q", request.String())))
+	}
+	if w.loading {
+		m.needs = append(m.needs, target)
 	}
 	if err := w.loadModule(target); err != nil {
 		m.failed = true // but it is the other file that has to be mended

@@ -49,6 +49,7 @@ type worker struct {
 	// While the files are run:
 	loading       bool
 	modules       map[string]*module
+	running       *module // that is loaded just now
 	registrations []*Registration
 	problems      fault.List
 }
@@ -222,7 +223,7 @@ func (w *worker) register(kind *Kind, args []goja.Value) {
 		hooks[name] = fn
 	}
 	w.registrations = append(w.registrations, &Registration{
-		Kind: kind.Name, Name: d.Name, Position: position, Spec: d.Spec, index: len(w.registrations),
+		Kind: kind.Name, Name: d.Name, Position: position, Spec: d.Spec, index: len(w.registrations), file: w.running.program.name,
 	})
 	w.hooks = append(w.hooks, hooks)
 }

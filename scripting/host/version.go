@@ -1,0 +1,50 @@
+package host
+
+import (
+	"regexp"
+	"slices"
+)
+
+// outside finds what lets a file depend on others, or act on them, in ways that
+// loading it does not show.
+var outside = regexp.MustCompile(`\b(globalThis|require|eval|prototype|__proto__)\b|\bimport\s*\(|\bFunction\s*\(`)
+
+// setVersions gives every registration the name of the sources that it depends
+// on: those of the file that registered it and of all that this imports. A folder
+// in which a file may reach further than its imports is taken as one.
+func (g *Generation) setVersions(modules map[string]*module) {
+	whole := slices.ContainsFunc(g.files, func(f File) bool { return outside.MatchString(f.Text) })
+	versions := map[string]string{}
+	for _, r := range g.registrations {
+		if versions[r.file] == "" {
+			versions[r.file] = g.id
+			if !whole {
+				versions[r.file] = g.imported(modules[r.file]).ID()
+			}
+		}
+		r.Version = versions[r.file]
+	}
+}
+
+// imported returns a file with all that it imports.
+func (g *Generation) imported(m *module) Files {
+	names := map[string]bool{}
+	var visit func(m *module)
+	visit = func(m *module) {
+		if names[m.program.name] {
+			return
+		}
+		names[m.program.name] = true
+		for _, needed := range m.needs {
+			visit(needed)
+		}
+	}
+	visit(m)
+	var files Files
+	for _, f := range g.files {
+		if names[f.Name] {
+			files = append(files, f)
+		}
+	}
+	return files
+}
