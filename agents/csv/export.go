@@ -55,6 +55,7 @@ type fileExport struct {
 	added   []*object
 
 	encoder identity.Encoder // of packed deltas
+	spill   spill            // where they are
 }
 
 // An object is what the changes so far make of an object. Its delta starts from
@@ -186,6 +187,9 @@ func (x *fileExport) Put(ctx context.Context, changes []agent.Change) ([]agent.R
 			continue
 		}
 		results[i].Anchor, results[i].DN = anchor, anchor
+	}
+	if x.spill.err != nil {
+		return nil, x.writeFault(x.spill.err)
 	}
 	return results, nil
 }
@@ -388,6 +392,7 @@ func (x *fileExport) Close(ctx context.Context, outcome agent.Outcome) error {
 		return nil
 	}
 	x.closed = true
+	defer x.spill.close()
 	live := slices.DeleteFunc(x.added, func(o *object) bool { return o.gone })
 	if outcome != agent.Completed || len(x.rows) == 0 && len(live) == 0 {
 		return nil
