@@ -17,7 +17,7 @@ import (
 // OpenExport implements agent.Exporter: it reads the file to know which objects
 // there are, and checks that it could write a new one beside it. A file that
 // import could not read is not written to either.
-func (a *csvAgent) OpenExport(ctx context.Context, _ agent.ExportRequest) (agent.Export, error) {
+func (a *csvAgent) OpenExport(ctx context.Context, req agent.ExportRequest) (agent.Export, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -25,7 +25,7 @@ func (a *csvAgent) OpenExport(ctx context.Context, _ agent.ExportRequest) (agent
 	x.encoder.Names = &names{codes: map[string]uint64{}}
 	f, err := a.open()
 	switch {
-	case a.mayBeAbsent(err):
+	case !req.Seen && a.mayBeAbsent(err):
 		x.layout, err = a.newLayout(header{names: a.columns, configured: true})
 	case err == nil:
 		err = errors.Join(x.readIndex(ctx, f), f.Close())

@@ -272,6 +272,20 @@ func TestExportCreatesFile(t *testing.T) {
 	expectAlone(t, path)
 }
 
+// TestExportNeedsKnownFile: a file whose rows were imported before, and that is
+// gone, is not created anew with a part of them.
+func TestExportNeedsKnownFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "people.csv")
+	a := openAgent(t, Settings{File: agent.Path(path), Columns: []string{"id", "name", "age", "phones", "manager"}}, person)
+	_, err := a.OpenExport(t.Context(), agent.ExportRequest{Seen: true})
+	if fault.Name(err) != "no-start-file-not-found" {
+		t.Errorf("opened: %v", err)
+	}
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the file: %v", err)
+	}
+}
+
 // TestExportDoesNotOverwrite: what somebody else writes during an export stays,
 // and the export fails.
 func TestExportDoesNotOverwrite(t *testing.T) {

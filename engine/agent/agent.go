@@ -191,6 +191,10 @@ type Exporter interface {
 
 // An ExportRequest says what will be written.
 type ExportRequest struct {
+	// Seen: an import has delivered objects of the system before. It must exist
+	// then: one that is gone is an error, and is not created anew.
+	Seen bool
+
 	Schema    identity.Schema
 	Partition string // what will be written to, see [Partitioner]; "" is any
 }

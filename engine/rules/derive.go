@@ -134,14 +134,14 @@ func (c *compiler) indexes() {
 }
 
 // flowing collects the attributes from which a value flows inbound that counts
-// although it came from the metaverse itself. Where the last writer wins, and
-// where values are united, an echo is no contribution.
+// although it came from the metaverse itself. Where the last writer wins, an echo
+// is no contribution.
 func flowing(inbound []*InboundRule) []string {
 	names := []string{}
 	for _, r := range inbound {
 		names = append(names, r.Scope.Reads()...)
 		for _, f := range r.Flows {
-			if f.Target.Mode != Equal && !f.Target.Merges() {
+			if f.Target.Mode != Equal {
 				names = append(append(names, f.Source.Reads()...), f.Scope.Reads()...)
 			}
 		}

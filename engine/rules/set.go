@@ -183,6 +183,22 @@ type ObjectRules struct {
 	Tested bool
 }
 
+// Flows reports whether an inbound rule has a flow into an attribute of a
+// metaverse type.
+func (o *ObjectRules) Flows(metaverse, rule, attribute string) bool {
+	for _, r := range o.Inbound {
+		if r.Name != rule || r.Type.Name != metaverse {
+			continue
+		}
+		for _, f := range r.Flows {
+			if f.Target.Name == attribute {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // An InboundRule is the inbound half of a rule.
 type InboundRule struct {
 	Name    string

@@ -51,7 +51,7 @@ func (s *step) exportStep() error {
 
 // carryOut opens the system, or the file that stands for it, sends, and closes it.
 func (x *export) carryOut(exporter agent.Exporter, send func() error) error {
-	stream, err := x.openExport(exporter, agent.ExportRequest{Schema: x.agent.Schema, Partition: x.partition})
+	stream, err := x.openExport(exporter, agent.ExportRequest{Seen: x.seen, Schema: x.agent.Schema, Partition: x.partition})
 	if err != nil {
 		return err
 	}
@@ -85,6 +85,7 @@ type export struct {
 	stream       agent.Export
 	batch        uint64 // of this step
 	confirmed    uint64 // the last batch that ended well
+	seen         bool   // see agent.ExportRequest
 	plan         exportPlan
 	heldBack     *fault.Error // why deletions were left out
 	stoppedAt    bool         // the agent stopped the run at an object, see agent.StopRun
@@ -108,7 +109,7 @@ func (x *export) begin() (pending bool, err error) {
 		if err != nil {
 			return err
 		}
-		x.batch, x.confirmed = state.Batch+1, state.ConfirmedBatch
+		x.batch, x.confirmed, x.seen = state.Batch+1, state.ConfirmedBatch, state.Seen
 		x.report.Batch, x.report.ConfirmedBatch = state.Batch, state.ConfirmedBatch
 		counters := tx.Counters(x.agent.Name)
 		pending = counters[space.CountToExport]+counters[space.CountExportFailed] > 0 || state.Batch != state.ConfirmedBatch
@@ -212,7 +213,10 @@ func (x *export) takeBack(ids []identity.ID) error {
 
 // isInterrupted reports whether the object was sent in a batch that never ended.
 func (x *export) isInterrupted(c *space.Connector) bool {
-	return c.Exported != nil && c.Batch > x.confirmed && c.Batch < x.batch
+	if c.Exported == nil || c.Batch <= x.confirmed || c.Batch >= x.batch {
+		return false
+	}
+	return c.State.IsConnector() || c.Exported.Op.Removes() // nobody wants anything else of one that was cut off
 }
 
 // A turn is an object that is to be sent.

@@ -15,7 +15,7 @@ func (x *export) mark(tx *space.Tx, t turn, wanted func(*identity.Delta) bool) (
 	if err != nil || c == nil || !x.belongs(c) {
 		return outgoing{}, nil, err
 	}
-	o := outgoing{turn: t, objectType: c.ObjectType, sent: c.Unapplied, exported: c.Exported, batch: c.Batch, failure: c.ExportError}
+	o := outgoing{turn: t, objectType: c.ObjectType, sent: c.Unapplied, exported: c.Exported, batch: c.Batch, failure: c.ExportError, link: c.Link}
 	if x.isInterrupted(c) {
 		o.repeated = true
 		o.sent, o.exported, o.batch = c.Exported.Merge(c.Unapplied), nil, 0

@@ -21,6 +21,7 @@ type outgoing struct {
 	exported   *identity.Delta
 	batch      uint64
 	failure    *space.ObjectError // of the attempt before
+	link       identity.ID        // of the object when it was sent
 }
 
 // page marks changes as sent, sends them, and takes the mark back from those
@@ -297,9 +298,24 @@ func (x *export) unmark(tx *space.Tx, o outgoing) error {
 	if err != nil || c == nil {
 		return err
 	}
+	if c.Link != o.link {
+		return x.unwanted(tx, c, &o)
+	}
 	// A synchronization may have staged more in the meantime.
 	c.Unapplied, c.Exported, c.Batch = o.sent.Merge(c.Unapplied), o.exported, o.batch
 	c.ExportError = o.failure
+	tx.PutConnector(c)
+	return nil
+}
+
+// unwanted takes back the mark of a change that was not carried out, on an object
+// of which a synchronization has cut the link meanwhile: nobody wants the change
+// any more, and what was not created is not there.
+func (x *export) unwanted(tx *space.Tx, c *space.Connector, o *outgoing) error {
+	c.Exported, c.Batch, c.ExportError = o.exported, o.batch, nil
+	if c.Provisioned && c.Exported == nil && !c.State.IsConnector() {
+		return tx.RemoveConnector(c)
+	}
 	tx.PutConnector(c)
 	return nil
 }
@@ -337,6 +353,9 @@ func (x *export) withhold(tx *space.Tx, o *outgoing, done, references *identity.
 	c, err := tx.Connector(o.id)
 	if err != nil || c == nil {
 		return err
+	}
+	if c.Link != o.link {
+		references = nil // nobody wants them any more
 	}
 	c.Exported, c.Unapplied, c.ExportError = o.exported.Merge(done), references.Merge(c.Unapplied), o.failure
 	if done == nil {

@@ -74,7 +74,7 @@ func (x *export) beginResume() (some bool, err error) {
 		if err != nil {
 			return err
 		}
-		x.batch, x.confirmed = state.Batch+1, state.ConfirmedBatch
+		x.batch, x.confirmed, x.seen = state.Batch+1, state.ConfirmedBatch, state.Seen
 		x.report.Batch, x.report.ConfirmedBatch = x.batch, x.confirmed
 		state.Batch = x.batch
 		return tx.SetAgentState(x.agent.Name, state)

@@ -176,6 +176,9 @@ func (s *step) imported(change func(*space.PartitionState)) error {
 			return err
 		}
 		state.LastImport, state.Schema = s.now(), &s.schema
+		for counter, n := range s.report.Staging {
+			state.Seen = state.Seen || n > 0 && counter != stageFailure
+		}
 		part := state.Partition(s.partition)
 		change(&part)
 		state.SetPartition(s.partition, part)

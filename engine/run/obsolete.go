@@ -125,7 +125,7 @@ func (x *staging) countGone(unseen []identity.ID) (int, error) {
 		for _, id := range unseen {
 			if err := tx.Unit(func() error {
 				c, err := tx.Connector(id)
-				if err == nil && c != nil && missing(c) && (c.Exported == nil || c.Exported.Op != identity.Delete) && (c.Import == nil || !c.Import.Op.Removes()) {
+				if err == nil && c != nil && x.missing(c) && (c.Exported == nil || c.Exported.Op != identity.Delete) && (c.Import == nil || !c.Import.Op.Removes()) {
 					gone++
 				}
 				return err
@@ -139,8 +139,10 @@ func (x *staging) countGone(unseen []identity.ID) (int, error) {
 }
 
 // missing reports whether an object that an import did not deliver is gone: it
-// is one that a system has had.
-func missing(c *space.Connector) bool { return c.State != space.Placeholder && !c.Provisioned }
+// is one that a system has had, and of a type that imports deliver.
+func (x *staging) missing(c *space.Connector) bool {
+	return c.State != space.Placeholder && !c.Provisioned && x.env.Rules.Agent(x.agent.Name).Objects[c.ObjectType] != nil
+}
 
 func (x *staging) obsoleteObject(tx *space.Tx, id identity.ID) error {
 	c, err := tx.Connector(id)
@@ -155,7 +157,7 @@ func (x *staging) obsoleteObject(tx *space.Tx, id identity.ID) error {
 		x.missed(c)
 		tx.PutConnector(c)
 		return nil
-	case !missing(c):
+	case !x.missing(c):
 		return nil
 	case c.Exported != nil && c.Exported.Op == identity.Delete && !c.State.IsConnector():
 		x.report.Staging[stageDelete]++

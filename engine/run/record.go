@@ -1,6 +1,7 @@
 package run
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
@@ -222,6 +223,13 @@ func (r *Report) add(list *[]ErrorRecord, e ErrorRecord) {
 	if len(*list) < maxListed {
 		*list = append(*list, e)
 	}
+}
+
+// forget takes back the error of a synchronization of an object that another one
+// overcame.
+func (r *Report) forget(id identity.ID) {
+	r.errors--
+	r.SyncErrors = slices.DeleteFunc(r.SyncErrors, func(e ErrorRecord) bool { return e.ID == id && !e.Warning })
 }
 
 func (r *Report) countOutbound(counts []sync.Outbound) {

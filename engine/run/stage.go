@@ -119,7 +119,8 @@ func (x *staging) stageImage(tx *space.Tx, c *space.Connector, e *agent.Entry, i
 	x.markStaged(c)
 	before := c.Import
 	renamed := c.DN != formerly
-	if e.ObjectType != "" && c.ObjectType != e.ObjectType {
+	reborn := !x.complete && before != nil && before.Op == identity.Delete // the change log says so: it is another object with that anchor
+	if reborn || e.ObjectType != "" && c.ObjectType != e.ObjectType {
 		c.Import = &identity.Delta{Op: identity.DeleteAdd, ObjectType: e.ObjectType, DN: e.DN, Changes: identity.Diff(nil, image)}
 		x.put(tx, c, e, digest)
 		return stageDeleteAdd, nil

@@ -128,6 +128,15 @@ type ObjectError struct {
 // ImportImage returns what the last import says the object looks like.
 func (c *Connector) ImportImage() identity.Attributes { return c.Import.Apply(c.Synchronized) }
 
+// known returns what the object is found by: what the last import says of it or,
+// until one has seen it, what was exported.
+func (c *Connector) known() identity.Attributes {
+	if c.Provisioned {
+		return c.ExportedImage()
+	}
+	return c.ImportImage()
+}
+
 // ExportedImage returns the object as it should look after what was sent.
 func (c *Connector) ExportedImage() identity.Attributes { return c.Exported.Apply(c.ImportImage()) }
 

@@ -409,7 +409,7 @@ func (tx *Tx) indexedConnector(c *Connector) []string {
 	if len(attributes) == 0 {
 		return nil
 	}
-	return indexedKeys(c.ID, c.ObjectType, attributes, c.ImportImage())
+	return indexedKeys(c.ID, c.ObjectType, attributes, c.known())
 }
 
 func indexedKeys(id identity.ID, objectType string, names []string, attributes identity.Attributes) []string {

@@ -12,6 +12,7 @@ import (
 type AgentState struct {
 	Watermark      []byte    `json:"watermark,omitempty"`      // of the last complete import
 	Imported       bool      `json:"imported,omitempty"`       // a full import has been completed
+	Seen           bool      `json:"seen,omitempty"`           // an import has delivered objects
 	Batch          uint64    `json:"batch,omitempty"`          // of the newest export step
 	ConfirmedBatch uint64    `json:"confirmedBatch,omitempty"` // of the last export step that ended well
 	Rules          string    `json:"rules,omitempty"`          // fingerprint of all rules of the last full synchronization, or resynchronization

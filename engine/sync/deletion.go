@@ -40,7 +40,7 @@ func (u *unit) deleteAdd(c *space.Connector) error {
 	renew := func() error {
 		c.ObjectType = c.Import.ObjectType
 		c.Synchronized = nil
-		c.Exported, c.Unapplied, c.Provisioned = nil, nil, false
+		c.Exported, c.Unapplied, c.Provisioned, c.Batch, c.NotReimported, c.Attempts = nil, nil, false, 0, false, 0
 		c.Import = &identity.Delta{Op: identity.Add, ObjectType: c.ObjectType, DN: c.Import.DN, Changes: c.Import.Changes}
 		u.tx.PutConnector(c)
 		return nil
@@ -84,7 +84,7 @@ func (u *unit) disconnectInbound(c *space.Connector, state space.State, then fun
 	if err := u.recall(c, mv); err != nil {
 		return false, err
 	}
-	c.Unapplied, c.Exported, c.ExportError = nil, nil, nil
+	c.Unapplied, c.Exported, c.ExportError, c.Batch, c.NotReimported, c.Attempts = nil, nil, nil, 0, false, 0
 	if err := then(); err != nil {
 		return false, err
 	}
@@ -136,6 +136,9 @@ func (u *unit) declaredDeletion(t *rules.Type, mv *space.Object, agent string) b
 		return slices.Contains(t.Delete.Agents, agent) && u.connectorOf(mv, agent, "") == 0
 	case rules.LastConnector:
 		for _, id := range mv.Connectors {
+			if c, err := u.tx.Connector(id); err == nil && c != nil && isUnheard(c) {
+				continue // an account that is yet to be created keeps nobody
+			}
 			if !slices.Contains(t.Delete.Ignore, u.space.AgentOf(id)) {
 				return false
 			}
@@ -192,7 +195,7 @@ func (u *unit) deleteObject(mv *space.Object) error {
 func (u *unit) deprovision(c *space.Connector, mv *space.Object, recall bool) (recalled bool, err error) {
 	name := u.space.AgentOf(c.ID)
 	agent := u.rules.Agent(name)
-	unheard := c.Provisioned && c.Exported == nil // the system never heard of it
+	unheard := isUnheard(c)
 	option := rules.Disconnect
 	if agent != nil && !unheard {
 		if option, err = u.deprovisioning(c, agent); err != nil {
@@ -215,8 +218,8 @@ func (u *unit) deprovision(c *space.Connector, mv *space.Object, recall bool) (r
 		return recalled, u.tx.RemoveConnector(c)
 	}
 	c.NotReimported = false
-	if option != rules.DeleteObject {
-		c.Exported, c.Batch = nil, 0 // whether that arrived no longer matters
+	if option != rules.DeleteObject && !c.Provisioned {
+		c.Exported, c.Batch = nil, 0 // whether that arrived no longer matters; whether the object did, does
 	}
 	switch option {
 	case rules.ExplicitDisconnect:

@@ -50,6 +50,35 @@ func (u *unit) importFlow(c *space.Connector, mv *space.Object, view *connectorV
 			changed = changed || flowed
 		}
 	}
+	if everything {
+		withdrawn, err := u.withdrawRemoved(c, mv, object)
+		return changed || withdrawn, err
+	}
+	return changed, nil
+}
+
+// withdrawRemoved takes back what the object contributed by flows that are no more.
+func (u *unit) withdrawRemoved(c *space.Connector, mv *space.Object, object *rules.ObjectRules) (changed bool, err error) {
+	for _, name := range mv.ContributedBy(c.ID) {
+		by, _ := mv.Contribution(name)
+		if by.Connector != c.ID || object.Flows(mv.Type, by.Rule, name) {
+			continue
+		}
+		target := u.rules.Type(mv.Type).Attributes[name]
+		withdrawn := false
+		switch {
+		case target == nil:
+			withdrawn = u.unset(mv, name)
+		case target.Merges():
+			withdrawn, err = u.merge(mv, target, nil)
+		default:
+			withdrawn, err = u.repopulate(mv, target, nil)
+		}
+		if err != nil {
+			return false, within(err, stepImportFlow, by.Rule, name)
+		}
+		changed = changed || withdrawn
+	}
 	return changed, nil
 }
 
@@ -161,9 +190,24 @@ func (u *unit) contributeRanked(c *space.Connector, mv *space.Object, view *conn
 		return u.repopulate(mv, target, nil)
 	}
 	if present && !own && target.Mode == rules.Ranked && current.Rule == flow.Rule.Name && isLinked(mv, current.Connector) {
-		return false, u.rival(c, mv, current, flow, s)
+		if rivals, err := u.rivals(c, current); err != nil || rivals {
+			if err != nil {
+				return false, err
+			}
+			return false, u.rival(c, mv, current, flow, s)
+		}
 	}
 	return u.set(mv, target.Name, s, u.by(c, flow)), nil
+}
+
+// rivals reports whether what another object contributed still counts beside what
+// this one says: it is of the same agent, and not gone.
+func (u *unit) rivals(c *space.Connector, current space.Contribution) (bool, error) {
+	if current.Connector.Space() != c.ID.Space() {
+		return false, nil
+	}
+	other, err := u.tx.Connector(current.Connector)
+	return err == nil && other != nil && !goes(other), err
 }
 
 // rival decides about two objects that contribute to one attribute by the same

@@ -19,6 +19,9 @@ func (u *unit) link(c *space.Connector, view *connectorView, agent *rules.AgentR
 		if err := u.connect(c, found.mv, found.by.Rule, space.ByJoin); err != nil {
 			return unlinked, err
 		}
+		if err := u.replace(c, found.mv); err != nil {
+			return unlinked, within(err, stepJoin, found.by.Rule, "")
+		}
 		if found.retype != nil {
 			former := found.mv.Type
 			err := u.changeType(found.mv, found.retype)
@@ -108,7 +111,7 @@ func (u *unit) join(view *connectorView, agent *rules.AgentRules, object *rules.
 		if found.mv == nil {
 			continue
 		}
-		if err := u.checkConnectors(found.mv, agent); err != nil {
+		if err := u.checkConnectors(found.mv, agent, view.Connector.ObjectType); err != nil {
 			return match{}, within(err, "", join.Rule, "")
 		}
 		u.trace.resolved(ResolvedJoined)
@@ -144,12 +147,47 @@ func (u *unit) resolve(view *connectorView, agent *rules.AgentRules, candidates 
 	return nil
 }
 
+// goes reports whether the last import found that the object is gone.
+func goes(c *space.Connector) bool { return c.Import != nil && c.Import.Op.Removes() }
+
+// isUnheard reports whether the object is one to be created, and its system has
+// not been told yet.
+func isUnheard(c *space.Connector) bool { return c.Provisioned && c.Exported == nil }
+
+// replace takes back the creation of connectors in whose place an object joined
+// that their system has already.
+func (u *unit) replace(c *space.Connector, mv *space.Object) error {
+	for _, id := range slices.Clone(mv.Connectors) {
+		if id == c.ID || id.Space() != c.ID.Space() {
+			continue
+		}
+		other, err := u.tx.Connector(id)
+		if err != nil {
+			return err
+		}
+		if other != nil && isUnheard(other) && other.ObjectType == c.ObjectType {
+			if _, err := u.deprovision(other, mv, true); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // checkConnectors refuses to join a metaverse object that has as many connectors
-// of the agent as it may.
-func (u *unit) checkConnectors(mv *space.Object, agent *rules.AgentRules) error {
+// of the agent as it may. One that is gone does not count, nor one that is yet to
+// be created: the object takes its place.
+func (u *unit) checkConnectors(mv *space.Object, agent *rules.AgentRules, objectType string) error {
 	number, n, last := u.space.Number(agent.Name), 0, identity.ID(0)
 	for _, id := range mv.Connectors {
-		if id.Space() == number {
+		if id.Space() != number {
+			continue
+		}
+		other, err := u.tx.Connector(id)
+		if err != nil {
+			return err
+		}
+		if other != nil && !goes(other) && !(isUnheard(other) && other.ObjectType == objectType) {
 			n, last = n+1, id
 		}
 	}

@@ -74,6 +74,10 @@ func (u *unit) outbound(mv *space.Object) error {
 			return err
 		}
 	}
+	if len(mv.Connectors) == 0 {
+		u.trace.deletion(u, mv, "", true)
+		return within(u.deleteObject(mv), stepDeletion, "", "")
+	}
 	return nil
 }
 
@@ -126,6 +130,14 @@ func (o *outbound) applyRules() error {
 			o.trace.notApplied(o, rule)
 			continue
 		}
+		o.applied = append(o.applied, rule)
+	}
+	if o.rules.RulesProvision {
+		if err := o.leave(); err != nil { // first: what goes may free the name of what comes
+			return err
+		}
+	}
+	for _, rule := range o.applied {
 		if rule.Provision && o.rules.RulesProvision && o.connectorOf(o.mv, rule.Agent, rule.Object.Name) == 0 {
 			if err := o.provisionByRule(rule); err != nil {
 				o.trace.notProvisioned(o.mv, rule, err)
@@ -133,12 +145,8 @@ func (o *outbound) applyRules() error {
 			}
 		}
 		o.trace.applied(o, rule)
-		o.applied = append(o.applied, rule)
 	}
-	if !o.rules.RulesProvision {
-		return nil
-	}
-	return o.leave()
+	return nil
 }
 
 // waits reports whether no connector of the metaverse object is in the scope of
@@ -170,24 +178,30 @@ func (o *outbound) leave() error {
 		if !rule.Deprovision || slices.Contains(o.applied, rule) {
 			continue
 		}
-		c, err := o.tx.Connector(o.connectorOf(o.mv, rule.Agent, rule.Object.Name))
-		if err != nil {
-			return err
-		}
-		if c == nil || !slices.Contains(c.Applied, rule.Name) {
-			continue
-		}
 		if slices.ContainsFunc(o.applied, func(r *rules.OutboundRule) bool {
 			return r.Agent == rule.Agent && r.Object.Name == rule.Object.Name
 		}) {
 			continue
 		}
-		o.trace.cuts(BecauseRuleLeft, rule.Name)
-		recalled, err := o.deprovision(c, o.mv, true)
-		if err != nil {
-			return within(err, stepDeprovisioning, rule.Name, "")
+		number := o.space.Number(rule.Agent)
+		for _, id := range slices.Clone(o.mv.Connectors) {
+			if id.Space() != number {
+				continue
+			}
+			c, err := o.tx.Connector(id)
+			if err != nil {
+				return err
+			}
+			if c == nil || c.ObjectType != rule.Object.Name || !slices.Contains(c.Applied, rule.Name) {
+				continue
+			}
+			o.trace.cuts(BecauseRuleLeft, rule.Name)
+			recalled, err := o.deprovision(c, o.mv, true)
+			if err != nil {
+				return within(err, stepDeprovisioning, rule.Name, "")
+			}
+			o.again = o.again || recalled
 		}
-		o.again = o.again || recalled
 	}
 	return nil
 }
@@ -229,6 +243,9 @@ func (o *outbound) create(agent, objectType, dn, rule string) (added bool, err e
 		}
 	case c.ObjectType == objectType && joinable(c):
 		return false, o.take(c, rule)
+	case c.State == space.FilteredDisconnector && rule != "":
+		o.warn(c, fault.As(taken(agent, c), "object-already-exists"))
+		return false, nil // it is there, and not ours: that holds nothing else up
 	default:
 		return false, taken(agent, c)
 	}
