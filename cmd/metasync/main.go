@@ -15,6 +15,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/metasync/metasync/daemon"
+	"github.com/metasync/metasync/internal/heap"
 )
 
 // The exit codes. They are part of the interface, see docs/operations.md.
@@ -83,6 +84,7 @@ func (a *app) daemon() daemon.Options {
 }
 
 func main() {
+	heap.Limit()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // the second signal ends the process at once
 	os.Exit(int(execute(ctx, os.Args[1:], os.Stdout, os.Stderr)))

@@ -23,6 +23,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+
+	"github.com/metasync/metasync/internal/heap"
 )
 
 var (
@@ -46,6 +48,7 @@ func main() {
 }
 
 func start() error {
+	heap.Limit() // as the program does
 	switch {
 	case *phase != "":
 		return runPhase(*phase, *folder)

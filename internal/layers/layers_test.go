@@ -51,6 +51,7 @@ var house = []layer{
 // and they import nothing of the module.
 var helpers = map[string]string{
 	"internal/filewatch": "notices changed files",
+	"internal/heap":      "bounds the memory of a process",
 	"internal/layers":    "these tests",
 	"examples":           "programs to read and run, which use the product or its sample data",
 }
