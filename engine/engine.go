@@ -135,7 +135,34 @@ func (e *Engine) Configure(ctx context.Context, d Definition, functions rules.Fu
 	if err := e.space.SetIndexes(index); err != nil {
 		return warnings, err
 	}
+	left, err := e.left(env)
+	if err != nil {
+		return warnings, err
+	}
 	e.current.Store(env)
+	return append(warnings, left...), nil
+}
+
+// left warns of agents that the definition no longer has, and whose objects are
+// still linked: nobody decides about them, and they keep their metaverse objects.
+func (e *Engine) left(env *environment) (warnings []error, err error) {
+	err = e.space.View(func(tx *space.Tx) error {
+		for _, name := range e.space.Agents() {
+			counters := tx.Counters(name)
+			linked := counters[space.CountConnector] + counters[space.CountExplicitConnector]
+			if env.Agents[name] != nil || linked == 0 {
+				continue
+			}
+			warning := fault.New("agent-not-configured", "the configuration no longer has the agent, and %d of its objects are still linked to the metaverse", linked)
+			warning.Agent = name
+			warning.Hint = "if it only has another name now, give it the old one back; nothing is deleted until then"
+			warnings = append(warnings, warning)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("look for agents that are gone: %w", err)
+	}
 	return warnings, nil
 }
 

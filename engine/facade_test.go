@@ -240,3 +240,23 @@ func checkJSON(t *testing.T, got any, want string) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
+
+// TestAgentLeft: an agent that is renamed or removed while its objects are linked
+// is warned of.
+func TestAgentLeft(t *testing.T) {
+	w := newWorld(t, shop)
+	w.edit("HR", "1", "employee", "name=Ada")
+	w.run("HR", "full-import")
+	w.run("HR", "full-sync")
+	renamed := w.definition(strings.NewReplacer("HR:", "People:", "agent: HR", "agent: People").Replace(shop))
+	warnings, err := w.engine.Configure(t.Context(), renamed, rules.Functions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, warning := range warnings {
+		if fault.Name(warning) == "agent-not-configured" && strings.Contains(warning.Error(), `"HR"`) && strings.Contains(warning.Error(), "1 of its objects") {
+			return
+		}
+	}
+	t.Errorf("warnings: %v", warnings)
+}

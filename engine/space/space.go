@@ -3,6 +3,8 @@ package space
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -131,6 +133,13 @@ func (s *Space) AgentOf(id identity.ID) string {
 		return r.name
 	}
 	return ""
+}
+
+// Agents returns the names of all agents that were ever registered, ordered.
+func (s *Space) Agents() []string {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return slices.Sorted(maps.Keys(s.agents))
 }
 
 // Number returns the number of an agent's connector space, 0 if the agent was
