@@ -29,10 +29,10 @@ lint:
 test: race-compiler
 	@if cc="$$(go env CC)" && command -v "$${cc%% *}" >/dev/null 2>&1; then \
 		echo "go test -race ./..."; \
-		CGO_ENABLED=1 go test -race ./...; \
+		CGO_ENABLED=1 go test -race -timeout 30m ./...; \
 	else \
 		echo "*** no C compiler: testing WITHOUT the race detector ***" >&2; \
-		go test ./... && \
+		go test -timeout 30m ./... && \
 		echo "*** tested WITHOUT the race detector: install gcc and test again ***" >&2; \
 	fi
 

@@ -29,7 +29,7 @@ func (x *fileExport) unpack(p packed) *identity.Delta {
 }
 
 const (
-	spillSize   = 4 << 20   // what a spill keeps in memory
+	spillSize   = 1 << 20   // what a spill keeps in memory
 	spillWindow = 256 << 10 // what it reads at a time
 )
 
