@@ -73,7 +73,7 @@ func reportScale() error {
 		}
 		grows(step.name, all, step.name, figure.timePerObject)
 		ratio := grows("  processors", all, step.name, figure.cpuPerObject)
-		if all[0][step.name].Objects > 0 {
+		if all[len(all)-1][step.name].Objects > all[0][step.name].Objects { // of a step over everybody, not over the changed
 			worst = max(worst, ratio)
 		}
 	}
