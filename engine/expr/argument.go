@@ -3,6 +3,7 @@ package expr
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/metasync/metasync/engine/fault"
@@ -13,8 +14,9 @@ import (
 type argument struct {
 	operand
 	Param
-	index int // from 1
-	of    string
+	index  int // from 1
+	of     string
+	strict bool // nothing is converted
 }
 
 // check converts a constant argument for good, and refuses one whose type can
@@ -27,10 +29,43 @@ func (a *argument) check() error {
 		}
 		return err
 	}
-	if a.typ != 0 && !a.Kind.accepts(a.typ) {
-		return a.refuse("of type " + a.typ.String())
+	if a.typ != 0 && !a.accepts(a.typ) {
+		return a.refuse("a value of type " + a.typ.String())
 	}
 	return nil
+}
+
+// choose takes one of the words of an Enum, bare or in quotes.
+func (a *argument) choose(n node, position fault.Position) error {
+	word := ""
+	switch n := n.(type) {
+	case *nameNode:
+		word = n.name
+	case *constantNode:
+		word = n.value.single.Str()
+	}
+	for _, known := range a.enum {
+		if strings.EqualFold(known, word) {
+			a.operand = constant(Str(known), position)
+			return nil
+		}
+	}
+	return newError(position, "argument %d of %s must be one of %s", a.index, a.of, strings.Join(a.enum, ", "))
+}
+
+// accepts reports whether the argument may have values of the type.
+func (a *argument) accepts(t identity.Type) bool {
+	if a.strict {
+		want := kindTypes[a.Kind]
+		return want == 0 || want == t
+	}
+	return a.Kind.accepts(t)
+}
+
+// kindTypes are the types of the kinds that have one.
+var kindTypes = [...]identity.Type{
+	Text: identity.TypeString, Number: identity.TypeInteger, Bytes: identity.TypeBinary,
+	DateTime: identity.TypeDateTime, Condition: identity.TypeBoolean, Ref: identity.TypeReference, Enum: 0,
 }
 
 // accepts reports whether values of the type can be converted to the kind.
@@ -46,6 +81,8 @@ func (k Kind) accepts(t identity.Type) bool {
 		return t == identity.TypeDateTime || t == identity.TypeString
 	case Condition:
 		return t == identity.TypeBoolean || t == identity.TypeString
+	case Ref:
+		return t == identity.TypeReference || t == identity.TypeString
 	}
 	return true
 }
@@ -55,6 +92,9 @@ func (k Kind) accepts(t identity.Type) bool {
 func (a *argument) eval(ctx *Context) (v Value, done bool, err error) {
 	if v, err = a.code(ctx); err != nil {
 		return Value{}, true, err
+	}
+	if err := ctx.spend(len(v.single.Str()) + len(v.multi)); err != nil {
+		return Value{}, true, newError(a.position, "%v", err)
 	}
 	return a.convert(v)
 }
@@ -69,12 +109,17 @@ func (a *argument) convert(v Value) (out Value, done bool, err error) {
 		return v, false, nil
 	case v.literal != NoLiteral:
 		return Value{}, true, a.refuse(v.literal.String())
+	case a.Kind == List:
+		return v, false, nil
 	case v.multi != nil:
 		err := a.refuse(fmt.Sprintf("%d values", len(v.multi)))
 		err.Name = "flow-multi-values-to-single-value"
 		return Value{}, true, err
 	}
-	converted, ok := a.Kind.convert(v.single)
+	converted, ok := v.single, a.accepts(v.single.Type())
+	if ok && !a.strict {
+		converted, ok = a.Kind.convert(v.single)
+	}
 	if !ok {
 		found := show(v.single)
 		if a.secret {
@@ -122,6 +167,11 @@ func (k Kind) convert(v identity.Value) (identity.Value, bool) {
 			return identity.Boolean(b), ok
 		}
 		return v, v.Type() == identity.TypeBoolean
+	case Ref:
+		if v.Type() == identity.TypeString {
+			return identity.Reference(v.Str()), true
+		}
+		return v, v.Type() == identity.TypeReference
 	}
 	return v, true
 }
@@ -151,13 +201,21 @@ func parseBool(s string) (value, ok bool) {
 
 var kindWanted = [...]string{
 	Any: "a value", Single: "one value", Text: "text", Number: "a whole number", Bytes: "binary",
-	DateTime: "a datetime", Condition: "true or false",
+	DateTime: "a datetime", Condition: "true or false", Ref: "a reference", List: "values",
+}
+
+// converters are the functions that make a value of a kind out of another.
+var converters = [...]string{
+	Text: "CStr", Number: "CNum", DateTime: "CDate", Condition: "CBool", Ref: "CRef", Enum: "",
 }
 
 // refuse returns the error for an argument that is not what the function takes.
 func (a *argument) refuse(found string) *fault.Error {
 	err := newError(a.position, "argument %d of %s must be %s, not %s", a.index, a.of, kindWanted[a.Kind], found)
-	if a.Kind == DateTime {
+	switch {
+	case a.strict && converters[a.Kind] != "":
+		err.Hint = fmt.Sprintf("%s converts a value to this type", converters[a.Kind])
+	case a.Kind == DateTime:
 		err.Name = "datetime-string-format-incorrect"
 	}
 	return err

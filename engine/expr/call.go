@@ -20,7 +20,8 @@ type builder func(c *compiler, s *site) (operand, error)
 type site struct {
 	function *Function
 	args     []argument
-	secret   bool // an argument is
+	bound    variable // that the first argument names
+	secret   bool     // an argument is
 	position fault.Position
 }
 
@@ -39,18 +40,24 @@ func (c *compiler) call(n *callNode, position fault.Position) (operand, error) {
 	}
 	s := &site{function: f, args: make([]argument, len(n.args)), position: position}
 	for i, argNode := range n.args {
-		compiled, err := c.compile(argNode)
-		if err != nil {
-			return operand{}, err
-		}
-		s.secret = s.secret || compiled.secret
-		s.args[i] = argument{operand: compiled, index: i + 1, of: f.Name}
+		a := &s.args[i]
+		*a = argument{index: i + 1, of: f.Name, strict: c.grammar.strict && f.build != nil}
 		if i < len(f.Params) {
-			s.args[i].Param = f.Params[i]
+			a.Param = f.Params[i]
+		} else if last := len(f.Params) - 1; last >= 0 && f.Params[last].Repeats {
+			a.Param = f.Params[last]
 		}
-		if err := s.args[i].check(); err != nil {
+		if err := c.argument(a, argNode, s); err != nil {
 			return operand{}, err
 		}
+		s.secret = s.secret || a.secret
+	}
+	if f.binds {
+		c.unbind()
+	}
+	var each *spread
+	if c.grammar.maps && f.build != nil && !f.lazy {
+		each = c.spread(s.scalars()...)
 	}
 	build := f.build
 	if build == nil {
@@ -62,10 +69,66 @@ func (c *compiler) call(n *callNode, position fault.Position) (operand, error) {
 	}
 	result, err := build(c, s)
 	result.position, result.secret = position, s.secret
+	if err != nil {
+		return operand{}, err
+	}
 	if result.typ == 0 {
 		result.typ = f.Result
 	}
-	return result, err
+	switch {
+	case f.List:
+		result.plural = several
+	case f.build == nil:
+		result.plural = perhaps
+	}
+	return each.over(result), nil
+}
+
+// argument compiles one argument of a call, after those before it.
+func (c *compiler) argument(a *argument, n node, s *site) error {
+	position := c.position(n.offset())
+	switch a.Kind {
+	case Variable:
+		v, ok := n.(*variableNode)
+		if !ok {
+			err := newError(position, "argument %d of %s must be the name of a variable", a.index, a.of)
+			err.Hint = s.function.Signature
+			return err
+		}
+		s.bound.name = v.name
+		return nil
+	case Enum:
+		return a.choose(n, position)
+	}
+	compiled, err := c.compile(n)
+	if err != nil {
+		return err
+	}
+	a.operand = compiled
+	if err := a.check(); err != nil {
+		return err
+	}
+	if s.function.binds && a.index == 2 {
+		value := a.operand
+		if a.Kind == List { // the variable is a value of it
+			value.plural = one
+		}
+		s.bound = c.bind(s.bound.name, value)
+	}
+	return nil
+}
+
+// scalars returns the arguments that must be single values.
+func (s *site) scalars() []*operand {
+	var scalars []*operand
+	for i := range s.args {
+		switch a := &s.args[i]; a.Kind {
+		case Any, List, Variable, Enum:
+		default:
+			scalars = append(scalars, &a.operand)
+		}
+	}
+	return scalars
 }
 
 func (c *compiler) unknownFunction(name string, position fault.Position) error {

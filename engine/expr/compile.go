@@ -31,7 +31,7 @@ type Options struct {
 	AttributeNames func() []string
 	// Functions are those of scripts, by name; built-in ones of the same name win.
 	Functions map[string]Function
-	// Parameters are the names allowed after $; nil accepts any.
+	// Parameters are the names of parameters; nil accepts any.
 	Parameters []string
 	// Names is the form of distinguished names in the system that the
 	// expression writes to.
@@ -64,6 +64,8 @@ func Compile(source string, opts Options) (*Program, error) {
 		attributes: slices.Sorted(maps.Keys(c.attributes)),
 		scripts:    slices.SortedFunc(maps.Values(c.scripts), func(a, b Function) int { return strings.Compare(a.Name, b.Name) }),
 		typ:        result.typ,
+		plural:     result.plural,
+		variables:  c.slots,
 	}, nil
 }
 
@@ -73,6 +75,8 @@ type compiler struct {
 	grammar    *grammar
 	attributes map[string]bool
 	scripts    map[string]Function // those that are called, by name
+	slots      int                 // of Context.variables
+	scope      []variable          // innermost last
 }
 
 // An operand is a compiled part of an expression.
@@ -84,8 +88,18 @@ type operand struct {
 	value     Value
 	attribute string // the attribute that it is, "" if it is something else
 	secret    bool   // depends on a parameter, which may be a password: errors do not show it
+	plural    plurality
 	position  fault.Position
 }
+
+// A plurality says whether an operand is a list.
+type plurality uint8
+
+const (
+	one     plurality = iota
+	perhaps           // nobody knows before it is evaluated
+	several           // a list, or null
+)
 
 func constant(v Value, position fault.Position) operand {
 	return operand{
@@ -109,6 +123,8 @@ func (c *compiler) compile(n node) (operand, error) {
 		return c.name(n, position)
 	case *parameterNode:
 		return c.parameter(n.name, position)
+	case *variableNode:
+		return c.variable(n.name, position)
 	case *callNode:
 		return c.call(n, position)
 	case *chainNode:
@@ -119,42 +135,55 @@ func (c *compiler) compile(n node) (operand, error) {
 
 // name compiles a bare name: a word of the language, or else an attribute.
 func (c *compiler) name(n *nameNode, position fault.Position) (operand, error) {
-	switch word := identity.Fold(n.name); word {
-	case "true", "false":
-		return constant(Bool(word == "true"), position), nil
-	case "null", "crlf":
-		return c.call(&callNode{at: n.at, name: n.name}, position)
-	case "authoritativenull":
-		return constant(OfLiteral(AuthoritativeNull), position), nil
-	case "ignorethisflow":
-		return constant(OfLiteral(IgnoreThisFlow), position), nil
+	if word, ok := c.grammar.words[identity.Fold(n.name)]; ok {
+		return constant(word, position), nil
 	}
-	return c.attribute(n.name, position)
+	if c.grammar.bareNames {
+		return c.attribute(n.name, position)
+	}
+	err := newError(position, "unknown word %q", n.name)
+	if f := c.grammar.find(n.name, c.opts.Functions); f != nil {
+		err.Hint = fmt.Sprintf("%s is a function: write %s(...)", f.Name, f.Name)
+	} else {
+		err.Hint = fmt.Sprintf("an attribute is written in brackets: [%s]", n.name)
+	}
+	return operand{}, err
 }
 
 func (c *compiler) attribute(name string, position fault.Position) (operand, error) {
-	var attribute identity.AttributeType
+	o, err := c.attributeOf(name, position, func(ctx *Context) Getter { return ctx.Object })
+	o.attribute = name
+	return o, err
+}
+
+// attributeOf reads an attribute of one of the objects of a context.
+func (c *compiler) attributeOf(name string, position fault.Position, object func(*Context) Getter) (operand, error) {
+	o := operand{plural: perhaps, position: position}
 	if c.opts.Attribute != nil {
-		var found bool
-		if attribute, found = c.opts.Attribute(name); !found {
+		attribute, found := c.opts.Attribute(name)
+		if !found {
 			return operand{}, c.unknownAttribute(name, position)
+		}
+		if o.typ, o.plural = attribute.Type, one; attribute.Multi {
+			o.plural = several
 		}
 	}
 	if c.attributes == nil {
 		c.attributes = make(map[string]bool)
 	}
 	c.attributes[name] = true
-	return operand{
-		code: func(ctx *Context) (Value, error) {
-			if ctx.Object == nil {
-				return Value{}, nil
-			}
-			return OfValues(ctx.Object.Get(name)), nil
-		},
-		typ:       attribute.Type,
-		attribute: name,
-		position:  position,
-	}, nil
+	values := OfValues
+	if o.plural == several {
+		values = OfList
+	}
+	o.code = func(ctx *Context) (Value, error) {
+		from := object(ctx)
+		if from == nil {
+			return Value{}, nil
+		}
+		return values(from.Get(name)), nil
+	}
+	return o, nil
 }
 
 func (c *compiler) unknownAttribute(name string, position fault.Position) error {
@@ -170,7 +199,7 @@ func (c *compiler) unknownAttribute(name string, position fault.Position) error 
 
 func (c *compiler) parameter(name string, position fault.Position) (operand, error) {
 	if c.opts.Parameters != nil && !slices.Contains(c.opts.Parameters, name) {
-		err := newError(position, "unknown parameter $%s", name)
+		err := newError(position, "unknown parameter %s", c.grammar.parameter(name))
 		err.Hint = didYouMean(name, c.opts.Parameters)
 		return operand{}, err
 	}
@@ -186,15 +215,12 @@ func (c *compiler) parameter(name string, position fault.Position) (operand, err
 	}, nil
 }
 
-func (c *compiler) chain(n *chainNode, position fault.Position) (operand, error) {
-	operands := make([]operand, len(n.operands))
-	for i, operandNode := range n.operands {
-		var err error
-		if operands[i], err = c.compile(operandNode); err != nil {
-			return operand{}, err
-		}
+// parameter writes the name of a parameter as the dialect has it.
+func (g *grammar) parameter(name string) string {
+	if g.percent {
+		return "%" + name + "%"
 	}
-	return c.concatenation(operands, position)
+	return "$" + name
 }
 
 // position returns the place of a byte of the source.

@@ -10,11 +10,6 @@ import (
 // (sync-engine §6.3, §6.4).
 var conditionFunctions = []Function{
 	{
-		Name: "IIF", Dialects: fimOnly, Source: fimText + ", §0 C5",
-		Doc:    "One of two values: the first if the condition holds, the second if it does not or is null. Only the chosen one is evaluated.",
-		Params: []Param{param("condition", Condition).whenNull(passNull), {Name: "then"}, {Name: "else"}}, build: buildIIF,
-	},
-	{
 		Name: "CustomExpression", Dialects: fimOnly, Source: "sync-engine §6.1",
 		Doc:    "The expression itself. It marks expressions that were typed in, and has no effect.",
 		Params: []Param{{Name: "expression"}},
@@ -101,47 +96,28 @@ func readAs(text identity.Value, t identity.Type) (identity.Value, bool) {
 // buildEquality refuses comparisons that can never hold because of the types.
 func buildEquality(compare func(*Context, identity.Value, identity.Value) (Value, error)) builder {
 	return func(c *compiler, s *site) (operand, error) {
-		x, y := &s.args[0], &s.args[1]
-		if y.typ == identity.TypeString {
-			x, y = y, x
-		}
-		problem := ""
-		switch {
-		case x.typ == 0 || y.typ == 0 || x.typ == y.typ:
-		case x.typ != identity.TypeString || y.typ == identity.TypeBinary:
-			problem = fmt.Sprintf("a value of type %s never equals one of type %s", x.typ, y.typ)
-		case x.constant:
-			if _, ok := readAs(x.value.single, y.typ); !ok {
-				problem = fmt.Sprintf("%s is not a value of type %s", show(x.value.single), y.typ)
-			}
-		}
-		if problem != "" {
+		if problem := neverEqual(s.args[0].operand, s.args[1].operand); problem != "" {
 			return operand{}, newError(s.position, "%s: %s", s.function.Name, problem)
 		}
 		return fixed2(compare)(c, s)
 	}
 }
 
-func buildIIF(_ *compiler, s *site) (operand, error) {
-	condition, yes, no := &s.args[0], s.args[1].code, s.args[2].code
-	o := operand{code: func(ctx *Context) (Value, error) {
-		chosen, _, err := condition.eval(ctx)
-		switch {
-		case err != nil:
-			return Value{}, err
-		case chosen.single.Bool(): // false for null
-			return yes(ctx)
-		}
-		return no(ctx)
-	}}
-	// Both branches have one type, or one of them is always null.
-	switch a, b := s.args[1].operand, s.args[2].operand; {
-	case a.typ == b.typ || b.null:
-		o.typ = a.typ
-	case a.null:
-		o.typ = b.typ
+// neverEqual says why two operands can never be equal; "" if they can.
+func neverEqual(x, y operand) string {
+	if y.typ == identity.TypeString {
+		x, y = y, x
 	}
-	return o, nil
+	switch {
+	case x.typ == 0 || y.typ == 0 || x.typ == y.typ:
+	case x.typ != identity.TypeString || y.typ == identity.TypeBinary:
+		return fmt.Sprintf("a value of type %s never equals one of type %s", x.typ, y.typ)
+	case x.constant:
+		if _, ok := readAs(x.value.single, y.typ); !ok {
+			return fmt.Sprintf("%s is not a value of type %s", show(x.value.single), y.typ)
+		}
+	}
+	return ""
 }
 
 func buildIsPresent(_ *compiler, s *site) (operand, error) {

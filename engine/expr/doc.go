@@ -15,25 +15,31 @@
 // engine evaluates an expression as often as it likes.
 //
 // An expression goes through three forms: tokens (token.go), a tree (parse.go)
-// and Go closures (compile.go). The built-in functions are rows of a table, one
-// file per theme: text.go, conditions.go, numbers.go, convert.go, datetime.go and
-// dn.go. A row says what a function takes and what becomes of null arguments;
-// argument.go evaluates, converts and checks the arguments before the function
-// sees them. Functions of scripts are rows too, given in [Options.Functions].
+// and Go closures (compile.go, operators.go, join.go). The built-in functions are
+// rows of a table, one file per theme, all listed in function.go. A row says what
+// a function takes and what becomes of null arguments; argument.go evaluates,
+// converts and checks the arguments before the function sees them; variable.go
+// applies it to each value of a list. Functions of scripts are rows too, given in
+// [Options.Functions].
 //
-// A dialect is a grammar value and a set of rows. The package has one: [FIM]
-// (sync-engine §6.1, §6.3, §6.4). Where its public description leaves a choice:
+// A dialect is a grammar value and a set of rows. There are two: [FIM]
+// (sync-engine §6.1, §6.3, §6.4) and [Entra] (§6.2, §6.3, §6.5). Where their
+// public descriptions leave a choice:
 //
-//   - A concatenation with a null operand is null, so that no half a name is
-//     ever built.
+//   - A concatenation with a null operand is null in FIM, so that no half a name
+//     is ever built; in Entra null is the empty text.
 //   - Comparisons are exact: "a" and "A" differ. A number and the text of a
 //     number are the same.
+//   - FIM converts an argument where that is beyond doubt, such as a text of
+//     digits to a number; in Entra it is an error, and CNum converts.
+//   - FIM refuses a list where a function takes one value; Entra applies the
+//     function to each value, if only one argument is a list.
 //   - Texts are counted in characters (Unicode code points).
-//   - A function that takes one value refuses an attribute that has several.
 //   - Binary values and resolved references have no text; using them as text is
 //     an error.
 //   - A datetime without a zone is UTC.
+//   - An empty list is null.
 //
-// Work is bounded: the size and depth of an expression, and the size of every
-// text that it builds.
+// Work is bounded: the size and depth of an expression, the size of every text
+// that it builds, and all that one evaluation handles.
 package expr

@@ -16,22 +16,25 @@ type piece struct {
 	code      code   // nil for a constant
 	text      string // of a constant
 	attribute string // as in operand
+	grammar   *grammar
 	position  fault.Position
 }
 
-// concatenation compiles a + b + ... It is null as soon as one operand is null
-// (sync-engine §6.3); the operands after that one are not evaluated.
+// concatenation compiles a + b + ..., or a & b & ... In FIM it is null as soon as
+// one operand is null, and the operands after that one are not evaluated; in
+// Entra null is the empty text (sync-engine §6.3).
 func (c *compiler) concatenation(operands []operand, position fault.Position) (operand, error) {
 	pieces := make([]piece, len(operands))
+	nullText := c.grammar.nullText
 	secret := false
 	for i, o := range operands {
 		if o.typ == identity.TypeBinary {
 			return operand{}, newError(o.position, "binary values cannot be concatenated")
 		}
 		secret = secret || o.secret
-		pieces[i] = piece{code: o.code, attribute: o.attribute, position: o.position}
-		if o.constant && !o.null {
-			text, _ := textOf(o.value.single)
+		pieces[i] = piece{code: o.code, attribute: o.attribute, grammar: c.grammar, position: o.position}
+		if o.constant && !o.null && o.value.literal == NoLiteral {
+			text, _ := c.grammar.textOf(o.value.single)
 			pieces[i] = piece{text: text.Str(), position: o.position}
 		}
 	}
@@ -46,7 +49,7 @@ func (c *compiler) concatenation(operands []operand, position fault.Position) (o
 			if p.code != nil {
 				var null bool
 				var err error
-				if text, null, err = p.eval(ctx); null || err != nil {
+				if text, null, err = p.eval(ctx); null && !nullText || err != nil {
 					return Value{}, err
 				}
 			}
@@ -54,6 +57,9 @@ func (c *compiler) concatenation(operands []operand, position fault.Position) (o
 				return Value{}, newError(p.position, "%v", errTooLong)
 			}
 			texts = append(texts, text)
+		}
+		if err := ctx.spend(size); err != nil {
+			return Value{}, newError(position, "%v", err)
 		}
 		var b strings.Builder
 		b.Grow(size)
@@ -88,17 +94,36 @@ func (p *piece) textOf(v Value) (string, error) {
 	found := v.literal.String()
 	switch {
 	case v.multi != nil:
-		err := newError(p.position, "an operand of + must be one value, not %d", len(v.multi))
+		err := newError(p.position, "an operand of %s must be one value, not %d", p.grammar.joiner(), len(v.multi))
 		err.Name = "flow-multi-values-to-single-value"
 		return "", err
 	case found == "":
-		text, ok := textOf(v.single)
+		text, ok := p.grammar.textOf(v.single)
 		if ok {
 			return text.Str(), nil
 		}
 		found = show(v.single)
 	}
-	return "", newError(p.position, "an operand of + must be text, not %s", found)
+	return "", newError(p.position, "an operand of %s must be text, not %s", p.grammar.joiner(), found)
+}
+
+// joiner is the operator that concatenates in every case.
+func (g *grammar) joiner() string {
+	if g.nullText {
+		return "&"
+	}
+	return "+"
+}
+
+// textOf returns a value as text as the dialect writes it; false if it has none.
+func (g *grammar) textOf(v identity.Value) (identity.Value, bool) {
+	if g.strict && v.Type() == identity.TypeBoolean {
+		if v.Bool() {
+			return identity.String("True"), true
+		}
+		return identity.String("False"), true
+	}
+	return textOf(v)
 }
 
 // errTooLong is the error of a function whose result would exceed maxText.

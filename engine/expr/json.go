@@ -43,7 +43,7 @@ func FromJSON(document any) (Value, error) {
 				return Value{}, fmt.Errorf("item %d: an array holds single values only", i+1)
 			}
 		}
-		return OfValues(values), nil
+		return OfList(values), nil
 	case map[string]any:
 		return fromJSONObject(x)
 	case string:
@@ -113,11 +113,12 @@ func (v Value) JSON() any {
 	if v.literal != NoLiteral {
 		return map[string]any{jsonLiteral: v.literal.String()}
 	}
-	if v.multi == nil {
+	if !v.IsList() {
 		return singleJSON(v.single)
 	}
-	list := make([]any, len(v.multi))
-	for i, item := range v.multi {
+	values := v.Values()
+	list := make([]any, len(values))
+	for i, item := range values {
 		list[i] = singleJSON(item)
 	}
 	return list

@@ -62,7 +62,7 @@ func TestFromJSON(t *testing.T) {
 		{int64(12), int64(12)},
 		{json.Number("9223372036854775807"), int64(9223372036854775807)},
 		{[]any{}, nil},
-		{[]any{nil, "a"}, "a"},
+		{[]any{nil, "a"}, []any{"a"}},
 		{[]any{"b", "a", "b"}, []any{"b", "a", "b"}},
 	} {
 		got, err := FromJSON(c.in)

@@ -12,10 +12,20 @@ const (
 	maxDepth  = 200      // parentheses in each other
 )
 
-// A grammar is what distinguishes the syntax of a dialect.
+// A grammar is what distinguishes a dialect: its syntax, and the few rules that
+// hold for all its functions.
 type grammar struct {
-	operators []string // longest first
-	foldNames bool     // the case of function names does not matter
+	operators []string         // longest first
+	dollar    tokenKind        // what $name is
+	percent   bool             // %name% is a parameter
+	foldNames bool             // the case of function names does not matter
+	bareNames bool             // a bare name is an attribute
+	words     map[string]Value // bare names, folded, that are constants
+
+	maps     bool // functions and operators on one value are applied to each value of a list
+	strict   bool // an argument of another type is an error: nothing is converted
+	nullText bool // a null operand of a concatenation is the empty text
+
 	functions functionTable
 }
 
@@ -38,6 +48,10 @@ type (
 		name string
 	}
 	parameterNode struct {
+		at
+		name string
+	}
+	variableNode struct {
 		at
 		name string
 	}
@@ -114,7 +128,7 @@ func (p *parser) expression() (node, error) {
 	return chain, nil
 }
 
-// operand = text | number | name | [attribute] | $parameter | call | ( expression )
+// operand = text | number | name | [attribute] | parameter | variable | call | ( expression )
 func (p *parser) operand() (node, error) {
 	if p.depth++; p.depth > maxDepth {
 		return nil, &syntaxError{p.current.start, "the expression is nested more than " + strconv.Itoa(maxDepth) + " deep", ""}
@@ -133,6 +147,8 @@ func (p *parser) operand() (node, error) {
 		n = &attributeNode{start, t.text}
 	case parameterToken:
 		n = &parameterNode{start, t.text}
+	case variableToken:
+		n = &variableNode{start, t.text}
 	case nameToken:
 		if err := p.advance(); err != nil {
 			return nil, err

@@ -2,6 +2,7 @@ package expr
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"time"
 
@@ -15,6 +16,8 @@ type Program struct {
 	attributes []string
 	scripts    []Function
 	typ        identity.Type
+	plural     plurality
+	variables  int
 }
 
 // code computes a value for one object.
@@ -26,13 +29,16 @@ type Getter interface {
 	Get(name string) []identity.Value
 }
 
-// A Context is what an expression can see while it is evaluated. It is only
-// read; keep one per object, or one per worker and change Object.
+// A Context is what an expression can see while it is evaluated. It serves one
+// evaluation at a time: keep one per object, or one per worker and change Object.
 type Context struct {
 	// Context is passed on to functions of scripts; it may be nil.
 	Context context.Context
 	// Object holds the attributes; nil has none.
 	Object Getter
+	// Imported holds the attributes as the connected system was last seen to have
+	// them, for ImportedValue; nil is Object.
+	Imported Getter
 	// Parameters gives the values behind $; nil gives null.
 	Parameters func(name string) Value
 	// Now is the time that functions of scripts see, pinned per run.
@@ -40,6 +46,26 @@ type Context struct {
 	// Random returns a number from 0 to n-1; nil uses math/rand/v2. Inject one
 	// that depends on the run and the object to get the same result again.
 	Random func(n int64) int64
+
+	variables []Value // of Select, Where and With, and of what is mapped over lists
+	work      int     // what the evaluation has handled, in bytes; a step counts as stepWork
+}
+
+// maxWork bounds what one evaluation may handle, so that no expression takes
+// long, whatever it repeats.
+const (
+	maxWork  = 16 << 20
+	stepWork = 64
+)
+
+var errTooMuchWork = errors.New("the expression handles too much data")
+
+// spend counts a step that handles n bytes.
+func (ctx *Context) spend(n int) error {
+	if ctx.work += stepWork + n; ctx.work > maxWork {
+		return errTooMuchWork
+	}
+	return nil
 }
 
 func (ctx *Context) random(n int64) int64 {
@@ -57,6 +83,12 @@ func (p *Program) Eval(ctx *Context) (Value, error) {
 	if ctx == nil {
 		ctx = new(Context)
 	}
+	ctx.work = 0
+	if p.variables > 0 {
+		outer := ctx.variables
+		ctx.variables = make([]Value, p.variables)
+		defer func() { ctx.variables = outer }()
+	}
 	return p.code(ctx)
 }
 
@@ -71,3 +103,6 @@ func (p *Program) Scripts() []Function { return p.scripts }
 // Type returns the type that every value of the expression has, 0 if that is
 // not known before it is evaluated. A result may always be null, too.
 func (p *Program) Type() identity.Type { return p.typ }
+
+// IsList reports whether the expression always gives a list, or no value.
+func (p *Program) IsList() bool { return p.plural == several }

@@ -9,9 +9,17 @@ import (
 	"github.com/metasync/metasync/engine/identity"
 )
 
+// The dialects of a row, and where its behaviour is described.
 var (
-	fimOnly = []Dialect{FIM}
-	fimText = "sync-engine §6.4"
+	fimOnly    = []Dialect{FIM}
+	entraOnly  = []Dialect{Entra}
+	everywhere = []Dialect{FIM, Entra}
+)
+
+const (
+	fimText   = "sync-engine §6.4"
+	entraText = "sync-engine §6.5"
+	bothText  = "sync-engine §6.4, §6.5"
 )
 
 // textFunctions are the functions that take texts apart and change them.

@@ -3,6 +3,7 @@ package expr
 import (
 	"errors"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -17,7 +18,8 @@ const (
 	numberToken              // number holds it
 	nameToken                // a function, a word or an attribute
 	attributeToken           // [name]
-	parameterToken           // $name
+	parameterToken           // $name, or %name%, as the dialect has it
+	variableToken            // $name where parameters are %name%
 	operatorToken
 	openToken
 	closeToken
@@ -37,6 +39,7 @@ type lexer struct {
 	source  string
 	pos     int
 	grammar *grammar
+	value   bool // the last token ended a value: only an operator can go on
 }
 
 // A syntaxError is a mistake in the source, at a byte offset.
@@ -50,6 +53,17 @@ func (e *syntaxError) Error() string { return e.text }
 
 // next returns the next token; after the last one it keeps returning endToken.
 func (l *lexer) next() (token, error) {
+	t, err := l.scan()
+	switch t.kind {
+	case textToken, numberToken, nameToken, attributeToken, parameterToken, variableToken, closeToken:
+		l.value = true
+	default:
+		l.value = false
+	}
+	return t, err
+}
+
+func (l *lexer) scan() (token, error) {
 	for l.pos < len(l.source) && strings.IndexByte(" \t\r\n", l.source[l.pos]) >= 0 {
 		l.pos++
 	}
@@ -76,12 +90,19 @@ func (l *lexer) next() (token, error) {
 		t.kind = commaToken
 		l.pos++
 	case c == '$':
-		t.kind = parameterToken
+		t.kind = l.grammar.dollar
 		l.pos++
 		if t.text = l.name(); t.text == "" {
-			err = &syntaxError{start, "$ needs the name of a parameter", ""}
+			what := "parameter"
+			if t.kind == variableToken {
+				what = "variable"
+			}
+			err = &syntaxError{start, "$ needs the name of a " + what, ""}
 		}
-	case isDigit(c), c == '&' && l.startsHex(), c == '-' && start+1 < len(l.source) && isDigit(l.source[start+1]):
+	case c == '%' && l.grammar.percent:
+		t.kind = parameterToken
+		t.text, err = l.percented()
+	case isDigit(c), c == '&' && l.startsHex(), c == '-' && start+1 < len(l.source) && isDigit(l.source[start+1]) && !l.subtracts():
 		t.kind = numberToken
 		t.number, err = l.numeral()
 	default:
@@ -129,6 +150,21 @@ func (l *lexer) bracketed() (string, error) {
 	return name, nil
 }
 
+// percented reads the name of a parameter between percent signs. It may have dots.
+func (l *lexer) percented() (string, error) {
+	start := l.pos
+	length := strings.IndexByte(l.source[start+1:], '%')
+	if length < 0 {
+		return "", &syntaxError{start, "this parameter has no closing percent sign", "parameters are written %Name%"}
+	}
+	l.pos += length + 2
+	name := strings.TrimSpace(l.source[start+1 : start+1+length])
+	if name == "" || strings.ContainsAny(name, "\"[]()&,\n") {
+		return "", &syntaxError{start, "no name of a parameter between the percent signs", "parameters are written %Name%"}
+	}
+	return name, nil
+}
+
 // name reads a name: letters, digits, underscores and hyphens, not starting
 // with a digit or a hyphen. It returns "" if there is none.
 func (l *lexer) name() string {
@@ -154,7 +190,16 @@ func (l *lexer) operator() string {
 	return ""
 }
 
+// subtracts reports whether a minus sign here is an operator: the dialect has it,
+// and a value stands before it.
+func (l *lexer) subtracts() bool { return l.value && slices.Contains(l.grammar.operators, "-") }
+
+// startsHex reports whether the ampersand here begins a hexadecimal number: not
+// where it joins the value before it with what follows.
 func (l *lexer) startsHex() bool {
+	if l.value && slices.Contains(l.grammar.operators, "&") {
+		return false
+	}
 	rest := l.source[l.pos:]
 	return len(rest) > 2 && (rest[1] == 'H' || rest[1] == 'h') && isHexDigit(rest[2])
 }
@@ -180,9 +225,13 @@ func (l *lexer) numeral() (int64, error) {
 func (l *lexer) unexpected() error {
 	r, _ := utf8.DecodeRuneInString(l.source[l.pos:])
 	hint := ""
+	switch {
+	case strings.ContainsRune("'“”„‘’`", r):
+		return &syntaxError{l.pos, "unexpected " + strconv.QuoteRune(r), `texts are written in straight double quotes: "text"`}
+	case len(l.grammar.operators) > 1: // the hints below are about operators that this dialect has
+		return &syntaxError{l.pos, "unexpected " + strconv.QuoteRune(r), ""}
+	}
 	switch r {
-	case '\'', '“', '”', '„', '‘', '’', '`':
-		hint = `texts are written in straight double quotes: "text"`
 	case '&':
 		hint = "texts are joined with +"
 	case '=', '<', '>', '!':

@@ -2,13 +2,14 @@ package expr
 
 import "github.com/metasync/metasync/engine/identity"
 
-// A Value is what an expression takes and gives: null, one value, several
-// values, or a flow literal. The zero Value is null. One value needs no
-// allocation.
+// A Value is what an expression takes and gives: null, one value, a list of
+// values, or a flow literal. The zero Value is null; an empty list is null, too.
+// One value needs no allocation.
 type Value struct {
 	single  identity.Value
 	multi   []identity.Value // two or more
 	literal Literal
+	list    bool // single is the only value of a list
 }
 
 // A Literal is a result that tells the flow what to do instead of giving it a
@@ -34,8 +35,8 @@ func Null() Value { return Value{} }
 // Of returns a single value; the zero identity.Value gives null.
 func Of(v identity.Value) Value { return Value{single: v} }
 
-// OfValues returns the values of an attribute: null if there are none. It keeps
-// the list and its order.
+// OfValues returns the values of an attribute: null if there are none, a single
+// value if there is one. It keeps the list and its order.
 func OfValues(values []identity.Value) Value {
 	switch len(values) {
 	case 0:
@@ -44,6 +45,14 @@ func OfValues(values []identity.Value) Value {
 		return Value{single: values[0]}
 	}
 	return Value{multi: values}
+}
+
+// OfList returns a list, which stays one with a single value in it: what a
+// multi-valued attribute holds. It keeps the list and its order.
+func OfList(values []identity.Value) Value {
+	v := OfValues(values)
+	v.list = len(values) == 1
+	return v
 }
 
 // OfLiteral returns a flow literal; NoLiteral gives null.
@@ -63,7 +72,10 @@ func (v Value) IsNull() bool {
 	return v.single.Type() == 0 && v.multi == nil && v.literal == NoLiteral
 }
 
-// Single returns the value if v is exactly one.
+// IsList reports whether v is a list, even of one value.
+func (v Value) IsList() bool { return v.list || v.multi != nil }
+
+// Single returns the value if v is exactly one, alone or in a list.
 func (v Value) Single() (identity.Value, bool) { return v.single, v.single.Type() != 0 }
 
 // Values returns all values, nil for null and for flow literals. Treat the list
