@@ -1,33 +1,38 @@
 package main
 
 import (
-	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/metasync/metasync/daemon"
 	"github.com/metasync/metasync/engine/expr"
-	"github.com/metasync/metasync/engine/fault"
-	"github.com/metasync/metasync/engine/identity"
+	"github.com/metasync/metasync/engine/expr/cases"
 )
 
 type evalCmd struct {
-	Expr    string `arg:"" help:"The expression, with or without = in front."`
-	Input   string `placeholder:"JSON" default:"{}" help:"The attributes as a JSON object; keys that begin with $$ are parameters."`
-	Dialect string `enum:"fim" default:"fim" help:"The dialect: fim."`
+	Expr    string `arg:"" optional:"" help:"The expression, with or without = in front."`
+	Input   string `placeholder:"JSON" default:"{}" help:"The attributes as a JSON object; keys such as $$name or %name% are parameters."`
+	Dialect string `enum:"fim,entra" default:"fim" help:"The dialect: fim or entra."`
+	Cases   string `placeholder:"FILE" help:"Evaluate the cases of a JSON file instead, and say which do not give what they should."`
 }
 
 func (*evalCmd) Help() string {
 	return `Values are JSON; {"$bin": "00ff"} is binary, {"$dt": "2026-01-05T02:00:00Z"} a date and time, {"$ref": "CN=..."} a reference. ` +
-		"Functions of the scripts can be used if there is a configuration."
+		"Functions of the scripts can be used if there is a configuration. " +
+		`A file of cases is a JSON array of {"id", "dialect", "expr", "inputs", "expected"}, see docs/expressions.md.`
 }
 
 func (c *evalCmd) Run(a *app) error {
+	switch {
+	case (c.Expr == "") == (c.Cases == ""):
+		a.printError(errors.New("eval takes either an expression or --cases FILE"))
+		return exitUsage
+	case c.Cases != "":
+		return c.runCases(a)
+	}
 	value, err := c.evaluate(a)
 	switch {
 	case err != nil && a.JSON:
@@ -44,13 +49,13 @@ func (c *evalCmd) Run(a *app) error {
 }
 
 func (c *evalCmd) evaluate(a *app) (expr.Value, error) {
-	in, err := readInput(c.Input)
+	in, err := cases.ParseInput(c.Input)
 	if err != nil {
 		return expr.Value{}, fmt.Errorf("--input: %w", err)
 	}
 	source := strings.TrimPrefix(strings.TrimSpace(c.Expr), "=")
-	options := expr.Options{Dialect: expr.Dialect(c.Dialect)}
-	program, err := expr.Compile(source, options)
+	options := expr.Options{Dialect: expr.Dialect(c.Dialect), Attribute: in.Attribute}
+	_, err = expr.Compile(source, options)
 	if err != nil && fileExists(a.Config) {
 		// Perhaps it uses a function of a script.
 		functions, release, scriptErr := daemon.Functions(a.ctx, a.daemon())
@@ -59,72 +64,59 @@ func (c *evalCmd) evaluate(a *app) (expr.Value, error) {
 		}
 		defer release()
 		options.Functions = functions
-		program, err = expr.Compile(source, options)
 	}
+	return cases.Evaluate(a.ctx, source, options, in)
+}
+
+// A failedCase is a case that did not give what it should.
+type failedCase struct {
+	ID    any    `json:"id"`
+	Expr  string `json:"expr"`
+	Error string `json:"error"`
+}
+
+func (c *evalCmd) runCases(a *app) error {
+	file, err := os.Open(c.Cases)
 	if err != nil {
-		return expr.Value{}, err
+		return err
 	}
-	return program.Eval(in.context(a.ctx))
+	defer file.Close()
+	list, err := cases.Read(file)
+	if err != nil {
+		return fmt.Errorf("%s: %w", c.Cases, err)
+	}
+	var options expr.Options
+	if fileExists(a.Config) {
+		functions, release, err := daemon.Functions(a.ctx, a.daemon())
+		if err != nil {
+			return err
+		}
+		defer release()
+		options.Functions = functions
+	}
+	failed := []failedCase{}
+	for _, one := range list {
+		if err := one.Run(a.ctx, options); err != nil {
+			failed = append(failed, failedCase{one.ID, one.Expr, err.Error()})
+			if !a.JSON {
+				fmt.Fprintf(a.stdout, "%s: %s\n", one, err)
+			}
+		}
+	}
+	if a.JSON {
+		err = a.printJSON(map[string]any{"passed": len(list) - len(failed), "failed": len(failed), "failures": failed})
+	} else {
+		_, err = fmt.Fprintf(a.stdout, "%d passed, %d failed\n", len(list)-len(failed), len(failed))
+	}
+	if err == nil && len(failed) > 0 {
+		err = exitFailed
+	}
+	return err
 }
 
 func fileExists(path string) bool {
 	_, err := os.Stat(path)
 	return err == nil
-}
-
-// An input is what an expression is evaluated on. Names count without regard to
-// case, as they do in rules.
-type input struct {
-	attributes map[string][]identity.Value
-	parameters map[string]expr.Value
-}
-
-// readInput reads an input from JSON.
-func readInput(text string) (*input, error) {
-	decoder := json.NewDecoder(strings.NewReader(text))
-	decoder.UseNumber()
-	var object map[string]any
-	if err := decoder.Decode(&object); err != nil {
-		return nil, fault.New("invalid-input", "this is no JSON object: %s", err)
-	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return nil, fault.New("invalid-input", "there is something after the JSON object")
-	}
-	in := &input{map[string][]identity.Value{}, map[string]expr.Value{}}
-	for name, document := range object {
-		v, err := expr.FromJSON(document)
-		if err != nil {
-			return nil, fault.New("invalid-input", "%s: %s", name, err)
-		}
-		if parameter, ok := parameterName(name); ok {
-			in.parameters[identity.Fold(parameter)] = v
-			continue
-		}
-		in.attributes[identity.Fold(name)] = v.Values()
-	}
-	return in, nil
-}
-
-// parameterName returns the name of the parameter that a key stands for: $name,
-// or %name%.
-func parameterName(key string) (string, bool) {
-	if name, ok := strings.CutPrefix(key, "$"); ok {
-		return name, true
-	}
-	if len(key) > 2 && strings.HasPrefix(key, "%") && strings.HasSuffix(key, "%") {
-		return key[1 : len(key)-1], true
-	}
-	return "", false
-}
-
-// Get implements [expr.Getter].
-func (in *input) Get(name string) []identity.Value { return in.attributes[identity.Fold(name)] }
-
-func (in *input) context(ctx context.Context) *expr.Context {
-	return &expr.Context{
-		Context: ctx, Object: in, Now: time.Now(),
-		Parameters: func(name string) expr.Value { return in.parameters[identity.Fold(name)] },
-	}
 }
 
 // printValue prints a value as people read it, several values one to a line.

@@ -55,12 +55,13 @@ type cli struct {
 	Disconnect disconnectCmd `cmd:"" help:"Cut the link of an object by hand."`
 	Project    projectCmd    `cmd:"" help:"Create a metaverse object for an object by hand."`
 
-	Verify  verifyCmd  `cmd:"" help:"Find out whether the stores are sound."`
-	Backup  backupCmd  `cmd:"" help:"Write a copy of the stores into a file; the daemon may run."`
-	Restore restoreCmd `cmd:"" help:"Put the stores of a backup in place; the daemon must not run."`
-	Eval    evalCmd    `cmd:"" help:"Evaluate an expression."`
-	Schema  schemaCmd  `cmd:"" help:"Print the JSON Schema of the configuration, for editors."`
-	Version versionCmd `cmd:"" help:"Print the version."`
+	Verify    verifyCmd    `cmd:"" help:"Find out whether the stores are sound."`
+	Backup    backupCmd    `cmd:"" help:"Write a copy of the stores into a file; the daemon may run."`
+	Restore   restoreCmd   `cmd:"" help:"Put the stores of a backup in place; the daemon must not run."`
+	Eval      evalCmd      `cmd:"" help:"Evaluate an expression."`
+	Functions functionsCmd `cmd:"" help:"List the functions of expressions, or describe one."`
+	Schema    schemaCmd    `cmd:"" help:"Print the JSON Schema of the configuration, for editors."`
+	Version   versionCmd   `cmd:"" help:"Print the version."`
 }
 
 // globals are the flags of every command.

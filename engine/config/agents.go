@@ -16,20 +16,21 @@ import (
 
 // agentKeys are the keys of every agent, whatever its kind.
 type agentKeys struct {
-	Type                   string         `yaml:"type,required" doc:"The kind of agent; it decides which further keys there are."`
-	Objects                named[object]  `yaml:"objects" doc:"The object types of this system."`
-	Filter                 named[filter]  `yaml:"filter" doc:"Connector filter by object type: an object for which one of the lists holds stays out of the metaverse."`
-	Deprovision            deprovision    `yaml:"deprovision" default:"disconnect" doc:"What becomes of an object whose link is cut by a rule, or whose metaverse object is deleted: disconnect, explicit-disconnect, delete, or {script: true}."`
-	Recall                 bool           `yaml:"recall" default:"true" doc:"Whether the values that an object contributed go when it is disconnected."`
-	OrphanedLineage        string         `yaml:"orphanedLineage" oneof:"keep lowest" default:"keep" doc:"With recall: false, how strong the values are that a disconnected object leaves behind. keep: as strong as before; lowest: every other value replaces them."`
-	ProjectOnAmbiguous     bool           `yaml:"projectOnAmbiguous" default:"false" doc:"Whether an object that several metaverse objects match is projected as if none did. Otherwise it stays a disconnector, with a warning."`
-	MaxConnectorsPerObject int            `yaml:"maxConnectorsPerObject" default:"1" doc:"How many objects of the agent one metaverse object may be joined with."`
-	Parents                bool           `yaml:"requireParent" default:"false" doc:"Whether rules create and rename objects only in containers that the connector space has. For systems with LDAP names whose containers are imported; otherwise the system itself refuses."`
-	Thresholds             thresholds     `yaml:"thresholds" doc:"What a step may do before it is held or stopped."`
-	Import                 importSchedule `yaml:"import" default:"auto" doc:"When to import: auto, off, or a length of time between two imports."`
-	Export                 string         `yaml:"export" oneof:"auto off" default:"auto" doc:"Whether the scheduler exports what is pending; off leaves it to manual runs."`
-	Triggers               []trigger      `yaml:"triggers" doc:"What asks for a run."`
-	Profiles               named[steps]   `yaml:"profiles" doc:"Further run profiles, or other steps for one of the default profiles full-import, delta-import, full-sync, delta-sync, resync and export."`
+	Type                   string           `yaml:"type,required" doc:"The kind of agent; it decides which further keys there are."`
+	Objects                named[object]    `yaml:"objects" doc:"The object types of this system."`
+	Filter                 named[filter]    `yaml:"filter" doc:"Connector filter by object type: an object for which one of the lists holds stays out of the metaverse."`
+	Deprovision            deprovision      `yaml:"deprovision" default:"disconnect" doc:"What becomes of an object whose link is cut by a rule, or whose metaverse object is deleted: disconnect, explicit-disconnect, delete, or {script: true}."`
+	Recall                 bool             `yaml:"recall" default:"true" doc:"Whether the values that an object contributed go when it is disconnected."`
+	OrphanedLineage        string           `yaml:"orphanedLineage" oneof:"keep lowest" default:"keep" doc:"With recall: false, how strong the values are that a disconnected object leaves behind. keep: as strong as before; lowest: every other value replaces them."`
+	ProjectOnAmbiguous     bool             `yaml:"projectOnAmbiguous" default:"false" doc:"Whether an object that several metaverse objects match is projected as if none did. Otherwise it stays a disconnector, with a warning."`
+	MaxConnectorsPerObject int              `yaml:"maxConnectorsPerObject" default:"1" doc:"How many objects of the agent one metaverse object may be joined with."`
+	Parents                bool             `yaml:"requireParent" default:"false" doc:"Whether rules create and rename objects only in containers that the connector space has. For systems with LDAP names whose containers are imported; otherwise the system itself refuses."`
+	Thresholds             thresholds       `yaml:"thresholds" doc:"What a step may do before it is held or stopped."`
+	Import                 importSchedule   `yaml:"import" default:"auto" doc:"When to import: auto, off, or a length of time between two imports."`
+	Export                 string           `yaml:"export" oneof:"auto off" default:"auto" doc:"Whether the scheduler exports what is pending; off leaves it to manual runs."`
+	Triggers               []trigger        `yaml:"triggers" doc:"What asks for a run."`
+	Parameters             named[parameter] `yaml:"parameters" doc:"Parameters of the expressions in rules of this agent, beside those at the top and before them."`
+	Profiles               named[steps]     `yaml:"profiles" doc:"Further run profiles, or other steps for one of the default profiles full-import, delta-import, full-sync, delta-sync, resync and export."`
 }
 
 func (k *agentKeys) check(l *loader, n *node) {
@@ -160,11 +161,16 @@ func (a *agentForm) schema(g *generator) *jsonschema.Schema {
 	return g.define("agent", s)
 }
 
-// rule returns what the rules must know of the agent.
-func (a *agentForm) rule(name string, at fault.Position) rules.Agent {
+// rule returns what the rules must know of the agent. Parameters are those of the
+// whole configuration.
+func (a *agentForm) rule(name string, at fault.Position, parameters named[parameter]) rules.Agent {
 	out := rules.Agent{
-		Name: name, Deprovision: rules.Deprovision(a.Deprovision), NoRecall: !a.Recall, RequireParent: a.Parents, Position: at,
+		Parameters: map[string]any{},
+		Name:       name, Deprovision: rules.Deprovision(a.Deprovision), NoRecall: !a.Recall, RequireParent: a.Parents, Position: at,
 		Orphans: rules.OrphanedLineage(a.OrphanedLineage), ProjectOnAmbiguous: a.ProjectOnAmbiguous, MaxConnectors: a.MaxConnectorsPerObject,
+	}
+	for _, e := range slices.Concat(parameters, a.Parameters) {
+		out.Parameters[e.name] = e.value.value
 	}
 	for _, e := range a.Filter {
 		if len(e.value) == 0 {

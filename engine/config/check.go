@@ -31,7 +31,7 @@ func (l *loader) build(k *keys) *Config {
 	for i := range k.Agents {
 		e := &k.Agents[i]
 		l.checkFilter(e)
-		c.Model.Agents = append(c.Model.Agents, e.value.rule(e.name, e.at))
+		c.Model.Agents = append(c.Model.Agents, e.value.rule(e.name, e.at, k.Parameters))
 		c.Agents = append(c.Agents, l.agent(e, triggers))
 	}
 	for _, w := range k.Autosync.agents {

@@ -259,6 +259,31 @@ func (c *constant) schema(*generator) *jsonschema.Schema {
 	return &jsonschema.Schema{Types: []string{"string", "number", "boolean"}}
 }
 
+// A parameter is a constant of expressions: a text, a whole number, true or false.
+type parameter struct{ value any }
+
+func (p *parameter) decode(l *loader, n *node) {
+	var c constant
+	if c.decode(l, n); !c.set {
+		return
+	}
+	p.value = c.text
+	switch n.kind {
+	case booleanNode:
+		p.value = n.text == "true"
+	case numberNode:
+		whole, err := strconv.ParseInt(n.text, 10, 64)
+		if err != nil {
+			l.fail(n.at, "%s is not a whole number of 64 bits", n.written).Hint = "put it in quotes to keep it as text"
+		}
+		p.value = whole
+	}
+}
+
+func (p *parameter) schema(*generator) *jsonschema.Schema {
+	return &jsonschema.Schema{Types: []string{"string", "integer", "boolean"}}
+}
+
 // scriptChoice is {script: true}, where a decision is left to a script.
 type scriptChoice struct {
 	Script bool `yaml:"script,required" doc:"Always true: a script decides."`

@@ -19,6 +19,7 @@ type keys struct {
 	State      agent.Path           `yaml:"state" default:".metasync" doc:"Folder of the store."`
 	Scripts    agent.Path           `yaml:"scripts" default:"scripts" doc:"Folder of the scripts, which is watched."`
 	Dialect    string               `yaml:"dialect" oneof:"fim entra" default:"fim" doc:"Dialect of the expressions, unless a rule says otherwise."`
+	Parameters named[parameter]     `yaml:"parameters" doc:"Parameters of the expressions: a text, a number, true or false each; $name in the dialect fim, %name% in entra."`
 	Precedence string               `yaml:"precedence" oneof:"fim entra" default:"fim" doc:"Whose value wins. fim: that of the agent that the attribute ranks first, and among its rules that of the first rule; entra: that of the rule with the smallest precedence over all agents."`
 	Metaverse  named[metaverseType] `yaml:"metaverse" doc:"The object types of the metaverse."`
 	Provision  string               `yaml:"provisioning" oneof:"none scripted sync-rule both" default:"both" doc:"Who may create, rename and disconnect objects of the systems: the rules, the scripts, both or none. Attributes flow in any case to objects that are connected."`

@@ -25,7 +25,9 @@ func (a *argument) check() error {
 	if a.constant {
 		v, _, err := a.convert(a.value)
 		if err == nil && !a.null {
-			a.operand = constant(v, a.position)
+			converted := constant(v, a.position)
+			converted.secret = a.secret
+			a.operand = converted
 		}
 		return err
 	}

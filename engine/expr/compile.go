@@ -33,6 +33,9 @@ type Options struct {
 	Functions map[string]Function
 	// Parameters are the names of parameters; nil accepts any.
 	Parameters []string
+	// Constants are further parameters, and what they stand for. Their case does
+	// not matter, and they go before those of the Context.
+	Constants map[string]Value
 	// Names is the form of distinguished names in the system that the
 	// expression writes to.
 	Names NameStyle
@@ -198,9 +201,16 @@ func (c *compiler) unknownAttribute(name string, position fault.Position) error 
 }
 
 func (c *compiler) parameter(name string, position fault.Position) (operand, error) {
+	for known, value := range c.opts.Constants {
+		if strings.EqualFold(known, name) {
+			o := constant(value, position)
+			o.secret = true
+			return o, nil
+		}
+	}
 	if c.opts.Parameters != nil && !slices.Contains(c.opts.Parameters, name) {
 		err := newError(position, "unknown parameter %s", c.grammar.parameter(name))
-		err.Hint = didYouMean(name, c.opts.Parameters)
+		err.Hint = didYouMean(name, slices.Concat(c.opts.Parameters, slices.Sorted(maps.Keys(c.opts.Constants))))
 		return operand{}, err
 	}
 	return operand{

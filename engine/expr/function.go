@@ -183,7 +183,7 @@ func newFunctionTable(d Dialect) functionTable {
 			}
 		}
 	}
-	slices.SortFunc(t.rows, func(a, b Function) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(t.rows, byName)
 	for i := range t.rows {
 		f := &t.rows[i]
 		t.byName[f.Name] = f
@@ -191,6 +191,8 @@ func newFunctionTable(d Dialect) functionTable {
 	}
 	return t
 }
+
+func byName(a, b Function) int { return strings.Compare(a.Name, b.Name) }
 
 // arguments returns how many arguments the parameters take.
 func arguments(params []Param) (least, most int) {

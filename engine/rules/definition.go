@@ -114,6 +114,10 @@ type Agent struct {
 	// (sync-engine §0 C3).
 	ProjectOnAmbiguous bool
 
+	// Parameters are those that expressions in the agent's rules may read, beside
+	// Connector.ID, its name: texts, booleans and whole numbers.
+	Parameters map[string]any
+
 	// MaxConnectors is how many objects of the agent one metaverse object may be
 	// joined with; 0 is one (sync-engine §3.5).
 	MaxConnectors int

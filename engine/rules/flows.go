@@ -23,7 +23,7 @@ func (c *compiler) inbound(r Rule, t *Type, object *ObjectRules, agent *AgentRul
 			c.failIn(r, f.Position, unknownAttribute("sync-rule-flow-attribute-not-found", f.Target, t.names()))
 			continue
 		}
-		source, ok := c.source(r, f.Source, attribute, names, nil, FlowName{r.Agent, r.Object, f.Source.Script})
+		source, ok := c.source(r, f.Source, attribute, names, []string{}, FlowName{r.Agent, r.Object, f.Source.Script})
 		if !ok {
 			continue
 		}
@@ -36,6 +36,7 @@ func (c *compiler) inbound(r Rule, t *Type, object *ObjectRules, agent *AgentRul
 			from, _ := attribute(source.Direct)
 			c.checkDirect(r, f, from, target.Type, target.Multi)
 		}
+		c.checkList(r, f, source, target.Multi)
 		c.checkShare(r, f, flow)
 		rule.Flows = append(rule.Flows, flow)
 		target.Flows = append(target.Flows, flow)
@@ -105,6 +106,7 @@ func (c *compiler) outbound(r Rule, t *Type, object *ObjectRules, agent *AgentRu
 			from, _ := attribute(source.Direct)
 			c.checkDirect(r, f, from, target.Type, target.Multi)
 		}
+		c.checkList(r, f, source, target.Multi)
 		flow := &OutboundFlow{
 			Rule: rule, Target: f.Target, Type: target.Type, Multi: target.Multi,
 			Source: source, Scope: c.compileScope(f.Scope, attribute, names), Initial: f.Initial, AllowNull: f.AllowNull,
@@ -155,6 +157,13 @@ func (c *compiler) checkDirect(r Rule, f Flow, from identity.AttributeType, to i
 	}
 }
 
+// checkList refuses an expression that gives a list to an attribute with one value.
+func (c *compiler) checkList(r Rule, f Flow, source Evaluator, multi bool) {
+	if source.list && !multi {
+		c.failIn(r, f.Position, fault.New("flow-multi-values-to-single-value", "the expression gives a list, %q has only one value", f.Target))
+	}
+}
+
 // source compiles a source. A script is looked up among those of the object type
 // that it reads.
 func (c *compiler) source(r Rule, s Source, attribute func(string) (identity.AttributeType, bool), names func() []string, parameters []string, script FlowName) (Evaluator, bool) {
@@ -172,7 +181,7 @@ func (c *compiler) source(r Rule, s Source, attribute func(string) (identity.Att
 		program, err := expr.Compile(s.Expression, expr.Options{
 			Dialect: expr.Dialect(cmp.Or(r.Dialect, c.model.Dialect, string(expr.FIM))), Position: s.Position,
 			Attribute: attribute, AttributeNames: names, Functions: c.functions.ByName, Parameters: parameters,
-			Names: c.nameStyle(r.Agent),
+			Constants: c.constants(r.Agent), Names: c.nameStyle(r.Agent),
 		})
 		if err != nil {
 			named := fault.As(err, "sync-rule-invalid-expression")
@@ -183,7 +192,7 @@ func (c *compiler) source(r Rule, s Source, attribute func(string) (identity.Att
 		for _, f := range program.Scripts() {
 			out.versions = append(out.versions, cmp.Or(f.Version, c.functions.Version))
 		}
-		out.program, out.reads = program, program.Attributes()
+		out.program, out.reads, out.list = program, program.Attributes(), program.IsList()
 	case s.Attribute != "":
 		if _, known := attribute(s.Attribute); !known {
 			c.failIn(r, s.Position, unknownAttribute("sync-rule-flow-attribute-not-found", s.Attribute, names()))
@@ -212,6 +221,29 @@ func (c *compiler) missingFlow(script FlowName) *fault.Error {
 	slices.Sort(names)
 	err.Hint = suggestion(script.Name, names)
 	return err
+}
+
+// connectorID is the parameter that every agent has (sync-engine §6.2): its name.
+const connectorID = "Connector.ID"
+
+// constants returns the parameters of an agent.
+func (c *compiler) constants(agent string) map[string]expr.Value {
+	i := slices.IndexFunc(c.model.Agents, func(a Agent) bool { return a.Name == agent })
+	if i < 0 {
+		return nil
+	}
+	values := map[string]expr.Value{connectorID: expr.Str(agent)}
+	for name, document := range c.model.Agents[i].Parameters {
+		v, err := expr.FromJSON(document)
+		if err != nil {
+			named := fault.New("sync-rule-validation-parsing-error", "parameter %q: %s", name, err)
+			named.Agent, named.Position = agent, c.model.Agents[i].Position
+			c.fail(named)
+			continue
+		}
+		values[name] = v
+	}
+	return values
 }
 
 // nameStyle returns how the names of an agent's objects are escaped.

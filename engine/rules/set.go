@@ -307,6 +307,7 @@ type Evaluator struct {
 	ldapName bool
 
 	text     string // as the configuration says it
+	list     bool   // it is a list
 	reads    []string
 	versions []string // of the scripts that it calls
 	constant expr.Value
