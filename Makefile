@@ -48,9 +48,11 @@ race-compiler:
 		echo "*** gcc could not be installed ***" >&2; \
 	fi
 
-## bench: a population synchronized from end to end, with figures
+## bench: a population synchronized from end to end, then expressions, with figures
 bench:
 	go run ./internal/bench
+	go test -run '^$$' -bench 'BenchmarkEval' ./engine/expr
+	go test -run '^$$' -bench 'AgainstScript' ./scripting
 
 ## fuzz: every fuzz target for FUZZTIME each
 fuzz:
