@@ -97,6 +97,11 @@ func TestCompileErrors(t *testing.T) {
 		{"several values into one", func(m *Model) { m.Rules[0].Inbound.Flows[0].Source.Attribute = "phones" }, "flow-multi-values-to-single-value", 33, "phones"},
 		{"a reference into a text", func(m *Model) { m.Rules[0].Inbound.Flows[0].Source.Attribute = "boss" }, "cs-attribute-type-mismatch", 33, "reference"},
 		{"a text into a reference", func(m *Model) { m.Rules[0].Inbound.Flows[1].Source.Attribute = "name" }, "cs-attribute-type-mismatch", 34, "reference"},
+		{"an expression that is a number into a reference", func(m *Model) { m.Rules[0].Inbound.Flows[1].Source = Source{Expression: "BitOr(1, 2)"} }, "cs-attribute-type-mismatch", 34, "the expression is of type integer"},
+		{"an expression that is a list into one value", func(m *Model) {
+			m.Rules[0].Dialect = "entra"
+			m.Rules[0].Inbound.Flows[0].Source = Source{Expression: `Where($p, [phones], $p <> "")`}
+		}, "flow-multi-values-to-single-value", 33, "the expression has several"},
 		{"a binary into a text", func(m *Model) { m.Rules[1].Outbound.Flows[1].Source.Attribute = "photo" }, "cs-attribute-type-mismatch", 44, "binary"},
 		{"a broken expression", func(m *Model) { m.Rules[1].Outbound.Flows[0].Source.Expression = `"CN=" +` }, "sync-rule-invalid-expression", 43, ""},
 		{"an unknown function", func(m *Model) { m.Rules[1].Outbound.Flows[0].Source.Expression = `Lft(name, 1)` }, "", 43, "Left"},

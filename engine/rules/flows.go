@@ -3,6 +3,7 @@ package rules
 import (
 	"cmp"
 	"slices"
+	"strconv"
 
 	"github.com/metasync/metasync/engine/expr"
 	"github.com/metasync/metasync/engine/fault"
@@ -32,11 +33,7 @@ func (c *compiler) inbound(r Rule, t *Type, object *ObjectRules, agent *AgentRul
 			rule.Retype = flow
 			continue
 		}
-		if source.Direct != "" {
-			from, _ := attribute(source.Direct)
-			c.checkDirect(r, f, from, target.Type, target.Multi)
-		}
-		c.checkList(r, f, source, target.Multi)
+		c.checkTypes(r, f, source.from, target.Type, target.Multi)
 		c.checkShare(r, f, flow)
 		rule.Flows = append(rule.Flows, flow)
 		target.Flows = append(target.Flows, flow)
@@ -102,11 +99,7 @@ func (c *compiler) outbound(r Rule, t *Type, object *ObjectRules, agent *AgentRu
 		if !ok {
 			continue
 		}
-		if source.Direct != "" {
-			from, _ := attribute(source.Direct)
-			c.checkDirect(r, f, from, target.Type, target.Multi)
-		}
-		c.checkList(r, f, source, target.Multi)
+		c.checkTypes(r, f, source.from, target.Type, target.Multi)
 		flow := &OutboundFlow{
 			Rule: rule, Target: f.Target, Type: target.Type, Multi: target.Multi,
 			Source: source, Scope: c.compileScope(f.Scope, attribute, names), Initial: f.Initial, AllowNull: f.AllowNull,
@@ -145,23 +138,32 @@ func (c *compiler) outbound(r Rule, t *Type, object *ObjectRules, agent *AgentRu
 	t.Outbound = append(t.Outbound, rule)
 }
 
-// checkDirect rejects direct flows that can never work.
-func (c *compiler) checkDirect(r Rule, f Flow, from identity.AttributeType, to identity.Type, multi bool) {
-	isReference := from.Type == identity.TypeReference
-	isBinary := from.Type == identity.TypeBinary
-	if isReference != (to == identity.TypeReference) || isBinary != (to == identity.TypeBinary) {
-		c.failIn(r, f.Position, fault.New("cs-attribute-type-mismatch", "%q is a %s, %q is a %s", from.Name, from.Type, f.Target, to))
+// checkTypes rejects flows that can never work: from is what is known of the source.
+func (c *compiler) checkTypes(r Rule, f Flow, from identity.AttributeType, to identity.Type, multi bool) {
+	what := "the expression"
+	if from.Name != "" {
+		what = strconv.Quote(from.Name)
+	}
+	if neverBecomes(from.Type, to) {
+		c.failIn(r, f.Position, fault.New("cs-attribute-type-mismatch", "%s is of type %s, %q of type %s", what, from.Type, f.Target, to))
 	}
 	if from.Multi && !multi {
-		c.failIn(r, f.Position, fault.New("flow-multi-values-to-single-value", "%q has several values, %q only one", from.Name, f.Target))
+		c.failIn(r, f.Position, fault.New("flow-multi-values-to-single-value", "%s has several values, %q only one", what, f.Target))
 	}
 }
 
-// checkList refuses an expression that gives a list to an attribute with one value.
-func (c *compiler) checkList(r Rule, f Flow, source Evaluator, multi bool) {
-	if source.list && !multi {
-		c.failIn(r, f.Position, fault.New("flow-multi-values-to-single-value", "the expression gives a list, %q has only one value", f.Target))
+// neverBecomes reports whether no value of a type can be converted to another;
+// type 0 is not known.
+func neverBecomes(from, to identity.Type) bool {
+	switch {
+	case from == 0 || from == to:
+		return false
+	case from == identity.TypeReference || to == identity.TypeReference || from == identity.TypeBinary || to == identity.TypeBinary:
+		return true
+	case from == identity.TypeString || to == identity.TypeString:
+		return false
 	}
+	return from != identity.TypeInteger || to != identity.TypeBoolean // 0 and 1
 }
 
 // source compiles a source. A script is looked up among those of the object type
@@ -192,13 +194,15 @@ func (c *compiler) source(r Rule, s Source, attribute func(string) (identity.Att
 		for _, f := range program.Scripts() {
 			out.versions = append(out.versions, cmp.Or(f.Version, c.functions.Version))
 		}
-		out.program, out.reads, out.list = program, program.Attributes(), program.IsList()
+		out.program, out.reads = program, program.Attributes()
+		out.from = identity.AttributeType{Type: program.Type(), Multi: program.IsList()}
 	case s.Attribute != "":
-		if _, known := attribute(s.Attribute); !known {
+		from, known := attribute(s.Attribute)
+		if !known {
 			c.failIn(r, s.Position, unknownAttribute("sync-rule-flow-attribute-not-found", s.Attribute, names()))
 			return out, false
 		}
-		out.Direct, out.reads = s.Attribute, []string{s.Attribute}
+		out.Direct, out.reads, out.from = s.Attribute, []string{s.Attribute}, from
 	default:
 		out.constant = expr.Of(identity.String(s.Value))
 	}

@@ -306,8 +306,8 @@ type Evaluator struct {
 	dnPart   int // the component of the DN, from 1
 	ldapName bool
 
-	text     string // as the configuration says it
-	list     bool   // it is a list
+	text     string                 // as the configuration says it
+	from     identity.AttributeType // what is known of its values; no name for an expression
 	reads    []string
 	versions []string // of the scripts that it calls
 	constant expr.Value
