@@ -53,6 +53,12 @@ func TestClientIsTheService(t *testing.T) {
 		"refused join": func(s Service) (any, error) {
 			return s.ByHand(t.Context(), engine.Manual{What: run.Join, Agent: "HR", Key: "linked"}, "ada")
 		},
+		"sync": func(s Service) (any, error) {
+			return s.SyncObject(t.Context(), engine.SingleQuery{Agent: "HR", Key: "1", DryRun: true, NoExport: true}, "ada")
+		},
+		"refused sync": func(s Service) (any, error) {
+			return s.SyncObject(t.Context(), engine.SingleQuery{Agent: "HR", Key: "nobody"}, "ada")
+		},
 		"resync": func(s Service) (any, error) {
 			return s.Resync(t.Context(), engine.Resync{Agent: "HR", Where: "Eq(a, b)"}, "ada", nil)
 		},

@@ -147,6 +147,15 @@ func (f *fake) CommitPreview(ctx context.Context, q engine.PreviewQuery, user st
 	return &engine.Preview{Agent: q.Agent, DN: user, Committed: true, Run: 8}, ctx.Err()
 }
 
+func (f *fake) SyncObject(ctx context.Context, q engine.SingleQuery, user string) (*engine.SingleSync, error) {
+	if q.Key == "nobody" {
+		return nil, fault.New("unknown-object", "agent %q has no object %q", q.Agent, q.Key)
+	}
+	return &engine.SingleSync{Agent: q.Agent, DN: user, DryRun: q.DryRun, Run: 9, Steps: []engine.SingleStep{{
+		Step: engine.SingleImport, Objects: []engine.SingleObject{{Changes: map[string]engine.ValueForecast{"number": {After: []any{int64(9007199254740993)}}}}},
+	}}}, ctx.Err()
+}
+
 func (f *fake) Forecast(_ context.Context, q daemon.ForecastQuery, progress run.Progress) (*engine.Forecast, error) {
 	if q.With == "broken.yaml" {
 		return nil, &fault.Error{Name: "invalid", Text: "no", Position: fault.Position{File: q.With, Line: 3}}

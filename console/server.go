@@ -127,6 +127,11 @@ func newHandler(ctx context.Context, service Service) http.Handler {
 			return service.CommitPreview(ctx, q.PreviewQuery, q.User)
 		})
 	})
+	handle(mux, pathSingle, func(w http.ResponseWriter, _ *http.Request, q singleRequest) {
+		stream(w, func(run.Progress) (*engine.SingleSync, error) {
+			return service.SyncObject(ctx, q.SingleQuery, q.User)
+		})
+	})
 	handle(mux, pathForecast, func(w http.ResponseWriter, r *http.Request, q daemon.ForecastQuery) {
 		stream(w, func(report run.Progress) (*engine.Forecast, error) {
 			return service.Forecast(r.Context(), q, report) // nobody needs one that nobody reads

@@ -13,7 +13,7 @@ import (
 // A Service is what a daemon does for others. Its methods may be called from
 // several goroutines.
 //
-// ByHand, CommitPreview, Resync, Once and Exec are carried out by the daemon and not for the connection: a
+// ByHand, CommitPreview, SyncObject, Resync, Once and Exec are carried out by the daemon and not for the connection: a
 // [Client] whose context ends stops waiting, and the run goes on.
 type Service interface {
 	// Status tells what is going on.
@@ -42,6 +42,9 @@ type Service interface {
 	Preview(ctx context.Context, q engine.PreviewQuery) (*engine.Preview, error)
 	// CommitPreview synchronizes an object for a user and tells what was done.
 	CommitPreview(ctx context.Context, q engine.PreviewQuery, user string) (*engine.Preview, error)
+	// SyncObject takes one object from its system through everything, for a user, and
+	// tells what was done.
+	SyncObject(ctx context.Context, q engine.SingleQuery, user string) (*engine.SingleSync, error)
 	// Forecast says what a full synchronization of everything would change, or in
 	// what another configuration would end differently. progress may be nil.
 	Forecast(ctx context.Context, q daemon.ForecastQuery, progress run.Progress) (*engine.Forecast, error)
@@ -74,6 +77,7 @@ const (
 	pathManual     = "/api/manual"
 	pathPreview    = "/api/preview"
 	pathCommit     = "/api/commit-preview"
+	pathSingle     = "/api/sync-object"
 	pathForecast   = "/api/forecast"
 	pathExplain    = "/api/explain"
 	pathResync     = "/api/resync"
@@ -106,6 +110,11 @@ type manualRequest struct {
 
 type commitRequest struct {
 	engine.PreviewQuery
+	User string `json:"user"`
+}
+
+type singleRequest struct {
+	engine.SingleQuery
 	User string `json:"user"`
 }
 

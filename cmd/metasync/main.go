@@ -43,6 +43,7 @@ type cli struct {
 	Run      runCmd      `cmd:"" help:"Run the daemon until it is stopped."`
 	Once     onceCmd     `cmd:"" help:"Import, synchronize, export and confirm until nothing is left to do."`
 	Exec     execCmd     `cmd:"" help:"Carry out one run profile of an agent; print the run record."`
+	Sync     syncCmd     `cmd:"" help:"Take one object through everything: read it, synchronize, export and confirm; print the steps."`
 	Resync   resyncCmd   `cmd:"" help:"Synchronize again what changed rules decide about, or chosen objects; print the run records."`
 	Get      getCmd      `cmd:"" help:"Show objects."`
 	Report   reportCmd   `cmd:"" help:"Print reports."`
