@@ -162,6 +162,9 @@ func (a *app) explainConnector(c *engine.ConnectorExplanation) error {
 	for _, rule := range c.Detected {
 		add("detected rule: %s", rule)
 	}
+	for _, r := range c.Runs {
+		add("run %d, %s, %s %s: %s", r.Run, stamp(r.Started), r.Agent, r.Step, strings.Join(r.Counters, ", "))
+	}
 	for _, line := range lines {
 		fmt.Fprintf(a.stdout, "  %s\n", oneLine(line))
 	}
