@@ -22,10 +22,11 @@ type Service interface {
 	History(ctx context.Context, limit int) ([]*run.Record, error)
 	// Record returns the record of a run, nil if there is none.
 	Record(ctx context.Context, number uint64) (*run.Record, error)
-	// Connectors returns connector-space objects, in the order of their ids.
-	Connectors(ctx context.Context, q engine.ConnectorQuery) ([]engine.ConnectorView, error)
-	// Objects returns metaverse objects, in the order of their ids.
-	Objects(ctx context.Context, q engine.ObjectQuery) ([]engine.ObjectView, error)
+	// Connectors calls yield with connector-space objects, in the order of their ids.
+	// An error of yield ends it.
+	Connectors(ctx context.Context, q engine.ConnectorQuery, yield func(engine.ConnectorView) error) error
+	// Objects calls yield with metaverse objects, in the order of their ids.
+	Objects(ctx context.Context, q engine.ObjectQuery, yield func(engine.ObjectView) error) error
 	// Details returns the objects behind a counter of a run.
 	Details(ctx context.Context, q engine.DetailQuery) ([]engine.DetailView, error)
 	// PendingExports calls yield with what the next exports of an agent would do,
