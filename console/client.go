@@ -60,13 +60,13 @@ func (c *Client) Record(ctx context.Context, number uint64) (*run.Record, error)
 }
 
 // Connectors implements [Service].
-func (c *Client) Connectors(ctx context.Context, q engine.ConnectorQuery) ([]engine.ConnectorView, error) {
-	return ask[[]engine.ConnectorView](ctx, c, pathConnectors, q)
+func (c *Client) Connectors(ctx context.Context, q engine.ConnectorQuery, yield func(engine.ConnectorView) error) error {
+	return rows(ctx, c, pathConnectors, q, yield)
 }
 
 // Objects implements [Service].
-func (c *Client) Objects(ctx context.Context, q engine.ObjectQuery) ([]engine.ObjectView, error) {
-	return ask[[]engine.ObjectView](ctx, c, pathObjects, q)
+func (c *Client) Objects(ctx context.Context, q engine.ObjectQuery, yield func(engine.ObjectView) error) error {
+	return rows(ctx, c, pathObjects, q, yield)
 }
 
 // Once implements [Service].

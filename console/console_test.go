@@ -33,14 +33,14 @@ func TestClientIsTheService(t *testing.T) {
 		"record":         func(s Service) (any, error) { return s.Record(t.Context(), 2) },
 		"unknown record": func(s Service) (any, error) { return s.Record(t.Context(), 3) },
 		"connectors": func(s Service) (any, error) {
-			return s.Connectors(t.Context(), engine.ConnectorQuery{Agent: "HR", State: "connector", Pending: "export", Key: "k/ä", Limit: 3})
+			return connectors(t, s, engine.ConnectorQuery{Agent: "HR", State: "connector", Pending: "export", Key: "k/ä", Limit: 3})
 		},
 		"unknown agent": func(s Service) (any, error) {
-			return s.Connectors(t.Context(), engine.ConnectorQuery{Agent: "HRX"})
+			return connectors(t, s, engine.ConnectorQuery{Agent: "HRX"})
 		},
-		"objects":        func(s Service) (any, error) { return s.Objects(t.Context(), engine.ObjectQuery{Type: "person"}) },
-		"unnamed error":  func(s Service) (any, error) { return s.Objects(t.Context(), engine.ObjectQuery{Type: "broken"}) },
-		"several errors": func(s Service) (any, error) { return s.Objects(t.Context(), engine.ObjectQuery{Type: "wrong"}) },
+		"objects":        func(s Service) (any, error) { return objects(t, s, engine.ObjectQuery{Type: "person"}) },
+		"unnamed error":  func(s Service) (any, error) { return objects(t, s, engine.ObjectQuery{Type: "broken"}) },
+		"several errors": func(s Service) (any, error) { return objects(t, s, engine.ObjectQuery{Type: "wrong"}) },
 		"details": func(s Service) (any, error) {
 			return s.Details(t.Context(), engine.DetailQuery{Run: 2, Step: 1, Counter: "stage-update", Agent: "HR"})
 		},
@@ -52,6 +52,12 @@ func TestClientIsTheService(t *testing.T) {
 		},
 		"refused join": func(s Service) (any, error) {
 			return s.ByHand(t.Context(), engine.Manual{What: run.Join, Agent: "HR", Key: "linked"}, "ada")
+		},
+		"sync": func(s Service) (any, error) {
+			return s.SyncObject(t.Context(), engine.SingleQuery{Agent: "HR", Key: "1", DryRun: true, NoExport: true}, "ada")
+		},
+		"refused sync": func(s Service) (any, error) {
+			return s.SyncObject(t.Context(), engine.SingleQuery{Agent: "HR", Key: "nobody"}, "ada")
 		},
 		"resync": func(s Service) (any, error) {
 			return s.Resync(t.Context(), engine.Resync{Agent: "HR", Where: "Eq(a, b)"}, "ada", nil)
@@ -82,6 +88,22 @@ func TestClientIsTheService(t *testing.T) {
 			}
 		})
 	}
+}
+
+func connectors(t *testing.T, s Service, q engine.ConnectorQuery) (list []engine.ConnectorView, err error) {
+	err = s.Connectors(t.Context(), q, func(v engine.ConnectorView) error {
+		list = append(list, v)
+		return nil
+	})
+	return list, err
+}
+
+func objects(t *testing.T, s Service, q engine.ObjectQuery) (list []engine.ObjectView, err error) {
+	err = s.Objects(t.Context(), q, func(v engine.ObjectView) error {
+		list = append(list, v)
+		return nil
+	})
+	return list, err
 }
 
 func asJSON(t *testing.T, v any) string {
@@ -244,7 +266,7 @@ func TestBadRequests(t *testing.T) {
 		{"POST", pathHistory, ``, http.StatusBadRequest},
 		{"POST", pathExec, `[]`, http.StatusBadRequest},
 		{"POST", pathObjects, `{"key": "` + strings.Repeat("x", maxRequest) + `"}`, http.StatusBadRequest},
-		{"POST", pathObjects, `{"type": "broken"}`, http.StatusUnprocessableEntity},
+		{"POST", pathHistory, `[]`, http.StatusBadRequest},
 		{"GET", pathOnce, ``, http.StatusMethodNotAllowed},
 		{"POST", "/api/nothing", `{}`, http.StatusNotFound},
 	} {

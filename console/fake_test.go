@@ -61,26 +61,26 @@ func record(number uint64) *run.Record {
 	}
 }
 
-func (f *fake) Connectors(_ context.Context, q engine.ConnectorQuery) ([]engine.ConnectorView, error) {
+func (f *fake) Connectors(_ context.Context, q engine.ConnectorQuery, yield func(engine.ConnectorView) error) error {
 	if q.Agent != "HR" {
 		err := fault.New("unknown-agent", "there is no agent %q", q.Agent)
 		err.Hint = "did you mean HR?"
-		return nil, err
+		return err
 	}
 	id := identity.NewID(0, 9)
-	return []engine.ConnectorView{{
+	return yield(engine.ConnectorView{
 		ID: identity.NewID(1, 1), Agent: q.Agent, State: q.State, Anchor: q.Key, Metaverse: &id,
 		Attributes:    map[string][]any{"name": {"Zoë <&>\u2028"}, "number": {int64(9007199254740993)}, "flag": {true}},
 		PendingExport: &engine.DeltaView{Operation: q.Pending, Changes: map[string]engine.ChangeView{"a": {Operation: "add"}}},
-	}}, nil
+	})
 }
 
-func (f *fake) Objects(_ context.Context, q engine.ObjectQuery) ([]engine.ObjectView, error) {
+func (f *fake) Objects(_ context.Context, q engine.ObjectQuery, yield func(engine.ObjectView) error) error {
 	switch q.Type {
 	case "broken":
-		return nil, errors.New("no name for this")
+		return errors.New("no name for this")
 	case "wrong":
-		return nil, errors.Join(
+		return errors.Join(
 			&fault.Error{
 				Name: "invalid", Text: "one", Hint: "do it", Position: fault.Position{File: "m.yaml", Line: 1, Column: 2},
 				Agent: "A", Object: "O", Attribute: "at", Rule: "R", Step: "join",
@@ -88,9 +88,9 @@ func (f *fake) Objects(_ context.Context, q engine.ObjectQuery) ([]engine.Object
 			&fault.Error{Name: "invalid", Position: fault.Position{File: "m.yaml", Line: 3}, Err: errors.New("two")},
 		)
 	}
-	return []engine.ObjectView{{ID: identity.NewID(0, 1), Type: q.Type, Attributes: map[string]engine.AttributeView{
+	return yield(engine.ObjectView{ID: identity.NewID(0, 1), Type: q.Type, Attributes: map[string]engine.AttributeView{
 		"sn": {Values: []any{"Berg"}, Contributor: "HR", Time: noon},
-	}}}, nil
+	}})
 }
 
 func (f *fake) Details(_ context.Context, q engine.DetailQuery) ([]engine.DetailView, error) {
@@ -145,6 +145,15 @@ func (f *fake) Preview(_ context.Context, q engine.PreviewQuery) (*engine.Previe
 
 func (f *fake) CommitPreview(ctx context.Context, q engine.PreviewQuery, user string) (*engine.Preview, error) {
 	return &engine.Preview{Agent: q.Agent, DN: user, Committed: true, Run: 8}, ctx.Err()
+}
+
+func (f *fake) SyncObject(ctx context.Context, q engine.SingleQuery, user string) (*engine.SingleSync, error) {
+	if q.Key == "nobody" {
+		return nil, fault.New("unknown-object", "agent %q has no object %q", q.Agent, q.Key)
+	}
+	return &engine.SingleSync{Agent: q.Agent, DN: user, DryRun: q.DryRun, Run: 9, Steps: []engine.SingleStep{{
+		Step: engine.SingleImport, Objects: []engine.SingleObject{{Changes: map[string]engine.ValueForecast{"number": {After: []any{int64(9007199254740993)}}}}},
+	}}}, ctx.Err()
 }
 
 func (f *fake) Forecast(_ context.Context, q daemon.ForecastQuery, progress run.Progress) (*engine.Forecast, error) {

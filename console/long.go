@@ -101,7 +101,12 @@ func (c *Client) ByHand(ctx context.Context, m engine.Manual, user string) (*run
 
 // PendingExports implements [Service].
 func (c *Client) PendingExports(ctx context.Context, agent string, yield func(engine.ExportRow) error) error {
-	decoder, done, err := c.post(ctx, pathExports, exportsQuery{agent})
+	return rows(ctx, c, pathExports, exportsQuery{agent}, yield)
+}
+
+// rows sends a query and calls yield with the rows of the answer.
+func rows[T any](ctx context.Context, c *Client, path string, query any, yield func(T) error) error {
+	decoder, done, err := c.post(ctx, path, query)
 	if err != nil {
 		return err
 	}

@@ -18,6 +18,11 @@ func (c *Client) CommitPreview(ctx context.Context, q engine.PreviewQuery, user 
 	return watch[*engine.Preview](ctx, c, pathCommit, commitRequest{q, user}, nil)
 }
 
+// SyncObject implements [Service].
+func (c *Client) SyncObject(ctx context.Context, q engine.SingleQuery, user string) (*engine.SingleSync, error) {
+	return watch[*engine.SingleSync](ctx, c, pathSingle, singleRequest{q, user}, nil)
+}
+
 // Forecast implements [Service].
 func (c *Client) Forecast(ctx context.Context, q daemon.ForecastQuery, progress run.Progress) (*engine.Forecast, error) {
 	return watch[*engine.Forecast](ctx, c, pathForecast, q, progress)

@@ -91,11 +91,11 @@ func newHandler(ctx context.Context, service Service) http.Handler {
 	answer(mux, pathRecord, func(ctx context.Context, q recordQuery) (any, error) {
 		return service.Record(ctx, q.Run)
 	})
-	answer(mux, pathConnectors, func(ctx context.Context, q engine.ConnectorQuery) (any, error) {
-		return service.Connectors(ctx, q)
+	handle(mux, pathConnectors, func(w http.ResponseWriter, r *http.Request, q engine.ConnectorQuery) {
+		sendRows(w, func(yield func(engine.ConnectorView) error) error { return service.Connectors(r.Context(), q, yield) })
 	})
-	answer(mux, pathObjects, func(ctx context.Context, q engine.ObjectQuery) (any, error) {
-		return service.Objects(ctx, q)
+	handle(mux, pathObjects, func(w http.ResponseWriter, r *http.Request, q engine.ObjectQuery) {
+		sendRows(w, func(yield func(engine.ObjectView) error) error { return service.Objects(r.Context(), q, yield) })
 	})
 	answer(mux, pathDetails, func(ctx context.Context, q engine.DetailQuery) (any, error) {
 		return service.Details(ctx, q)
@@ -125,6 +125,11 @@ func newHandler(ctx context.Context, service Service) http.Handler {
 	handle(mux, pathCommit, func(w http.ResponseWriter, _ *http.Request, q commitRequest) {
 		stream(w, func(run.Progress) (*engine.Preview, error) {
 			return service.CommitPreview(ctx, q.PreviewQuery, q.User)
+		})
+	})
+	handle(mux, pathSingle, func(w http.ResponseWriter, _ *http.Request, q singleRequest) {
+		stream(w, func(run.Progress) (*engine.SingleSync, error) {
+			return service.SyncObject(ctx, q.SingleQuery, q.User)
 		})
 	})
 	handle(mux, pathForecast, func(w http.ResponseWriter, r *http.Request, q daemon.ForecastQuery) {

@@ -13,7 +13,7 @@ import (
 // A Service is what a daemon does for others. Its methods may be called from
 // several goroutines.
 //
-// ByHand, CommitPreview, Resync, Once and Exec are carried out by the daemon and not for the connection: a
+// ByHand, CommitPreview, SyncObject, Resync, Once and Exec are carried out by the daemon and not for the connection: a
 // [Client] whose context ends stops waiting, and the run goes on.
 type Service interface {
 	// Status tells what is going on.
@@ -22,10 +22,11 @@ type Service interface {
 	History(ctx context.Context, limit int) ([]*run.Record, error)
 	// Record returns the record of a run, nil if there is none.
 	Record(ctx context.Context, number uint64) (*run.Record, error)
-	// Connectors returns connector-space objects, in the order of their ids.
-	Connectors(ctx context.Context, q engine.ConnectorQuery) ([]engine.ConnectorView, error)
-	// Objects returns metaverse objects, in the order of their ids.
-	Objects(ctx context.Context, q engine.ObjectQuery) ([]engine.ObjectView, error)
+	// Connectors calls yield with connector-space objects, in the order of their ids.
+	// An error of yield ends it.
+	Connectors(ctx context.Context, q engine.ConnectorQuery, yield func(engine.ConnectorView) error) error
+	// Objects calls yield with metaverse objects, in the order of their ids.
+	Objects(ctx context.Context, q engine.ObjectQuery, yield func(engine.ObjectView) error) error
 	// Details returns the objects behind a counter of a run.
 	Details(ctx context.Context, q engine.DetailQuery) ([]engine.DetailView, error)
 	// PendingExports calls yield with what the next exports of an agent would do,
@@ -42,6 +43,9 @@ type Service interface {
 	Preview(ctx context.Context, q engine.PreviewQuery) (*engine.Preview, error)
 	// CommitPreview synchronizes an object for a user and tells what was done.
 	CommitPreview(ctx context.Context, q engine.PreviewQuery, user string) (*engine.Preview, error)
+	// SyncObject takes one object from its system through everything, for a user, and
+	// tells what was done.
+	SyncObject(ctx context.Context, q engine.SingleQuery, user string) (*engine.SingleSync, error)
 	// Forecast says what a full synchronization of everything would change, or in
 	// what another configuration would end differently. progress may be nil.
 	Forecast(ctx context.Context, q daemon.ForecastQuery, progress run.Progress) (*engine.Forecast, error)
@@ -74,6 +78,7 @@ const (
 	pathManual     = "/api/manual"
 	pathPreview    = "/api/preview"
 	pathCommit     = "/api/commit-preview"
+	pathSingle     = "/api/sync-object"
 	pathForecast   = "/api/forecast"
 	pathExplain    = "/api/explain"
 	pathResync     = "/api/resync"
@@ -106,6 +111,11 @@ type manualRequest struct {
 
 type commitRequest struct {
 	engine.PreviewQuery
+	User string `json:"user"`
+}
+
+type singleRequest struct {
+	engine.SingleQuery
 	User string `json:"user"`
 }
 

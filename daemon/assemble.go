@@ -92,6 +92,7 @@ func (c *candidate) complete(log *slog.Logger) error {
 		}
 		c.definition.Agents = append(c.definition.Agents, engine.Agent{
 			Name: a.Name, Agent: opened, Objects: a.Objects, Profiles: a.Profiles, Thresholds: a.Thresholds,
+			ExportOff: !a.Export || c.config.Autosync.Export == "off",
 		})
 	}
 	for _, spec := range c.triggers {

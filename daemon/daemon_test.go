@@ -108,7 +108,11 @@ func open(t *testing.T, o daemon.Options) *daemon.Daemon {
 // displayName returns what person 1 is called.
 func displayName(t *testing.T, d *daemon.Daemon) string {
 	t.Helper()
-	views, err := d.Objects(t.Context(), engine.ObjectQuery{Type: "person"})
+	var views []engine.ObjectView
+	err := d.Objects(t.Context(), engine.ObjectQuery{Type: "person"}, func(v engine.ObjectView) error {
+		views = append(views, v)
+		return nil
+	})
 	if err != nil || len(views) == 0 {
 		t.Fatalf("%d people, %v", len(views), err)
 	}
@@ -195,7 +199,11 @@ func TestReload(t *testing.T) {
 	}
 	person := func(want string) func() bool {
 		return func() bool {
-			views, err := d.Objects(t.Context(), engine.ObjectQuery{Type: "person"})
+			var views []engine.ObjectView
+			err := d.Objects(t.Context(), engine.ObjectQuery{Type: "person"}, func(v engine.ObjectView) error {
+				views = append(views, v)
+				return nil
+			})
 			return err == nil && len(views) == 1 && views[0].Attributes["displayName"].Values[0] == want
 		}
 	}

@@ -20,6 +20,17 @@ func (d *Daemon) ByHand(ctx context.Context, m engine.Manual, user string) (reco
 	return record, err
 }
 
+// SyncObject takes one object from its system through everything, for the given
+// user; see [engine.Engine.SyncObject]. While Run is at work, it waits until nothing
+// else runs, and what follows from it is done then.
+func (d *Daemon) SyncObject(ctx context.Context, q engine.SingleQuery, user string) (out *engine.SingleSync, err error) {
+	err = d.alone(ctx, func() (err error) {
+		out, err = d.engine.SyncObject(ctx, q, run.Cause{Kind: autosync.CauseManual, User: user})
+		return err
+	})
+	return out, err
+}
+
 // alone does something while nothing runs.
 func (d *Daemon) alone(ctx context.Context, act func() error) error {
 	d.mu.Lock()

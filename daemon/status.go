@@ -134,12 +134,13 @@ func (d *Daemon) Record(_ context.Context, number uint64) (*run.Record, error) {
 	return d.engine.History().Record(number)
 }
 
-// Connectors returns connector-space objects; see [engine.Engine.Connectors].
-func (d *Daemon) Connectors(_ context.Context, q engine.ConnectorQuery) ([]engine.ConnectorView, error) {
-	return d.engine.Connectors(q)
+// Connectors calls yield with connector-space objects; see
+// [engine.Engine.EachConnector].
+func (d *Daemon) Connectors(ctx context.Context, q engine.ConnectorQuery, yield func(engine.ConnectorView) error) error {
+	return d.engine.EachConnector(ctx, q, yield)
 }
 
-// Objects returns metaverse objects; see [engine.Engine.Objects].
-func (d *Daemon) Objects(_ context.Context, q engine.ObjectQuery) ([]engine.ObjectView, error) {
-	return d.engine.Objects(q)
+// Objects calls yield with metaverse objects; see [engine.Engine.EachObject].
+func (d *Daemon) Objects(ctx context.Context, q engine.ObjectQuery, yield func(engine.ObjectView) error) error {
+	return d.engine.EachObject(ctx, q, yield)
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -58,7 +59,7 @@ func (e *Engine) Details(q DetailQuery) ([]DetailView, error) {
 		if q.Step != 0 && q.Step != i+1 {
 			continue
 		}
-		agents := []string{record.Agent}
+		agents := []string{cmp.Or(step.Agent, record.Agent)}
 		if group == run.OutboundCounters {
 			agents = slices.Sorted(maps.Keys(step.Outbound))
 			if q.Agent != "" {

@@ -47,6 +47,10 @@ type Agent struct {
 	Objects    []agent.Object // what the configuration says of its object types
 	Profiles   []run.Profile  // nil is run.DefaultProfiles
 	Thresholds run.Thresholds
+
+	// ExportOff: nothing is exported but by a profile that somebody runs by hand. The
+	// scheduler has settings of its own; this holds [Engine.SyncObject].
+	ExportOff bool
 }
 
 // Cause says why a run happens.
@@ -203,7 +207,7 @@ func (e *Engine) compile(ctx context.Context, d Definition, functions rules.Func
 		}
 		env.Agents[a.Name] = &run.Agent{
 			Name: a.Name, Agent: a.Agent, Schema: m.Schema, Profiles: a.profiles(),
-			Thresholds: a.Thresholds,
+			Thresholds: a.Thresholds, ExportOff: a.ExportOff,
 		}
 		env.order = append(env.order, a.Name)
 	}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -57,6 +58,7 @@ type ConnectorExplanation struct {
 	ImportError *space.ObjectError   `json:"importError"`
 	ExportError *space.ObjectError   `json:"exportError"`
 	Awaits      []AwaitedView        `json:"awaits"`
+	Runs        []TouchingRun        `json:"runs"` // the newest that changed it, as far as the history tells
 	Attributes  []ConnectorAttribute `json:"attributes"`
 }
 
@@ -143,7 +145,7 @@ func (e *Engine) Explain(ctx context.Context, q ExplainQuery) (*Explanation, err
 	case q.Metaverse == "" && env.Agents[q.Agent] == nil:
 		return nil, e.unknownAgent(q.Agent)
 	}
-	x := &explaining{viewer: &viewer{env: env}, e: e, q: q, staged: map[identity.ID]map[string]PendingSince{}}
+	x := &explaining{viewer: &viewer{env: env}, e: e, q: q, staged: map[identity.ID]map[string]PendingSince{}, touching: map[identity.ID][]TouchingRun{}}
 	var refused error
 	err := e.space.Rehearse(env.named(), env.indexes(), func(was, tx *space.Tx) error {
 		c, mv, err := x.subject(was)
@@ -171,6 +173,8 @@ type explaining struct {
 	out    Explanation
 	trace  sync.Trace
 	staged map[identity.ID]map[string]PendingSince
+
+	touching map[identity.ID][]TouchingRun
 }
 
 // subject finds the objects that the query is about. Either may be nil.
@@ -256,7 +260,7 @@ func (x *explaining) explain(ctx context.Context, c *space.Connector, mv *space.
 		}
 	}
 	if c != nil {
-		if err := x.history(c); err != nil {
+		if err := errors.Join(x.history(c), x.touchedBy(c)); err != nil {
 			return err
 		}
 		x.out.Object = x.explainConnector(c)
@@ -269,7 +273,7 @@ func (x *explaining) explain(ctx context.Context, c *space.Connector, mv *space.
 			continue
 		}
 		other := x.connector(id)
-		if err := x.history(other); err != nil {
+		if err := errors.Join(x.history(other), x.touchedBy(other)); err != nil {
 			return err
 		}
 		x.out.Connectors = append(x.out.Connectors, *x.explainConnector(other))

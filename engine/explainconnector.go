@@ -19,7 +19,7 @@ func (x *explaining) explainConnector(c *space.Connector) *ConnectorExplanation 
 	view := &ConnectorExplanation{
 		ID: c.ID, Agent: agent, Object: c.ObjectType, DN: x.text(c.DN), Anchor: x.text(c.Anchor), State: c.State.String(), Provisioned: c.Provisioned,
 		Applied: append([]string{}, c.Applied...), Detected: append([]string{}, c.Detected...), Attempts: c.Attempts,
-		ImportError: x.objectError(c.ImportError), ExportError: x.objectError(c.ExportError), Awaits: x.awaits(c), Attributes: []ConnectorAttribute{},
+		Runs: x.touching[c.ID], ImportError: x.objectError(c.ImportError), ExportError: x.objectError(c.ExportError), Awaits: x.awaits(c), Attributes: []ConnectorAttribute{},
 	}
 	if c.Link != 0 {
 		view.Link = &LinkExplanation{x.reference(c.Link), lineages[c.LinkBy], c.LinkRule, c.LinkedAt}

@@ -60,6 +60,8 @@ var update = flag.Bool("update", false, "write what happens into the scenarios")
 //	project AGENT KEY [TYPE]            project an object by hand
 //	preview AGENT KEY [delta]           show what the synchronization of an object would do
 //	commit AGENT KEY [delta]            ... and do it
+//	sync AGENT KEY [dry] [no-export]    synchronize one object from end to end
+//	single SYSTEM                       the system reads single objects from now on
 //	explain AGENT KEY [ATTRIBUTE]       explain an object; AGENT may be mv, and KEY an id
 //	details [AGENT]                     show the objects behind the counters of the last run; outbound, those of AGENT
 func TestScenarios(t *testing.T) {
@@ -237,6 +239,8 @@ func (s *script) command(args []string) (string, error) {
 		return s.byHand(name, args)
 	case "details":
 		return s.details(args)
+	case "sync":
+		return s.single(args)
 	case "preview", "commit", "explain":
 		return s.look(name, args)
 	}
@@ -253,6 +257,8 @@ func (s *script) command(args []string) (string, error) {
 		return s.runs(args[0], args[1:])
 	case "put", "set":
 		return "", s.put(system, args[1], args[2:], name == "set")
+	case "single":
+		system.ReadSingle(true)
 	case "remove":
 		o, found := system.object(args[1])
 		if !found {

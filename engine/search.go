@@ -99,8 +99,8 @@ func underDN(container string, ldap bool) (func(dn string) bool, error) {
 }
 
 // objects yields the objects that may match: the one that is named, or all.
-func (s *connectorSearch) objects(e *Engine) func(tx *space.Tx) iter.Seq2[*space.Connector, error] {
-	return func(tx *space.Tx) iter.Seq2[*space.Connector, error] {
+func (s *connectorSearch) objects(e *Engine) func(tx *space.Tx, after identity.ID) iter.Seq2[*space.Connector, error] {
+	return func(tx *space.Tx, after identity.ID) iter.Seq2[*space.Connector, error] {
 		var id identity.ID
 		var err error
 		switch {
@@ -114,14 +114,14 @@ func (s *connectorSearch) objects(e *Engine) func(tx *space.Tx) iter.Seq2[*space
 			id, err = tx.ByDN(s.Agent, s.DN)
 		}
 		if id == 0 && err == nil {
-			return tx.Connectors(s.Agent) // also for a key that is written in another case
+			return tx.ConnectorsAfter(s.Agent, after) // also for a key that is written in another case
 		}
 		return func(yield func(*space.Connector, error) bool) {
 			var c *space.Connector
 			if err == nil {
 				c, err = tx.Connector(id)
 			}
-			if c != nil || err != nil {
+			if c != nil && id > after || err != nil {
 				yield(c, err)
 			}
 		}
@@ -134,6 +134,7 @@ func (s *connectorSearch) matches(c *space.Connector) bool {
 		s.Pending == "import" && c.Import.IsZero(),
 		s.Pending == "export" && c.Unapplied.IsZero(),
 		s.Error && c.ImportError == nil && c.ExportError == nil,
+		s.Failure != "" && !failedWith(c.ImportError, s.Failure) && !failedWith(c.ExportError, s.Failure),
 		s.Anchor != "" && c.Anchor != s.Anchor,
 		s.DN != "" && !strings.EqualFold(c.DN, s.DN) && !s.sameDN(s.DN, c.DN),
 		s.under != nil && !s.under(c.DN),
@@ -142,6 +143,8 @@ func (s *connectorSearch) matches(c *space.Connector) bool {
 	}
 	return s.where == nil || s.where.Match(c.ObjectType, connectorGetter{c, c.ImportImage()})
 }
+
+func failedWith(e *space.ObjectError, name string) bool { return e != nil && e.Name == name }
 
 // sameDN reports whether two texts are spellings of one DN.
 func (s *connectorSearch) sameDN(want, dn string) bool {

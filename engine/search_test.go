@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -108,6 +109,11 @@ func TestSearchConnectors(t *testing.T) {
 	views, err := w.engine.Connectors(engine.ConnectorQuery{Agent: "AD", Error: true})
 	if err != nil || len(views) != 1 || views[0].Error == nil {
 		t.Errorf("objects with errors: %+v, %v", views, err)
+	}
+	for name, want := range map[string]int{"permission-issue": 1, "cd-error": 0} {
+		if views, err := w.engine.Connectors(engine.ConnectorQuery{Agent: "AD", Failure: name}); err != nil || len(views) != want {
+			t.Errorf("objects that failed with %s: %+v, %v", name, views, err)
+		}
 	}
 }
 
@@ -234,5 +240,47 @@ func TestVerifyForgottenAgent(t *testing.T) {
 	w.open()
 	if findings, err := w.engine.Verify(); err != nil || len(findings) != 0 {
 		t.Errorf("%q, %v", findings, err)
+	}
+}
+
+// TestEachConnector: more objects than a page holds come once each, in their order,
+// up to the limit; an error of the caller ends it.
+func TestEachConnector(t *testing.T) {
+	w := newWorld(t, directories)
+	const n = 1300
+	for i := range n {
+		o := agenttest.Object{Anchor: fmt.Sprint(i), DN: fmt.Sprint(i), Type: "employee"}
+		o.Attributes = o.Attributes.Set("name", identity.String(fmt.Sprint("P", i))).Set("title", identity.String([]string{"Even", "Odd"}[i%2]))
+		w.systems["HR"].Put(o)
+	}
+	w.run("HR", "full-import")
+	w.run("HR", "delta-sync")
+	stop := errors.New("enough")
+	for _, tt := range []struct {
+		where       []string
+		limit, stop int
+		want        int
+	}{{nil, 0, 0, n}, {nil, 500, 0, 500}, {nil, 501, 0, 501}, {nil, 0, 700, 700}, {[]string{"title equals odd"}, 0, 0, n / 2}, {[]string{"title equals odd"}, 600, 0, 600}} {
+		seen, last := 0, identity.ID(0)
+		err := w.engine.EachConnector(t.Context(), engine.ConnectorQuery{Agent: "HR", Where: tt.where, Limit: tt.limit}, func(v engine.ConnectorView) error {
+			if v.ID <= last {
+				t.Fatalf("%s comes after %s", v.ID, last)
+			}
+			if seen, last = seen+1, v.ID; seen == tt.stop {
+				return stop
+			}
+			return nil
+		})
+		if seen != tt.want || (err != nil) != (tt.stop > 0) || err != nil && !errors.Is(err, stop) {
+			t.Errorf("%+v: %d objects, %v", tt, seen, err)
+		}
+	}
+	seen := 0
+	err := w.engine.EachObject(t.Context(), engine.ObjectQuery{Type: "person"}, func(engine.ObjectView) error {
+		seen++
+		return nil
+	})
+	if err != nil || seen != n {
+		t.Errorf("%d metaverse objects, %v, want %d", seen, err, n)
 	}
 }

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"iter"
 	"time"
@@ -17,6 +18,7 @@ type ConnectorQuery struct {
 	State   string `json:"state,omitempty"`   // a connector state; "" is any
 	Pending string `json:"pending,omitempty"` // "import", "export", or "" for all objects
 	Error   bool   `json:"error,omitempty"`   // only objects whose last synchronization or export failed
+	Failure string `json:"failure,omitempty"` // only those that failed with this error
 	Key     string `json:"key,omitempty"`     // an id, anchor or DN; "" is any
 	DN      string `json:"dn,omitempty"`
 	Anchor  string `json:"anchor,omitempty"`
@@ -95,42 +97,91 @@ type LinkView struct {
 }
 
 // Connectors returns the connector-space objects of an agent that a query
-// describes, in the order of their ids.
+// describes, in the order of their ids. [Engine.EachConnector] is for many.
 func (e *Engine) Connectors(q ConnectorQuery) ([]ConnectorView, error) {
-	search, err := e.connectorSearch(q)
+	return all(func(yield func(ConnectorView) error) error { return e.EachConnector(context.Background(), q, yield) })
+}
+
+// all returns everything that each yields.
+func all[V any](each func(yield func(V) error) error) ([]V, error) {
+	views := []V{}
+	err := each(func(v V) error {
+		views = append(views, v)
+		return nil
+	})
 	if err != nil {
 		return nil, err
-	}
-	views, err := show(e, q.Limit, search.objects(e), search.matches, e.connectorView)
-	if err != nil {
-		return nil, fmt.Errorf("read connector space of %q: %w", q.Agent, err)
 	}
 	return views, nil
 }
 
-// show returns the views of those objects that match, up to limit if that is
-// not 0.
-func show[O, V any](e *Engine, limit int, objects func(*space.Tx) iter.Seq2[O, error], matches func(O) bool, view func(*space.Tx, O) (V, error)) ([]V, error) {
-	views := []V{}
-	err := e.space.View(func(tx *space.Tx) error {
-		for o, err := range objects(tx) {
-			if err != nil {
+// EachConnector calls yield with the connector-space objects of an agent that a
+// query describes, in the order of their ids. An error of yield ends it. Nothing is
+// locked while yield works, so it may be slow; objects that change in the meantime
+// are shown as they are when their turn comes.
+func (e *Engine) EachConnector(ctx context.Context, q ConnectorQuery, yield func(ConnectorView) error) error {
+	search, err := e.connectorSearch(q)
+	if err != nil {
+		return err
+	}
+	return each(ctx, e, q.Limit, search.objects(e), func(tx *space.Tx, c *space.Connector) (identity.ID, *ConnectorView, error) {
+		if !search.matches(c) {
+			return c.ID, nil, nil
+		}
+		view, err := e.connectorView(tx, c)
+		if err != nil {
+			err = fmt.Errorf("read connector space of %q: %w", q.Agent, err)
+		}
+		return c.ID, &view, err
+	}, yield)
+}
+
+const (
+	searchPage  = 500   // objects that are shown from one transaction
+	searchStint = 20000 // objects that are looked at in one
+)
+
+// each yields the views of those objects that have one, up to limit if that is not
+// 0. It reads them page by page, each in a transaction of its own.
+func each[O, V any](ctx context.Context, e *Engine, limit int, objects func(*space.Tx, identity.ID) iter.Seq2[O, error], view func(*space.Tx, O) (identity.ID, *V, error), yield func(V) error) error {
+	after, shown := identity.ID(0), 0
+	for more := true; more; {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		page, looked := []*V{}, 0
+		more = false
+		err := e.space.View(func(tx *space.Tx) error {
+			for o, err := range objects(tx, after) {
+				if err != nil {
+					return err
+				}
+				id, v, err := view(tx, o)
+				if err != nil {
+					return err
+				}
+				after = id
+				if v != nil {
+					page = append(page, v)
+				}
+				if looked++; looked == searchStint || len(page) == searchPage || limit > 0 && shown+len(page) == limit {
+					more = limit == 0 || shown+len(page) < limit
+					break
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		for _, v := range page {
+			if err := yield(*v); err != nil {
 				return err
-			}
-			if !matches(o) {
-				continue
-			}
-			v, err := view(tx, o)
-			if err != nil {
-				return err
-			}
-			if views = append(views, v); len(views) == limit {
-				break
 			}
 		}
-		return nil
-	})
-	return views, err
+		shown += len(page)
+	}
+	return nil
 }
 
 func (e *Engine) connectorView(tx *space.Tx, c *space.Connector) (ConnectorView, error) {
@@ -199,19 +250,28 @@ func showValues(tx *space.Tx, values []identity.Value) ([]any, error) {
 }
 
 // Objects returns the metaverse objects that a query describes, in the order of
-// their ids.
+// their ids. [Engine.EachObject] is for many.
 func (e *Engine) Objects(q ObjectQuery) ([]ObjectView, error) {
+	return all(func(yield func(ObjectView) error) error { return e.EachObject(context.Background(), q, yield) })
+}
+
+// EachObject calls yield with the metaverse objects that a query describes; see
+// [Engine.EachConnector].
+func (e *Engine) EachObject(ctx context.Context, q ObjectQuery, yield func(ObjectView) error) error {
 	where, err := e.objectSearch(q)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	views, err := show(e, q.Limit, (*space.Tx).Objects, func(o *space.Object) bool {
-		return q.matches(o) && where.Match(o.Type, objectGetter{o})
-	}, e.objectView)
-	if err != nil {
-		return nil, fmt.Errorf("read metaverse: %w", err)
-	}
-	return views, nil
+	return each(ctx, e, q.Limit, (*space.Tx).ObjectsAfter, func(tx *space.Tx, o *space.Object) (identity.ID, *ObjectView, error) {
+		if !q.matches(o) || !where.Match(o.Type, objectGetter{o}) {
+			return o.ID, nil, nil
+		}
+		view, err := e.objectView(tx, o)
+		if err != nil {
+			err = fmt.Errorf("read metaverse: %w", err)
+		}
+		return o.ID, &view, err
+	}, yield)
 }
 
 func (q ObjectQuery) matches(o *space.Object) bool {

@@ -75,6 +75,8 @@ var (
 	_ agent.Agent    = (*csvAgent)(nil)
 	_ agent.Importer = (*csvAgent)(nil)
 	_ agent.Exporter = (*csvAgent)(nil)
+
+	_ agent.ObjectReader = (*csvAgent)(nil)
 )
 
 // Capabilities implements agent.Agent.

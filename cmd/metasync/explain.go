@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/metasync/metasync/engine"
 	"github.com/metasync/metasync/engine/space"
@@ -131,8 +130,15 @@ func (a *app) explainConnector(c *engine.ConnectorExplanation) error {
 		err  *space.ObjectError
 	}{{"synchronization", c.ImportError}, {"export", c.ExportError}} {
 		if e.err != nil {
-			add("the last %s failed: %s: %s (first %s, last %s, retries %d)",
-				e.when, e.err.Name, e.err.Detail, stamp(e.err.First), stamp(e.err.Last), e.err.Retries)
+			when := "at " + stamp(e.err.Last)
+			if e.err.Retries > 0 {
+				when = fmt.Sprintf("first at %s, last at %s, tried again %s", stamp(e.err.First), stamp(e.err.Last), number(e.err.Retries, "time"))
+			}
+			what := e.err.Name
+			if e.err.Attribute != "" {
+				what += fmt.Sprintf(": attribute %q", e.err.Attribute)
+			}
+			add("the last %s failed: %s: %s (%s)", e.when, what, e.err.Detail, when)
 		}
 	}
 	for _, w := range c.Awaits {
@@ -162,6 +168,9 @@ func (a *app) explainConnector(c *engine.ConnectorExplanation) error {
 	for _, rule := range c.Detected {
 		add("detected rule: %s", rule)
 	}
+	for _, r := range c.Runs {
+		add("touched by run %d at %s, %s %s: %s", r.Run, stamp(r.Started), r.Agent, r.Step, strings.Join(r.Counters, ", "))
+	}
 	for _, line := range lines {
 		fmt.Fprintf(a.stdout, "  %s\n", oneLine(line))
 	}
@@ -186,7 +195,7 @@ func imagesText(c engine.ConnectorAttribute) string {
 	if p := c.Pending; p != nil {
 		text := fmt.Sprintf("pending %s: %s", p.Operation, valuesOr(c.Unapplied))
 		if p.Since != nil {
-			text += fmt.Sprintf(", since %s (run %d)", p.Since.Local().Format(time.DateTime), p.Run)
+			text += fmt.Sprintf(", since %s (run %d)", stamp(*p.Since), p.Run)
 		} else {
 			text += ", since when is not known"
 		}

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"math"
 	"slices"
@@ -64,11 +66,57 @@ func list[T any](a *app, l limit, views []T, show func(T) error) error {
 	return nil
 }
 
+// A lister prints objects as they come.
+type lister[T any] struct {
+	app  *app
+	show func(T) error
+	n    int
+}
+
+// print prints one object.
+func (l *lister[T]) print(v T) error {
+	l.n++
+	if !l.app.JSON {
+		if l.n > 1 {
+			fmt.Fprintln(l.app.stdout)
+		}
+		return l.show(v)
+	}
+	before := ",\n  "
+	if l.n == 1 {
+		before = "[\n  "
+	}
+	var text strings.Builder
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("  ", "  ")
+	if err := encoder.Encode(v); err != nil {
+		return err
+	}
+	_, err := io.WriteString(l.app.stdout, before+strings.TrimSuffix(text.String(), "\n"))
+	return err
+}
+
+// end prints what follows the last one.
+func (l *lister[T]) end(most limit) error {
+	if !l.app.JSON {
+		most.mention(l.app, l.n)
+		return nil
+	}
+	text := "\n]\n"
+	if l.n == 0 {
+		text = "[]\n"
+	}
+	_, err := io.WriteString(l.app.stdout, text)
+	return err
+}
+
 type getConnectorsCmd struct {
 	Agent   string `arg:"" help:"The agent."`
 	State   string `placeholder:"STATE" help:"Only objects in this state: connector, explicit-connector, disconnector, explicit-disconnector, filtered-disconnector, placeholder."`
 	Pending string `enum:",import,export" default:"" placeholder:"import|export" help:"Only objects with a pending import or export."`
 	Error   bool   `help:"Only objects whose last synchronization or export failed."`
+	Failure string `placeholder:"ERROR" help:"Only objects whose last synchronization or export failed with this error, such as permission-issue."`
 	Key     string `placeholder:"KEY" help:"Only the object with this anchor, DN or id."`
 	DN      string `name:"dn" placeholder:"DN" help:"Only the object with this DN."`
 	Anchor  string `placeholder:"ANCHOR" help:"Only the object with this anchor."`
@@ -83,14 +131,15 @@ func (c *getConnectorsCmd) Run(a *app) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, closer.Close()) }()
-	views, err := service.Connectors(a.ctx, engine.ConnectorQuery{
+	l := &lister[engine.ConnectorView]{app: a, show: a.printConnector}
+	err = service.Connectors(a.ctx, engine.ConnectorQuery{
 		Agent: c.Agent, State: c.State, Pending: c.Pending, Error: c.Error, Key: c.Key, DN: c.DN, Anchor: c.Anchor,
-		Under: c.Under, Where: c.Where, Limit: c.most(a),
-	})
+		Under: c.Under, Failure: c.Failure, Where: c.Where, Limit: c.most(a),
+	}, l.print)
 	if err != nil {
 		return err
 	}
-	return list(a, c.limit, views, a.printConnector)
+	return l.end(c.limit)
 }
 
 func (a *app) printConnector(v engine.ConnectorView) error {
@@ -166,11 +215,11 @@ func (c *getObjectsCmd) Run(a *app) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, closer.Close()) }()
-	views, err := service.Objects(a.ctx, engine.ObjectQuery{Type: c.Type, Key: c.Key, Where: c.Where, Limit: c.most(a)})
-	if err != nil {
+	l := &lister[engine.ObjectView]{app: a, show: a.printObject}
+	if err := service.Objects(a.ctx, engine.ObjectQuery{Type: c.Type, Key: c.Key, Where: c.Where, Limit: c.most(a)}, l.print); err != nil {
 		return err
 	}
-	return list(a, c.limit, views, a.printObject)
+	return l.end(c.limit)
 }
 
 func (a *app) printObject(v engine.ObjectView) error {

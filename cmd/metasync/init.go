@@ -55,7 +55,11 @@ func (c *initCmd) Run(a *app) error {
 	for _, name := range names {
 		fmt.Fprintln(a.stdout, filepath.Join(c.Dir, filepath.FromSlash(name)))
 	}
-	_, err = fmt.Fprintf(a.stdout, "\nNext:\n  cd %s\n  metasync once\n", c.Dir)
+	next := "  metasync once\n"
+	if filepath.Clean(c.Dir) != "." {
+		next = "  cd " + c.Dir + "\n" + next
+	}
+	_, err = fmt.Fprintf(a.stdout, "\nNext:\n%s", next)
 	return err
 }
 

@@ -26,7 +26,7 @@ const (
 	exitErrors exitCode = 3 // done, with errors on some objects
 	exitHeld   exitCode = 4 // by a threshold
 
-	exitDifferent exitCode = 5 // preview --with shows differences
+	exitDifferent exitCode = 5 // diff and preview --with show differences
 )
 
 // An exitCode is the error of a command that has already said what is wrong.
@@ -40,9 +40,11 @@ type cli struct {
 
 	Init     initCmd     `cmd:"" help:"Write a commented configuration, sample data and a scripts folder into a folder."`
 	Validate validateCmd `cmd:"" help:"Check the configuration and the scripts; show every mistake with its place."`
+	Diff     diffCmd     `cmd:"" help:"Show in what two configurations differ, rule by rule and flow by flow."`
 	Run      runCmd      `cmd:"" help:"Run the daemon until it is stopped."`
 	Once     onceCmd     `cmd:"" help:"Import, synchronize, export and confirm until nothing is left to do."`
 	Exec     execCmd     `cmd:"" help:"Carry out one run profile of an agent; print the run record."`
+	Sync     syncCmd     `cmd:"" help:"Take one object through everything: read it, synchronize, export and confirm; print the steps."`
 	Resync   resyncCmd   `cmd:"" help:"Synchronize again what changed rules decide about, or chosen objects; print the run records."`
 	Get      getCmd      `cmd:"" help:"Show objects."`
 	Report   reportCmd   `cmd:"" help:"Print reports."`

@@ -415,7 +415,12 @@ func outboundText(r engine.ProvisioningView) string {
 
 func deprovisioningText(d engine.DeprovisioningView) string {
 	because := string(d.Because)
-	if d.Rule != "" {
+	switch {
+	case d.Because == sync.BecauseDeleted:
+		because = "its metaverse object is deleted"
+	case d.Because == sync.BecauseScript:
+		because = "a script says so"
+	case d.Rule != "":
 		because = fmt.Sprintf("it %s of rule %q", because, d.Rule)
 	}
 	return fmt.Sprintf("%s %s is deprovisioned: %s, because %s", d.Agent, d.DN, d.Action, because)

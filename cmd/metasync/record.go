@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -65,7 +66,11 @@ func (a *app) printRecord(r *run.Record) error {
 		return err
 	}
 	for i, step := range r.Steps {
-		fmt.Fprintf(w, "step %d: %s: %s\n", i+1, step.Type, step.Result)
+		what := string(step.Type)
+		if step.Agent != "" {
+			what = step.Agent + " " + what
+		}
+		fmt.Fprintf(w, "step %d: %s: %s\n", i+1, what, step.Result)
 		if step.Error != "" {
 			fmt.Fprintf(w, "  %s\n", oneLine(step.Error))
 		}
@@ -122,7 +127,7 @@ func (a *app) printObjectErrors(records []*run.Record) {
 					fmt.Fprintln(a.stdout, "errors on objects:")
 				}
 				if total <= maxPrintedErrors {
-					fmt.Fprintf(a.stdout, "  run %d, %s: %s\n", r.Run, r.Agent, oneLine(a.objectError(e)))
+					fmt.Fprintf(a.stdout, "  run %d, %s: %s\n", r.Run, cmp.Or(step.Agent, r.Agent), oneLine(a.objectError(e)))
 				}
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/metasync/metasync/engine"
@@ -74,7 +75,7 @@ func (c *csvReport) begin() error {
 	}
 	c.begun = true
 	return c.w.Write([]string{
-		"agent", "object type", "dn", "operation", "attribute", "attribute operation", "old value", "new value",
+		"agent", "object type", "id", "dn", "object operation", "attribute", "attribute operation", "value operation", "old value", "new value",
 	})
 }
 
@@ -82,8 +83,46 @@ func (c *csvReport) row(r engine.ExportRow) error {
 	if err := c.begin(); err != nil {
 		return err
 	}
-	before, after := sides(r)
-	return c.w.Write([]string{r.Agent, r.Object, r.DN, r.Operation, r.Attribute, r.AttributeOperation, before, after})
+	for _, v := range valueRows(r) {
+		if err := c.w.Write([]string{
+			r.Agent, r.Object, r.ID.String(), r.DN, r.Operation, r.Attribute, r.AttributeOperation, v.operation, v.before, v.after,
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// A valueRow is what happens to one value of an attribute.
+type valueRow struct{ operation, before, after string }
+
+// valueRows takes a row apart: a value to a line, so that no separator is taken for
+// part of one. A single value that gives way to another is replaced; of several, some
+// are deleted and some added, and those that stay are not listed.
+func valueRows(r engine.ExportRow) []valueRow {
+	switch {
+	case r.Attribute == "":
+		return []valueRow{{}}
+	case r.Hidden:
+		return []valueRow{{"", "", hidden}}
+	case len(r.Old) == 1 && len(r.New) == 1:
+		return []valueRow{{"replace", fmt.Sprint(r.Old[0]), fmt.Sprint(r.New[0])}}
+	}
+	var rows []valueRow
+	for _, v := range r.Old {
+		if !slices.Contains(r.New, v) {
+			rows = append(rows, valueRow{"delete", fmt.Sprint(v), ""})
+		}
+	}
+	for _, v := range r.New {
+		if !slices.Contains(r.Old, v) {
+			rows = append(rows, valueRow{"add", "", fmt.Sprint(v)})
+		}
+	}
+	if len(rows) == 0 {
+		return []valueRow{{}}
+	}
+	return rows
 }
 
 func (c *csvReport) end() error {

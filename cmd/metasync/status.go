@@ -195,7 +195,7 @@ func printScheduler(w io.Writer, s daemon.Status) error {
 		row("waiting", q.Agent, q.Profile, causeText(q.Cause)+notBefore(q.NotBefore)+": "+q.For)
 	}
 	for _, b := range s.Scheduler.Backoff {
-		row("failed", b.Agent, b.Profile, fmt.Sprintf("%d times in a row%s: %s", b.Failures, notBefore(b.Next), b.Error))
+		row("failed", b.Agent, b.Profile, fmt.Sprintf("%s in a row%s: %s", number(b.Failures, "time"), notBefore(b.Next), b.Error))
 	}
 	return t.end()
 }
@@ -217,7 +217,7 @@ func printTriggers(w io.Writer, s daemon.Status) error {
 	for _, h := range s.Triggers {
 		health := "ok"
 		if h.Failures > 0 || h.Error != "" {
-			health = fmt.Sprintf("failed %d times: %s", h.Failures, h.Error)
+			health = fmt.Sprintf("failed %s: %s", number(h.Failures, "time"), h.Error)
 		}
 		t.row(h.Name, h.Agent, stamp(h.LastFire), stamp(h.Next), health)
 	}

@@ -20,7 +20,8 @@
 // calls them while a run is active. A context may be cancelled at any moment.
 //
 // A system that is divided, as a directory into domains, says so by [Partitioner];
-// then there may be an import for each part.
+// then there may be an import for each part. One that can read an object without
+// delivering all others says so by [ObjectReader].
 //
 // # What an agent may rely on, and what not
 //

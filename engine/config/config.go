@@ -77,6 +77,11 @@ type Options struct {
 // error that joins everything that is wrong; [fault.All] takes it apart. A mistake
 // in the settings of a kind, which is not the administrator's, is an error too.
 func Load(path string, opts Options) (*Config, error) {
+	config, _, err := load(path, opts)
+	return config, err
+}
+
+func load(path string, opts Options) (*Config, *loader, error) {
 	if opts.Getenv == nil {
 		opts.Getenv = os.LookupEnv
 	}
@@ -87,26 +92,26 @@ func Load(path string, opts Options) (*Config, error) {
 		opts.Glob = filepath.Glob
 	}
 	if err := checkKinds(opts.Kinds); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	absolute, err := filepath.Abs(path)
 	if err != nil {
-		return nil, &fault.Error{Name: errorName, Position: fault.Position{File: path}, Err: err}
+		return nil, nil, &fault.Error{Name: errorName, Position: fault.Position{File: path}, Err: err}
 	}
 	l := &loader{Options: opts, dir: filepath.Dir(absolute), base: filepath.Dir(path), name: path}
 	keys := l.readAll(path)
 	if len(l.problems) > 0 {
 		// A part that could not be read looks like a part that is missing:
 		// checking one part against another would only mislead.
-		return nil, l.err()
+		return nil, nil, l.err()
 	}
 	config := l.build(keys)
 	config.File, config.Dir = absolute, l.dir
 	config.Files, config.Patterns, config.Secrets = l.files, l.patterns, l.secrets
 	if err := l.err(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return config, nil
+	return config, l, nil
 }
 
 // A loader is one reading of a configuration. It gathers what it learns on the
@@ -123,6 +128,8 @@ type loader struct {
 	includes map[string]fault.Position // where a file was included
 	open     []string                  // the files that are being read, outermost first
 	problems fault.List
+
+	tree node // everything that was written, of all files, for [Diff]
 }
 
 // fail notes a problem.

@@ -18,6 +18,7 @@ func (l *loader) readAll(path string) *keys {
 	given := map[string]fault.Position{}
 	l.read(path, fault.Position{File: path}, func(root *node, own *keys) {
 		l.merge(merged, given, root, own)
+		l.tree.graft(root)
 	})
 	return merged
 }
@@ -135,5 +136,20 @@ func (l *loader) merge(all *keys, given map[string]fault.Position, root *node, o
 		if !again {
 			given[p.key] = p.at
 		}
+	}
+}
+
+// graft adds the pairs of another mapping: those of one key become one.
+func (n *node) graft(other *node) {
+	n.kind = mappingNode
+	for _, p := range other.pairs {
+		known := n.get(p.key)
+		if known == nil {
+			own := *p.value
+			own.pairs, own.items = slices.Clone(own.pairs), slices.Clone(own.items)
+			n.pairs = append(n.pairs, pair{p.key, p.at, &own})
+			continue
+		}
+		known.pairs, known.items = append(known.pairs, p.value.pairs...), append(known.items, p.value.items...)
 	}
 }

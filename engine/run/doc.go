@@ -33,7 +33,8 @@
 // through package sync. export.go, exportpage.go and exportnames.go send what is
 // pending. partition.go divides an import, limits.go says where a step
 // stops, files.go and exportresume.go put a file in the place of the system or
-// beside it. record.go is what administrators see of it all, history.go keeps it.
+// beside it. single.go takes one object through its own steps, in a run or in a
+// rehearsal. record.go is what administrators see of it all, history.go keeps it.
 //
 // What must always hold: an import that did not finish deletes nothing; limits
 // are checked before the first write; a crash between any two store commits

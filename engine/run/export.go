@@ -87,6 +87,7 @@ type export struct {
 	confirmed    uint64 // the last batch that ended well
 	seen         bool   // see agent.ExportRequest
 	plan         exportPlan
+	waiting      int          // deletions that are pending, of all objects of the agent
 	heldBack     *fault.Error // why deletions were left out
 	stoppedAt    bool         // the agent stopped the run at an object, see agent.StopRun
 	pass         int          // of adds and updates, from 1
@@ -118,6 +119,7 @@ func (x *export) begin() (pending bool, err error) {
 		} {
 			total += int(counters[counter])
 		}
+		x.waiting = int(counters[space.CountExportDelete])
 		return nil
 	})
 	if err == nil && pending {
@@ -152,7 +154,11 @@ func (x *export) begin() (pending bool, err error) {
 // checkThreshold returns an error if the export would delete more than it may.
 // If only deletions are to be held back then, it takes them out of the plan.
 func (x *export) checkThreshold(total int) error {
-	exceeded := x.tooManyDeletes(len(x.plan.deletes), total)
+	deletes := len(x.plan.deletes)
+	if x.chosen != nil && deletes > 0 {
+		deletes = max(deletes, x.waiting)
+	}
+	exceeded := x.tooManyDeletes(deletes, total)
 	if exceeded == nil {
 		return nil
 	}

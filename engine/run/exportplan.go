@@ -28,6 +28,12 @@ func (p *exportPlan) isEmpty() bool { return len(p.changes)+len(p.deletes) == 0 
 // newPlan plans everything that is pending, and what an interrupted export left.
 func (x *export) newPlan() (exportPlan, error) {
 	p := planner{export: x}
+	if x.chosen != nil {
+		if err := p.scanChosen(); err != nil {
+			return exportPlan{}, err
+		}
+		return exportPlan{changes: p.orderChanges(), deletes: p.orderDeletes()}, nil
+	}
 	if x.batch > x.confirmed+1 {
 		if err := p.scan(space.Sent, x.isInterrupted); err != nil {
 			return exportPlan{}, err

@@ -142,7 +142,7 @@ func (x *staging) settleNames(whole bool) error {
 		return fmt.Errorf("settle names: %w", err)
 	}
 	for page := range slices.Chunk(sortedIDs(plan), importPage) {
-		err := x.space.Update(func(tx *space.Tx) error {
+		err := x.update(func(tx *space.Tx) error {
 			for _, owner := range page {
 				err := tx.Unit(func() error {
 					names := map[identity.ID]string{}
@@ -162,7 +162,7 @@ func (x *staging) settleNames(whole bool) error {
 		}
 	}
 	for page := range slices.Chunk(sortedIDs(x.doubtful), importPage) {
-		err := x.space.Update(func(tx *space.Tx) error {
+		err := x.update(func(tx *space.Tx) error {
 			for _, id := range page {
 				err := tx.Unit(func() error {
 					c, err := tx.Connector(id)
@@ -190,7 +190,7 @@ func (x *staging) settleNames(whole bool) error {
 // somebody else now.
 func (x *staging) planNames(whole bool) (plan map[identity.ID][]identity.ID, err error) {
 	plan = map[identity.ID][]identity.ID{}
-	err = x.space.View(func(tx *space.Tx) error {
+	err = x.view(func(tx *space.Tx) error {
 		for _, id := range sortedIDs(x.moved) {
 			moved, err := tx.Connector(id)
 			if err != nil {
@@ -256,7 +256,7 @@ func (x *staging) redirect(tx *space.Tx, owner identity.ID, names map[identity.I
 
 // reportTransients warns of objects that lost their name and got no new one.
 func (x *staging) reportTransients() error {
-	return x.space.View(func(tx *space.Tx) error {
+	return x.view(func(tx *space.Tx) error {
 		for _, id := range sortedIDs(x.moved) {
 			c, err := tx.Connector(id)
 			if err != nil {

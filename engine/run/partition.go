@@ -108,6 +108,6 @@ func (s *step) exportPartition() error {
 // interrupted one before it has sent: then the next one has to look at the
 // batches of both.
 func (x *export) leftInterrupted() bool {
-	partial := x.partition != "" || x.definition.Resume != "" || x.halt != "" || x.stoppedAt
+	partial := x.partition != "" || x.definition.Resume != "" || x.halt != "" || x.stoppedAt || x.chosen != nil
 	return partial && x.batch > x.confirmed+1
 }

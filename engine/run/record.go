@@ -95,6 +95,7 @@ type Record struct {
 // A Report tells what one step did.
 type Report struct {
 	Type    StepType  `json:"type"`
+	Agent   string    `json:"agent,omitempty"` // if steps of the run are of several agents; "" is that of the run
 	Result  Result    `json:"result"`
 	Error   string    `json:"error,omitempty"` // why the step stopped, or did not start
 	Hint    string    `json:"hint,omitempty"`

@@ -71,6 +71,9 @@ type Agent struct {
 	Required   []agent.Required
 	Profiles   []Profile
 	Thresholds Thresholds
+
+	// ExportOff: nothing is exported but by a profile that somebody runs by hand.
+	ExportOff bool
 }
 
 // Profile returns the profile with the given name, nil if there is none.
@@ -184,6 +187,12 @@ func (r *Runner) acquire(agentName string, p *Profile) (release func(), err erro
 			break
 		}
 	}
+	return r.acquireAll(needs)
+}
+
+// acquireAll takes the locks of agents, "" is that of the synchronization: all or
+// none.
+func (r *Runner) acquireAll(needs []string) (release func(), err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, name := range needs {
@@ -229,7 +238,9 @@ type step struct {
 
 	read []*staging // what was imported and has not been concluded from
 
-	chosen []identity.ID // what a resynchronization is to do; nil is what is outdated
+	chosen []identity.ID // what a resynchronization or an export is to do; nil is what is outdated, or pending
+
+	rehearsed *space.Tx // see [Single.Rehearse]
 }
 
 // run carries out the step and sets its result.
@@ -238,7 +249,12 @@ func (s *step) run() {
 	if s.limits.length > 0 {
 		s.limits.until = s.now().Add(s.limits.length)
 	}
-	switch err := s.parts(); {
+	s.ended(s.parts())
+}
+
+// ended sets the result of a step that did not come to its end.
+func (s *step) ended(err error) {
+	switch {
 	case err == nil:
 	case s.ctx.Err() != nil:
 		s.report.Result, s.report.Error = StoppedServiceShutdown, context.Cause(s.ctx).Error()

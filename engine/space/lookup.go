@@ -141,8 +141,15 @@ func (tx *Tx) IDs(agent string, after identity.ID, limit int) ([]identity.ID, er
 // Connectors yields the objects of an agent's connector space in the order of
 // their ids. Changes may be made between two of them only if the loop then ends.
 func (tx *Tx) Connectors(agent string) iter.Seq2[*Connector, error] {
+	return tx.ConnectorsAfter(agent, 0)
+}
+
+// ConnectorsAfter is [Tx.Connectors] from behind an id on.
+func (tx *Tx) ConnectorsAfter(agent string, after identity.ID) iter.Seq2[*Connector, error] {
 	return func(yield func(*Connector, error) bool) {
-		for key, value := range tx.kv.Scan(bucketObject, spaceKey(tx.space.Number(agent)), nil) {
+		spc := tx.space.Number(agent)
+		from := max(after+1, identity.NewID(spc, 1))
+		for key, value := range tx.kv.Scan(bucketObject, spaceKey(spc), idKey(from)) {
 			c := &Connector{ID: identity.ID(binary.BigEndian.Uint64(key))}
 			err := tx.decodeConnector(value, c)
 			if !yield(c, err) || err != nil {
@@ -154,9 +161,12 @@ func (tx *Tx) Connectors(agent string) iter.Seq2[*Connector, error] {
 
 // Objects yields the objects of the metaverse in the order of their ids, under
 // the condition of [Tx.Connectors].
-func (tx *Tx) Objects() iter.Seq2[*Object, error] {
+func (tx *Tx) Objects() iter.Seq2[*Object, error] { return tx.ObjectsAfter(0) }
+
+// ObjectsAfter is [Tx.Objects] from behind an id on.
+func (tx *Tx) ObjectsAfter(after identity.ID) iter.Seq2[*Object, error] {
 	return func(yield func(*Object, error) bool) {
-		for key, value := range tx.kv.Scan(bucketObject, spaceKey(0), nil) {
+		for key, value := range tx.kv.Scan(bucketObject, spaceKey(0), idKey(max(after+1, identity.NewID(0, 1)))) {
 			o := &Object{ID: identity.ID(binary.BigEndian.Uint64(key))}
 			err := tx.decodeObject(value, o)
 			if !yield(o, err) || err != nil {

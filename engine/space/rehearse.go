@@ -125,6 +125,15 @@ func (tx *Tx) indexOne(id identity.ID) error {
 // was there. It is good as long as tx is.
 func (tx *Tx) Before() *Tx { return tx.space.begin(tx.kv.Base()) }
 
+// Nested returns a transaction over the state as tx has left it, which [Tx.Before]
+// of the new one shows. Nothing more may be done with tx.
+func (tx *Tx) Nested() (*Tx, error) {
+	if err := tx.finish(); err != nil {
+		return nil, err
+	}
+	return tx.space.begin(tx.kv), nil
+}
+
 // Written returns the objects of an agent's connector space ("" for the
 // metaverse) that the transaction has created, changed or removed so far, in the
 // order of their ids.

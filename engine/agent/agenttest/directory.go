@@ -42,6 +42,7 @@ type Directory struct {
 	state      *state
 	faults     faults
 	partitions []agent.Partition
+	single     bool // see ReadSingle
 }
 
 var (
@@ -49,7 +50,8 @@ var (
 	_ agent.Importer = (*Directory)(nil)
 	_ agent.Exporter = (*Directory)(nil)
 
-	_ agent.Partitioner = (*Directory)(nil)
+	_ agent.Partitioner  = (*Directory)(nil)
+	_ agent.ObjectReader = (*Directory)(nil)
 )
 
 // An Object is an object of a [Directory].

@@ -20,6 +20,7 @@ const (
 	CallOpenExport  Call = "open-export"
 	CallPut         Call = "put"
 	CallCloseExport Call = "close-export"
+	CallReadObject  Call = "read-object"
 )
 
 // faults is what goes wrong in a directory, and how often it was called. The

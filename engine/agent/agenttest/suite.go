@@ -62,6 +62,7 @@ func Run(t *testing.T, subject Subject) {
 		{"aborted import", (*suite).abortedImport},
 		{"cancelled context", (*suite).cancelled},
 		{"delta import", (*suite).deltaImport},
+		{"single object", (*suite).singleObject},
 		{"update", (*suite).update},
 		{"multi-valued attribute", (*suite).multiValued},
 		{"reference", (*suite).reference},
