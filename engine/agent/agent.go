@@ -63,6 +63,11 @@ type ImportRequest struct {
 	Delta     bool            // only what changed since the watermark
 	Watermark []byte          // what the last complete import left, nil if there was none
 	PageSize  int             // wanted number of entries in a page
+
+	// Containers, with LDAPNames, is the part of the hierarchy that counts. An agent
+	// that can searches only there; the engine leaves out what is elsewhere in any
+	// case. In a complete import, what is elsewhere is gone.
+	Containers identity.Containers
 }
 
 // Required names an attribute that rules read. If the system no longer has it,

@@ -107,6 +107,10 @@ type Agent struct {
 	// the connector space has. It needs LDAPNames.
 	RequireParent bool
 
+	// Containers is the part of the hierarchy that the agent imports, and in which
+	// alone objects are created or renamed (sync-engine §2.3). It needs LDAPNames.
+	Containers identity.Containers `json:"-"` // imports and errors follow it by themselves
+
 	// Orphans says how strong the values are that were kept.
 	Orphans OrphanedLineage
 

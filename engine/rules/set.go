@@ -153,6 +153,7 @@ type AgentRules struct {
 
 	LDAPNames     bool // names tell containers
 	RequireParent bool // see [Agent]
+	Containers    identity.Containers
 }
 
 // ObjectRules is what the rules say of one object type of an agent.

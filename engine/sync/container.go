@@ -9,8 +9,10 @@ import (
 // Containers are known by their names alone, and only in systems whose names
 // tell them. Elsewhere nothing here costs anything.
 
-// checkParent refuses a name in a container that the connector space does not
-// have, if the agent asks for that (sync-engine §3.8).
+// checkParent refuses a name outside of the containers that the agent imports: no
+// import would ever show the object. It also refuses one in a container that the
+// connector space does not have, if the agent asks for that (sync-engine §3.8); the
+// container of an included container is none that it could have.
 func (u *unit) checkParent(agent, dn string) error {
 	a := u.rules.Agent(agent)
 	if a == nil || !a.LDAPNames {
@@ -20,7 +22,12 @@ func (u *unit) checkParent(agent, dn string) error {
 	if err != nil {
 		return fault.Wrap("invalid-dn", err)
 	}
-	if !a.RequireParent || len(parsed) < 2 {
+	if !a.Containers.Holds(dn) {
+		err := fault.New("non-existent-parent", "%q is outside of the containers that agent %q imports", dn, agent)
+		err.Hint = "include its container, or change the rule that gives the name"
+		return err
+	}
+	if !a.RequireParent || len(parsed) < 2 || !a.Containers.IsAll() && !a.Containers.Holds(parsed.Parent().String()) {
 		return nil
 	}
 	parent, err := u.nameHolder(agent, parsed.Parent().String())
