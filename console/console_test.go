@@ -38,6 +38,9 @@ func TestClientIsTheService(t *testing.T) {
 		"unknown agent": func(s Service) (any, error) {
 			return s.Connectors(t.Context(), engine.ConnectorQuery{Agent: "HRX"})
 		},
+		"containers": func(s Service) (any, error) {
+			return s.Containers(t.Context(), engine.ContainerQuery{Agent: "AD", Under: "OU=ä"})
+		},
 		"objects":        func(s Service) (any, error) { return s.Objects(t.Context(), engine.ObjectQuery{Type: "person"}) },
 		"unnamed error":  func(s Service) (any, error) { return s.Objects(t.Context(), engine.ObjectQuery{Type: "broken"}) },
 		"several errors": func(s Service) (any, error) { return s.Objects(t.Context(), engine.ObjectQuery{Type: "wrong"}) },

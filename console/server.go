@@ -97,6 +97,9 @@ func newHandler(ctx context.Context, service Service) http.Handler {
 	answer(mux, pathObjects, func(ctx context.Context, q engine.ObjectQuery) (any, error) {
 		return service.Objects(ctx, q)
 	})
+	answer(mux, pathContainers, func(ctx context.Context, q engine.ContainerQuery) (any, error) {
+		return service.Containers(ctx, q)
+	})
 	answer(mux, pathDetails, func(ctx context.Context, q engine.DetailQuery) (any, error) {
 		return service.Details(ctx, q)
 	})

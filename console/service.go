@@ -26,6 +26,8 @@ type Service interface {
 	Connectors(ctx context.Context, q engine.ConnectorQuery) ([]engine.ConnectorView, error)
 	// Objects returns metaverse objects, in the order of their ids.
 	Objects(ctx context.Context, q engine.ObjectQuery) ([]engine.ObjectView, error)
+	// Containers lists the containers of a system.
+	Containers(ctx context.Context, q engine.ContainerQuery) ([]engine.ContainerView, error)
 	// Details returns the objects behind a counter of a run.
 	Details(ctx context.Context, q engine.DetailQuery) ([]engine.DetailView, error)
 	// PendingExports calls yield with what the next exports of an agent would do,
@@ -67,6 +69,7 @@ const (
 	pathRecord     = "/api/record"
 	pathConnectors = "/api/connectors"
 	pathObjects    = "/api/objects"
+	pathContainers = "/api/containers"
 	pathDetails    = "/api/details"
 	pathExports    = "/api/pending-exports"
 	pathVerify     = "/api/verify"

@@ -187,7 +187,7 @@ func (e *Engine) compile(ctx context.Context, d Definition, functions rules.Func
 		a := d.Agents[at]
 		a.Agent = e.guard.Wrap(a.Name, a.Agent)
 		capabilities := a.Agent.Capabilities()
-		m.AnchorIsDN, m.LDAPNames = capabilities.AnchorIsDN, capabilities.LDAPNames
+		m.AnchorIsDN, m.LDAPNames, m.NoContainerRename = capabilities.AnchorIsDN, capabilities.LDAPNames, capabilities.NoContainerRename
 		m.Schema, err = a.Agent.Schema(ctx)
 		if err != nil {
 			silent := *fault.As(err, "stopped-ma")

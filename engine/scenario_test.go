@@ -61,6 +61,7 @@ var update = flag.Bool("update", false, "write what happens into the scenarios")
 //	preview AGENT KEY [delta]           show what the synchronization of an object would do
 //	commit AGENT KEY [delta]            ... and do it
 //	explain AGENT KEY [ATTRIBUTE]       explain an object; AGENT may be mv, and KEY an id
+//	containers AGENT [DN]               list the containers of a system
 //	details [AGENT]                     show the objects behind the counters of the last run; outbound, those of AGENT
 func TestScenarios(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join("testdata", "*.txtar"))
@@ -237,6 +238,8 @@ func (s *script) command(args []string) (string, error) {
 		return s.byHand(name, args)
 	case "details":
 		return s.details(args)
+	case "containers":
+		return s.containers(args)
 	case "preview", "commit", "explain":
 		return s.look(name, args)
 	}

@@ -197,6 +197,8 @@ type memorySettings struct {
 	NoReferences bool   `yaml:"noReferences" doc:"Whether references come in a second pass."`
 	References   bool   `yaml:"references" doc:"Whether it refuses references to objects that it does not have."`
 	Suffix       string `yaml:"suffix" doc:"The name under which all objects are."`
+	Searches     bool   `yaml:"searches" doc:"Whether imports search only in the containers of the agent."`
+	FlatNames    bool   `yaml:"flatNames" doc:"Whether nothing moves with a container."`
 	Actions      bool   `yaml:"actions" doc:"Whether it asks for actions rather than refuse changes."`
 
 	Partitions map[string]string `yaml:"partitions" doc:"The roots of its partitions."`
@@ -244,7 +246,7 @@ func newSystem(env agent.Env, settings *memorySettings) *system {
 		DeltaImport: settings.Delta, AllOrNothing: settings.AllOrNothing,
 		AnchorIsDN: settings.Names == "" || settings.Names == "anchor", LDAPNames: settings.Names == "ldap",
 	}
-	caps.NoReferencesInFirstExport = settings.NoReferences
+	caps.NoReferencesInFirstExport, caps.NoContainerRename = settings.NoReferences, settings.FlatNames
 	caps.ExportLevel = map[string]agent.ExportLevel{"attribute": agent.AttributeLevel, "object": agent.ObjectLevel}[settings.Level]
 	caps.Confirmation = map[string]agent.Confirmation{
 		"no-delete": agent.NoDeleteConfirmation, "no-add-and-delete": agent.NoAddAndDeleteConfirmation,
@@ -253,7 +255,7 @@ func newSystem(env agent.Env, settings *memorySettings) *system {
 		Directory: agenttest.NewDirectory(schema, caps), schema: schema,
 		ignored: map[string]bool{}, fixed: map[string]identity.Value{},
 	}
-	s.Check(agenttest.Checks{References: settings.References, Suffix: settings.Suffix, Actions: settings.Actions})
+	s.Check(agenttest.Checks{References: settings.References, Suffix: settings.Suffix, Containers: settings.Searches, Actions: settings.Actions})
 	s.divide(settings.Partitions)
 	return s
 }

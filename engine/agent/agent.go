@@ -37,6 +37,11 @@ type Capabilities struct {
 	// LDAPNames: DNs are LDAP distinguished names, compared and ordered as such.
 	LDAPNames bool
 
+	// NoContainerRename: when the name of an object changes, those of what is below
+	// it do not. The engine then renames no object that has others below it
+	// ("unsupported-container-rename"). It means something with LDAPNames.
+	NoContainerRename bool
+
 	// ExportLevel is how much of an object a change carries.
 	ExportLevel ExportLevel
 

@@ -94,11 +94,14 @@ const (
 
 // An Agent is what the rules must know of a management agent.
 type Agent struct {
-	Name        string
-	Schema      identity.Schema // from the agent itself, not from the configuration
-	Assumed     bool            // the system did not answer: attributes that Schema lacks are taken for texts
-	AnchorIsDN  bool            // see agent.Capabilities
-	LDAPNames   bool
+	Name       string
+	Schema     identity.Schema // from the agent itself, not from the configuration
+	Assumed    bool            // the system did not answer: attributes that Schema lacks are taken for texts
+	AnchorIsDN bool            // see agent.Capabilities
+	LDAPNames  bool
+
+	NoContainerRename bool `json:"-"` // it decides about errors alone
+
 	Filter      map[string]Scope // connector filter by object type (sync-engine §3.4)
 	Deprovision Deprovision
 	NoRecall    bool // keep contributed values after a disconnect (sync-engine §4.5)

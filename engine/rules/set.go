@@ -153,7 +153,9 @@ type AgentRules struct {
 
 	LDAPNames     bool // names tell containers
 	RequireParent bool // see [Agent]
-	Containers    identity.Containers
+
+	NoContainerRename bool // see agent.Capabilities
+	Containers        identity.Containers
 }
 
 // ObjectRules is what the rules say of one object type of an agent.

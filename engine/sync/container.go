@@ -66,15 +66,21 @@ func (u *unit) checkEmpty(c *space.Connector, agent string) error {
 	return nil
 }
 
-// checkRename refuses to rename a container below which objects are to be
-// created: their names would no longer be right.
+// checkRename refuses to rename a container below which objects are to be created:
+// their names would no longer be right. In a system that moves nothing with a
+// container, it refuses to rename one that holds objects (sync-engine §10.3).
 func (u *unit) checkRename(c *space.Connector, agent string) error {
-	if a := u.rules.Agent(agent); a == nil || !a.LDAPNames {
+	a := u.rules.Agent(agent)
+	if a == nil || !a.LDAPNames {
 		return nil
 	}
 	for below, err := range u.tx.Below(agent, c.DN) {
 		if err != nil {
 			return err
+		}
+		if a.NoContainerRename && below.ID != c.ID && below.State != space.Placeholder && !vanishes(below) {
+			return fault.New("unsupported-container-rename",
+				"%q of agent %q cannot be renamed while it holds %q: names in it would stay as they are", c.DN, agent, below.DN)
 		}
 		if below.ID != c.ID && below.Provisioned && below.Exported == nil {
 			return fault.New("unexported-container-rename",

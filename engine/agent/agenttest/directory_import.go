@@ -37,6 +37,9 @@ func (d *Directory) OpenImport(ctx context.Context, req agent.ImportRequest) (ag
 	if err != nil {
 		return nil, err
 	}
+	if d.searches() {
+		imp.search(req.Containers)
+	}
 	if req.Partition != "" {
 		imp.entries = slices.DeleteFunc(imp.entries, func(e agent.Entry) bool {
 			return !imp.shows(req.Partition, &e)

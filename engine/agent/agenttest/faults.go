@@ -14,6 +14,7 @@ type Call string
 const (
 	CallSchema      Call = "schema"
 	CallPartitions  Call = "partitions"
+	CallHierarchy   Call = "hierarchy"
 	CallOpenImport  Call = "open-import"
 	CallNext        Call = "next"
 	CallCloseImport Call = "close-import"
