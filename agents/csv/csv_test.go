@@ -262,6 +262,23 @@ func TestNamesInAColumn(t *testing.T) {
 	}
 }
 
+// TestWholeObjects checks that a whole object takes the place of a row.
+func TestWholeObjects(t *testing.T) {
+	path := writeFile(t, "id,name,phone\n1,Ann,5\n2,Bob,6\n")
+	a := openAgent(t, Settings{File: agent.Path(path)}, agent.Object{Name: "person", Anchor: []string{"id"}})
+	mustExport(t, a, agent.Change{
+		Op: identity.Replace, ObjectType: "person", Anchor: "1", DN: "1",
+		Changes: identity.Diff(nil, agenttest.Attrs("id", "1", "name", "Anne")),
+	})
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "id,name,phone\n1,Anne,\n2,Bob,6\n"; string(content) != want {
+		t.Errorf("the file holds\n%s\nwant\n%s", content, want)
+	}
+}
+
 func TestOpenRefuses(t *testing.T) {
 	for _, test := range []struct {
 		name     string

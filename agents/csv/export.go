@@ -262,6 +262,9 @@ func (x *fileExport) put(c *agent.Change) (string, *fault.Error) {
 	switch c.Op {
 	case identity.Add:
 		return x.add(c, typ, delta)
+	case identity.Replace:
+		x.clearOthers(&x.layout.types[typ], delta)
+		return x.update(c, typ, delta)
 	case identity.Update:
 		return x.update(c, typ, delta)
 	case identity.Delete:
@@ -293,6 +296,22 @@ func (x *fileExport) check(t *typeLayout, c *agent.Change) (*identity.Delta, *fa
 		delta.SetChange(change)
 	}
 	return delta, nil
+}
+
+// clearOthers completes the changes of a whole object: what they do not name shall
+// have no value.
+func (x *fileExport) clearOthers(t *typeLayout, delta *identity.Delta) {
+	for i := range t.columns {
+		c := &t.columns[i]
+		if !c.anchor && findChange(delta.Changes, c.name) == nil {
+			delta.SetChange(identity.Change{Name: c.name, Op: identity.Delete})
+		}
+	}
+	for i := range delta.Changes {
+		if delta.Changes[i].Op == identity.Add {
+			delta.Changes[i].Op = identity.Replace
+		}
+	}
 }
 
 func (x *fileExport) add(c *agent.Change, typ int, delta *identity.Delta) (string, *fault.Error) {

@@ -134,7 +134,7 @@ func TestAgents(t *testing.T) {
 				Audit: in("log/import.jsonl"),
 			},
 			{Type: run.FullSync, Batch: 10},
-			{Type: run.Export, Batch: 20, Deletes: run.Limit{IsSet: true}, Drop: in("out/export.jsonl")},
+			{Type: run.Export, Batch: 20, Full: true, Deletes: run.Limit{IsSet: true}, Drop: in("out/export.jsonl")},
 		}},
 		run.Profile{Name: "later", Steps: []run.Step{{Type: run.FullImportDeltaSync, Resume: "/in/import.jsonl"}}})
 	no := false

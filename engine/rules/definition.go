@@ -100,7 +100,8 @@ type Agent struct {
 	AnchorIsDN bool            // see agent.Capabilities
 	LDAPNames  bool
 
-	NoContainerRename bool `json:"-"` // it decides about errors alone
+	NoContainerRename bool `json:"-"` // these decide about errors alone
+	NoRename          bool `json:"-"`
 
 	Filter      map[string]Scope // connector filter by object type (sync-engine §3.4)
 	Deprovision Deprovision

@@ -155,6 +155,7 @@ type AgentRules struct {
 	RequireParent bool // see [Agent]
 
 	NoContainerRename bool // see agent.Capabilities
+	NoRename          bool
 	Containers        identity.Containers
 }
 

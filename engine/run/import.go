@@ -61,7 +61,7 @@ func (s *step) importStep(importer agent.Importer, delta bool) error {
 		err.Hint = "run a full import first: no change log tells of what they now hold, or no longer"
 		return err
 	}
-	if delta && !state.Imported && !s.definition.idle() {
+	if delta && !state.Imported && !s.agent.Agent.Capabilities().DeltaBeforeFull && !s.definition.idle() {
 		err := fault.New(string(NoStartFullImport), "%s has never been imported completely", s.place())
 		err.Hint = "run a full import first"
 		return err
@@ -177,7 +177,7 @@ func (x *staging) conclude() error {
 // wasRead remembers of a partition that was read from its beginning to its end that
 // it was, and in which containers.
 func (x *staging) wasRead(state *space.PartitionState) {
-	if x.whole {
+	if x.whole || !state.Imported {
 		state.Imported, state.Containers = true, x.containers.Fingerprint()
 	}
 }

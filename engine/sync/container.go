@@ -66,11 +66,15 @@ func (u *unit) checkEmpty(c *space.Connector, agent string) error {
 	return nil
 }
 
-// checkRename refuses to rename a container below which objects are to be created:
+// checkRename refuses a new name in a system that gives none (sync-engine §10.3:
+// ObjectRename). It refuses to rename a container below which objects are to be created:
 // their names would no longer be right. In a system that moves nothing with a
 // container, it refuses to rename one that holds objects (sync-engine §10.3).
 func (u *unit) checkRename(c *space.Connector, agent string) error {
 	a := u.rules.Agent(agent)
+	if a != nil && a.NoRename {
+		return fault.New("modify-naming-attribute", "agent %q cannot rename %q", agent, c.DN)
+	}
 	if a == nil || !a.LDAPNames {
 		return nil
 	}

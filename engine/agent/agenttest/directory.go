@@ -24,8 +24,8 @@ import (
 //     is not deleted before them. These consequences are not in the change log, as in real directories.
 //   - With DeltaImport, a delta import replays its change log from the watermark:
 //     one entry per change, in their order.
-//   - With ExportLevel and NoReferencesInFirstExport, it refuses changes of
-//     another form.
+//   - With ExportLevel, FullExport, NoReferencesInFirstExport,
+//     NoPasswordsInFirstExport and NoRename, it refuses changes of another form.
 //   - Divided, an import shows one partition, and an export of one partition
 //     refuses changes to others. It needs LDAPNames: names say where an object is.
 //   - With AllOrNothing, an export works on a copy that Close puts in place. If

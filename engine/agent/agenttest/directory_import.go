@@ -78,6 +78,9 @@ func (m *directoryImport) openDelta(watermark []byte) error {
 		}
 		return nil
 	}
+	if m.dir.caps.DeltaBeforeFull && watermark == nil {
+		known = true // its log is all there has ever been
+	}
 	if !known || from < s.trimmed {
 		return fault.New("no-start-full-import-required", "there is no change log from %q on", watermark)
 	}

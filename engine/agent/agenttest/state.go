@@ -67,6 +67,9 @@ func (s *state) key(dn string) string {
 			return parsed.Fold()
 		}
 	}
+	if s.caps.IgnoreCase {
+		return identity.Fold(dn)
+	}
 	return dn
 }
 
