@@ -41,6 +41,9 @@ func TestClientIsTheService(t *testing.T) {
 		"objects":        func(s Service) (any, error) { return objects(t, s, engine.ObjectQuery{Type: "person"}) },
 		"unnamed error":  func(s Service) (any, error) { return objects(t, s, engine.ObjectQuery{Type: "broken"}) },
 		"several errors": func(s Service) (any, error) { return objects(t, s, engine.ObjectQuery{Type: "wrong"}) },
+		"containers": func(s Service) (any, error) {
+			return s.Containers(t.Context(), engine.ContainerQuery{Agent: "AD", Under: "OU=ä"})
+		},
 		"details": func(s Service) (any, error) {
 			return s.Details(t.Context(), engine.DetailQuery{Run: 2, Step: 1, Counter: "stage-update", Agent: "HR"})
 		},

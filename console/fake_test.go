@@ -75,6 +75,10 @@ func (f *fake) Connectors(_ context.Context, q engine.ConnectorQuery, yield func
 	})
 }
 
+func (f *fake) Containers(_ context.Context, q engine.ContainerQuery) ([]engine.ContainerView, error) {
+	return []engine.ContainerView{{DN: q.Under, Included: true, Objects: len(q.Agent)}}, nil
+}
+
 func (f *fake) Objects(_ context.Context, q engine.ObjectQuery, yield func(engine.ObjectView) error) error {
 	switch q.Type {
 	case "broken":

@@ -28,6 +28,11 @@ func (c *Client) Forecast(ctx context.Context, q daemon.ForecastQuery, progress 
 	return watch[*engine.Forecast](ctx, c, pathForecast, q, progress)
 }
 
+// Containers implements [Service].
+func (c *Client) Containers(ctx context.Context, q engine.ContainerQuery) ([]engine.ContainerView, error) {
+	return ask[[]engine.ContainerView](ctx, c, pathContainers, q)
+}
+
 // Explain implements [Service].
 func (c *Client) Explain(ctx context.Context, q engine.ExplainQuery) (*engine.Explanation, error) {
 	return ask[*engine.Explanation](ctx, c, pathExplain, q)

@@ -97,6 +97,9 @@ func newHandler(ctx context.Context, service Service) http.Handler {
 	handle(mux, pathObjects, func(w http.ResponseWriter, r *http.Request, q engine.ObjectQuery) {
 		sendRows(w, func(yield func(engine.ObjectView) error) error { return service.Objects(r.Context(), q, yield) })
 	})
+	answer(mux, pathContainers, func(ctx context.Context, q engine.ContainerQuery) (any, error) {
+		return service.Containers(ctx, q)
+	})
 	answer(mux, pathDetails, func(ctx context.Context, q engine.DetailQuery) (any, error) {
 		return service.Details(ctx, q)
 	})

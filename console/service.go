@@ -27,6 +27,8 @@ type Service interface {
 	Connectors(ctx context.Context, q engine.ConnectorQuery, yield func(engine.ConnectorView) error) error
 	// Objects calls yield with metaverse objects, in the order of their ids.
 	Objects(ctx context.Context, q engine.ObjectQuery, yield func(engine.ObjectView) error) error
+	// Containers lists the containers of a system.
+	Containers(ctx context.Context, q engine.ContainerQuery) ([]engine.ContainerView, error)
 	// Details returns the objects behind a counter of a run.
 	Details(ctx context.Context, q engine.DetailQuery) ([]engine.DetailView, error)
 	// PendingExports calls yield with what the next exports of an agent would do,
@@ -71,6 +73,7 @@ const (
 	pathRecord     = "/api/record"
 	pathConnectors = "/api/connectors"
 	pathObjects    = "/api/objects"
+	pathContainers = "/api/containers"
 	pathDetails    = "/api/details"
 	pathExports    = "/api/pending-exports"
 	pathVerify     = "/api/verify"

@@ -66,6 +66,12 @@ func (d *Daemon) Explain(ctx context.Context, q engine.ExplainQuery) (*engine.Ex
 	return d.engine.Explain(ctx, q)
 }
 
+// Containers lists the containers of a system; see [engine.Engine.Containers].
+func (d *Daemon) Containers(ctx context.Context, q engine.ContainerQuery) ([]engine.ContainerView, error) {
+	defer d.use()()
+	return d.engine.Containers(ctx, q)
+}
+
 // A ForecastQuery says what to forecast.
 type ForecastQuery struct {
 	// With is the absolute path of another configuration, to be compared with the

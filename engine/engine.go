@@ -192,6 +192,7 @@ func (e *Engine) compile(ctx context.Context, d Definition, functions rules.Func
 		a.Agent = e.guard.Wrap(a.Name, a.Agent)
 		capabilities := a.Agent.Capabilities()
 		m.AnchorIsDN, m.LDAPNames = capabilities.AnchorIsDN, capabilities.LDAPNames
+		m.NoRename, m.NoContainerRename = capabilities.NoRename, capabilities.NoContainerRename
 		m.Schema, err = a.Agent.Schema(ctx)
 		if err != nil {
 			silent := *fault.As(err, "stopped-ma")
@@ -203,6 +204,9 @@ func (e *Engine) compile(ctx context.Context, d Definition, functions rules.Func
 		}
 		m.Schema = confirmations(m.Schema, a.Objects)
 		if err := checkPartitions(ctx, a.Name, a.Agent, a.profiles()); err != nil {
+			problems = append(problems, err)
+		}
+		if err := checkFull(a.Name, capabilities, a.profiles()); err != nil {
 			problems = append(problems, err)
 		}
 		env.Agents[a.Name] = &run.Agent{
@@ -293,6 +297,18 @@ func checkPartitions(ctx context.Context, name string, a agent.Agent, profiles [
 	return errors.Join(problems...)
 }
 
+// checkFull returns an error if a step is a full export and the agent has none.
+func checkFull(name string, capabilities agent.Capabilities, profiles []run.Profile) error {
+	for _, p := range profiles {
+		if i := slices.IndexFunc(p.Steps, func(s run.Step) bool { return s.Full }); i >= 0 && !capabilities.FullExport {
+			err := fault.New("unsupported-step", "run profile %q: the agent has no full export", p.Name)
+			err.Agent, err.Position = name, p.Position
+			return err
+		}
+	}
+	return nil
+}
+
 // agents returns a copy of the model's agents with those added that only
 // d.Agents has.
 func (d *Definition) agents() ([]rules.Agent, error) {
@@ -342,8 +358,11 @@ func (e *Engine) assumedSchema(a Agent) (schema identity.Schema, vague bool, err
 func naming(a *run.Agent) space.Naming {
 	capabilities := a.Agent.Capabilities()
 	n := space.Naming{AnchorIsDN: capabilities.AnchorIsDN}
-	if capabilities.LDAPNames {
+	switch {
+	case capabilities.LDAPNames:
 		n.Fold, n.Container = foldDN, containerDN
+	case capabilities.IgnoreCase && !capabilities.AnchorIsDN:
+		n.Fold = identity.Fold
 	}
 	return n
 }

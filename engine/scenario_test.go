@@ -40,6 +40,7 @@ var update = flag.Bool("update", false, "write what happens into the scenarios")
 //	fail SYSTEM CALL N ERROR            the n-th call from now on fails
 //	lose SYSTEM CALL N ERROR            ... works, but its answer is lost
 //	refuse SYSTEM KEY ERROR             exports of an object fail; without ERROR no longer
+//	refuse SYSTEM KEY ERROR ATTRIBUTE   ... of one attribute alone; ERROR may be no
 //	answer SYSTEM KEY ACTION            ... are answered with an action; without ACTION no longer
 //	sent SYSTEM                         show the changes that it was sent since the last look
 //	garble SYSTEM KEY ERROR             imports of an object fail; without ERROR no longer
@@ -63,6 +64,7 @@ var update = flag.Bool("update", false, "write what happens into the scenarios")
 //	sync AGENT KEY [dry] [no-export]    synchronize one object from end to end
 //	single SYSTEM                       the system reads single objects from now on
 //	explain AGENT KEY [ATTRIBUTE]       explain an object; AGENT may be mv, and KEY an id
+//	containers AGENT [DN]               list the containers of a system
 //	details [AGENT]                     show the objects behind the counters of the last run; outbound, those of AGENT
 func TestScenarios(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join("testdata", "*.txtar"))
@@ -241,6 +243,8 @@ func (s *script) command(args []string) (string, error) {
 		return s.details(args)
 	case "sync":
 		return s.single(args)
+	case "containers":
+		return s.containers(args)
 	case "preview", "commit", "explain":
 		return s.look(name, args)
 	}
@@ -276,7 +280,14 @@ func (s *script) command(args []string) (string, error) {
 		}
 		plan(agenttest.Call(args[1]), n, fault.New(args[3], "as the test wants it"))
 	case "refuse":
-		system.FailExport(args[1], planned(args[2:]))
+		switch {
+		case len(args) < 4:
+			system.FailExport(args[1], planned(args[2:]))
+		case args[2] == "no":
+			system.FailAttribute(args[1], args[3], nil)
+		default:
+			system.FailAttribute(args[1], args[3], planned(args[2:3]))
+		}
 	case "answer":
 		action := agent.NoAction
 		for a := agent.NoAction; a <= agent.StopRun; a++ {

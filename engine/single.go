@@ -41,7 +41,7 @@ type SingleSync struct {
 
 // A ScopeCheck is a condition for being synchronized.
 type ScopeCheck struct {
-	Check      string            `json:"check"` // object-type, partition, connector-filter, rule-scope
+	Check      string            `json:"check"` // object-type, container, partition, connector-filter, rule-scope
 	Name       string            `json:"name"`  // of the object type, the partition or the rule
 	Passed     bool              `json:"passed"`
 	Conditions [][]ConditionView `json:"conditions,omitempty"` // by alternative
@@ -266,6 +266,10 @@ func (s *single) checkImport(reading *run.Reading) {
 	a := s.env.Rules.Agent(s.q.Agent)
 	selected := a != nil && a.Objects[object] != nil
 	s.out.Checks = append(s.out.Checks, ScopeCheck{Check: "object-type", Name: object, Passed: selected})
+	if a != nil && !a.Containers.IsAll() {
+		dn := reading.Entry.DN
+		s.out.Checks = append(s.out.Checks, ScopeCheck{Check: "container", Name: dn, Passed: a.Containers.Holds(dn)})
+	}
 	if reading.Partition != "" {
 		s.out.Checks = append(s.out.Checks, ScopeCheck{Check: "partition", Name: reading.Partition, Passed: true})
 	}

@@ -193,10 +193,18 @@ type memorySettings struct {
 	Delta        bool   `yaml:"delta" doc:"Whether there are delta imports."`
 	AllOrNothing bool   `yaml:"allOrNothing" doc:"Whether an export counts only as a whole."`
 	Level        string `yaml:"level" oneof:"value attribute object" default:"value" doc:"How much a change carries."`
-	Confirmation string `yaml:"confirmation" oneof:"all no-delete no-add-and-delete" default:"all" doc:"What an import confirms."`
+	Confirmation string `yaml:"confirmation" oneof:"all no-delete no-add-and-delete none" default:"all" doc:"What an import confirms."`
 	NoReferences bool   `yaml:"noReferences" doc:"Whether references come in a second pass."`
 	References   bool   `yaml:"references" doc:"Whether it refuses references to objects that it does not have."`
 	Suffix       string `yaml:"suffix" doc:"The name under which all objects are."`
+	Searches     bool   `yaml:"searches" doc:"Whether imports search only in the containers of the agent."`
+	FlatNames    bool   `yaml:"flatNames" doc:"Whether nothing moves with a container."`
+	NoPasswords  bool   `yaml:"noPasswords" doc:"Whether passwords come in a second pass."`
+	NoRename     bool   `yaml:"noRename" doc:"Whether nothing is renamed."`
+	DeltaFirst   bool   `yaml:"deltaFirst" doc:"Whether a delta import may be the first."`
+	IgnoreCase   bool   `yaml:"ignoreCase" doc:"Whether its names have no case."`
+	Alone        bool   `yaml:"alone" doc:"Whether it does not run beside others that do not."`
+	Full         bool   `yaml:"full" doc:"Whether there are full exports."`
 	Actions      bool   `yaml:"actions" doc:"Whether it asks for actions rather than refuse changes."`
 
 	Partitions map[string]string `yaml:"partitions" doc:"The roots of its partitions."`
@@ -210,6 +218,7 @@ type memoryObject struct {
 	Strings    []string `yaml:"strings" doc:"Its attributes that are single texts."`
 	ExportOnly []string `yaml:"exportOnly" doc:"Attributes that cannot be read."`
 	ImportOnly []string `yaml:"importOnly" doc:"Attributes that cannot be written."`
+	Required   []string `yaml:"required" doc:"Attributes without which no object is created."`
 }
 
 func memoryKind(open func(agent.Env, *memorySettings) (agent.Agent, error)) agent.Kind {
@@ -236,6 +245,7 @@ func newSystem(env agent.Env, settings *memorySettings) *system {
 		for _, name := range slices.Sorted(maps.Keys(types)) {
 			a := types[name]
 			a.ExportOnly, a.ImportOnly = slices.Contains(extra.ExportOnly, name), slices.Contains(extra.ImportOnly, name)
+			a.Required = slices.Contains(extra.Required, name)
 			t.Attributes = append(t.Attributes, a)
 		}
 		schema.Types = append(schema.Types, t)
@@ -244,16 +254,19 @@ func newSystem(env agent.Env, settings *memorySettings) *system {
 		DeltaImport: settings.Delta, AllOrNothing: settings.AllOrNothing,
 		AnchorIsDN: settings.Names == "" || settings.Names == "anchor", LDAPNames: settings.Names == "ldap",
 	}
-	caps.NoReferencesInFirstExport = settings.NoReferences
+	caps.NoReferencesInFirstExport, caps.NoContainerRename = settings.NoReferences, settings.FlatNames
+	caps.NoPasswordsInFirstExport, caps.NoRename, caps.DeltaBeforeFull = settings.NoPasswords, settings.NoRename, settings.DeltaFirst
+	caps.NoConcurrency, caps.FullExport, caps.IgnoreCase = settings.Alone, settings.Full, settings.IgnoreCase
 	caps.ExportLevel = map[string]agent.ExportLevel{"attribute": agent.AttributeLevel, "object": agent.ObjectLevel}[settings.Level]
 	caps.Confirmation = map[string]agent.Confirmation{
 		"no-delete": agent.NoDeleteConfirmation, "no-add-and-delete": agent.NoAddAndDeleteConfirmation,
+		"none": agent.NoConfirmation,
 	}[settings.Confirmation]
 	s := &system{
 		Directory: agenttest.NewDirectory(schema, caps), schema: schema,
 		ignored: map[string]bool{}, fixed: map[string]identity.Value{},
 	}
-	s.Check(agenttest.Checks{References: settings.References, Suffix: settings.Suffix, Actions: settings.Actions})
+	s.Check(agenttest.Checks{References: settings.References, Suffix: settings.Suffix, Containers: settings.Searches, Actions: settings.Actions})
 	s.divide(settings.Partitions)
 	return s
 }

@@ -23,6 +23,7 @@ type Settings struct {
 	File       agent.Path `yaml:"file" doc:"the file; required"`
 	Columns    []string   `yaml:"columns" doc:"the header of a file that does not exist yet; an export then creates it"`
 	Delimiter  string     `yaml:"delimiter" doc:"the character between two cells, or \\t" default:","`
+	DN         string     `yaml:"dn" doc:"the column that holds the name of each object, an LDAP distinguished name; without it objects have no name but their anchor"`
 	ObjectType string     `yaml:"objectType" doc:"the column that holds the object type; needed if there are several"`
 }
 
@@ -35,6 +36,7 @@ func (s *Settings) Open(env agent.Env) (agent.Agent, error) {
 		columns: s.Columns,
 		objects: env.Objects,
 		typed:   s.ObjectType,
+		dn:      s.DN,
 		create:  createFile,
 	}
 	if s.File == "" {
@@ -43,6 +45,9 @@ func (s *Settings) Open(env agent.Env) (agent.Agent, error) {
 	var err error
 	if a.delimiter, err = a.parseDelimiter(s.Delimiter); err != nil {
 		return nil, err
+	}
+	if a.dn != "" && a.dn == a.typed {
+		return nil, a.misconfigured("column %q cannot hold both names and object types", a.dn)
 	}
 	if err := a.checkObjects(); err != nil {
 		return nil, err
@@ -62,6 +67,7 @@ type csvAgent struct {
 	columns   []string
 	delimiter byte
 	typed     string // the column that holds the object type, "" if there is none
+	dn        string // the column that holds the DN, "" if the anchor is the name
 	objects   []agent.Object
 
 	create func(path string, mode fileMode) (newFile, error)
@@ -79,9 +85,13 @@ var (
 	_ agent.ObjectReader = (*csvAgent)(nil)
 )
 
-// Capabilities implements agent.Agent.
+// Capabilities implements agent.Agent. Names in a column are only text: when one
+// changes, nothing else does.
 func (a *csvAgent) Capabilities() agent.Capabilities {
-	return agent.Capabilities{AnchorIsDN: true, AllOrNothing: true}
+	if a.dn != "" {
+		return agent.Capabilities{LDAPNames: true, NoContainerRename: true, AllOrNothing: true, FullExport: true}
+	}
+	return agent.Capabilities{AnchorIsDN: true, AllOrNothing: true, FullExport: true}
 }
 
 // Schema implements agent.Agent: it reads the header of the file, or takes the
@@ -142,6 +152,11 @@ func (a *csvAgent) checkObjects() error {
 			err.Position = o.Position
 			return err
 		}
+		if a.dn != "" && slices.Contains(o.Anchor, a.dn) {
+			err := a.misconfigured("object type %q: the column of the names may change, so it cannot be part of the anchor", o.Name)
+			err.Position = o.Position
+			return err
+		}
 		for _, attribute := range o.Attributes {
 			if problem := a.attributeProblem(o, attribute); problem != "" {
 				err := a.misconfigured("object type %q: %s", o.Name, problem)
@@ -161,6 +176,8 @@ func (a *csvAgent) attributeProblem(o *agent.Object, attribute agent.Attribute) 
 		return "only a multi-valued attribute has a separator"
 	case attribute.Name == a.typed:
 		return "the column of the object type is no attribute"
+	case attribute.Name == a.dn:
+		return "the column of the names is no attribute"
 	}
 	return ""
 }

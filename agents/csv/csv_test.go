@@ -198,6 +198,85 @@ func TestConforms(t *testing.T) {
 		}
 		agenttest.Run(t, subject)
 	})
+	t.Run("names in a column", func(t *testing.T) {
+		subject := subject
+		subject.Naming = nil
+		subject.DN = func(n int) string { return fmt.Sprintf("CN=%d,OU=people", n) }
+		subject.Agent = func(t *testing.T) agent.Agent {
+			return openAgent(t, Settings{File: agent.Path(writeFile(t, "dn,"+personHeader)), DN: "dn"}, person)
+		}
+		agenttest.Run(t, subject)
+	})
+}
+
+// TestNamesInAColumn checks what a file with names says of them, and what it then
+// holds.
+func TestNamesInAColumn(t *testing.T) {
+	path := writeFile(t, "id,name,where\n1,Ann,\"CN=Ann,OU=a\"\n2,Bob,\n3,Cid,\"CN=Cid,OU=b\"\n")
+	a := openAgent(t, Settings{File: agent.Path(path), DN: "where"}, agent.Object{Name: "person", Anchor: []string{"id"}})
+	var got []string
+	imp, err := a.OpenImport(t.Context(), agent.ImportRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := new(agent.Page)
+	if err := imp.Next(t.Context(), page); err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range page.Entries {
+		line := fmt.Sprintf("%s %s %d", e.Anchor, e.DN, len(e.Attributes))
+		if e.Err != nil {
+			line = fmt.Sprintf("%s %s:%d:%d", e.Err.Name, e.Err.Attribute, e.Err.Position.Line, e.Err.Position.Column)
+		}
+		got = append(got, line)
+	}
+	if _, err := imp.Close(t.Context(), agent.Completed); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"1 CN=Ann,OU=a 2", "missing-dn where:3:7", "3 CN=Cid,OU=b 2"}; !slices.Equal(got, want) {
+		t.Errorf("entries %q, want %q", got, want)
+	}
+
+	fields := func(pairs ...any) []identity.Change { return identity.Diff(nil, agenttest.Attrs(pairs...)) }
+	names, err := export(t, a,
+		agent.Change{Op: identity.Add, ObjectType: "person", DN: "CN=Dan,OU=b", Changes: fields("id", "4", "name", "Dan")},
+		agent.Change{Op: identity.Add, ObjectType: "person", DN: "cn=ann, ou=A", Changes: fields("id", "5")},
+		agent.Change{Op: identity.Update, ObjectType: "person", Anchor: "1", DN: "CN=Ann,OU=a", NewDN: "CN=Cid,OU=b"},
+		agent.Change{Op: identity.Delete, ObjectType: "person", Anchor: "3", DN: "CN=Cid,OU=b"},
+		agent.Change{Op: identity.Update, ObjectType: "person", Anchor: "1", DN: "CN=Ann,OU=a", NewDN: "CN=Cid,OU=b"},
+		agent.Change{Op: identity.Add, ObjectType: "person", DN: "CN=Ann,OU=a", Changes: fields("id", "6")},
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"", "cd-existing-object", "rename-to-existing-dn", "", "", ""}; !slices.Equal(names, want) {
+		t.Errorf("results %q, want %q", names, want)
+	}
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "id,name,where\n1,Ann,\"CN=Cid,OU=b\"\n2,Bob,\n4,Dan,\"CN=Dan,OU=b\"\n6,,\"CN=Ann,OU=a\"\n"
+	if string(content) != want {
+		t.Errorf("the file holds\n%s\nwant\n%s", content, want)
+	}
+}
+
+// TestWholeObjects checks that a whole object takes the place of a row.
+func TestWholeObjects(t *testing.T) {
+	path := writeFile(t, "id,name,phone\n1,Ann,5\n2,Bob,6\n")
+	a := openAgent(t, Settings{File: agent.Path(path)}, agent.Object{Name: "person", Anchor: []string{"id"}})
+	mustExport(t, a, agent.Change{
+		Op: identity.Replace, ObjectType: "person", Anchor: "1", DN: "1",
+		Changes: identity.Diff(nil, agenttest.Attrs("id", "1", "name", "Anne")),
+	})
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "id,name,phone\n1,Anne,\n2,Bob,6\n"; string(content) != want {
+		t.Errorf("the file holds\n%s\nwant\n%s", content, want)
+	}
 }
 
 func TestOpenRefuses(t *testing.T) {
@@ -216,6 +295,10 @@ func TestOpenRefuses(t *testing.T) {
 		{"multi-valued anchor", Settings{File: "f"}, []agent.Object{{Name: "p", Anchor: []string{"id"}, Attributes: []agent.Attribute{{Name: "id", Multi: true}}}}},
 		{"separator for one value", Settings{File: "f"}, []agent.Object{{Name: "p", Anchor: []string{"id"}, Attributes: []agent.Attribute{{Name: "a", Separator: ";"}}}}},
 		{"type column as attribute", Settings{File: "f", ObjectType: "a"}, []agent.Object{{Name: "p", Anchor: []string{"id"}, Attributes: []agent.Attribute{{Name: "a"}}}}},
+		{"column of names in the anchor", Settings{File: "f", DN: "id"}, []agent.Object{{Name: "p", Anchor: []string{"id"}}}},
+		{"column of names as attribute", Settings{File: "f", DN: "a"}, []agent.Object{{Name: "p", Anchor: []string{"id"}, Attributes: []agent.Attribute{{Name: "a"}}}}},
+		{"column of names and types", Settings{File: "f", DN: "a", ObjectType: "a"}, []agent.Object{{Name: "p", Anchor: []string{"id"}}}},
+		{"columns without names", Settings{File: "f", DN: "dn", Columns: []string{"id"}}, []agent.Object{{Name: "p", Anchor: []string{"id"}}}},
 		{"columns without anchor", Settings{File: "f", Columns: []string{"name"}}, []agent.Object{{Name: "p", Anchor: []string{"id"}}}},
 		{"column twice", Settings{File: "f", Columns: []string{"id", "id"}}, []agent.Object{{Name: "p", Anchor: []string{"id"}}}},
 	} {

@@ -21,7 +21,7 @@ func (a *csvAgent) OpenExport(ctx context.Context, req agent.ExportRequest) (age
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	x := &fileExport{agent: a, current: map[string]*object{}, rows: map[string]*object{}}
+	x := &fileExport{agent: a, current: map[string]*object{}, rows: map[string]*object{}, names: map[anchorKey]string{}}
 	x.encoder.Names = &names{codes: map[string]uint64{}}
 	f, err := a.open()
 	switch {
@@ -45,7 +45,8 @@ type fileExport struct {
 	agent  *csvAgent
 	layout *layout
 	source source
-	index  map[anchorKey]int // the type of the row with this anchor
+	index  map[anchorKey]int    // the type of the row with this anchor
+	names  map[anchorKey]string // if a column holds DNs: the anchor of the row with this one, "" if there are several
 	closed bool
 
 	// The objects that changes have touched. Those that are in the file are also
@@ -63,6 +64,7 @@ type fileExport struct {
 type object struct {
 	origin string // the anchor of its row, "" for a new object
 	anchor string
+	dn     string // what the column of the names shall hold, "" for what it holds
 	typ    int
 	gone   bool
 	delta  packed
@@ -74,6 +76,50 @@ type anchorKey [16]byte
 func keyOf(anchor string) anchorKey {
 	sum := sha256.Sum256([]byte(anchor))
 	return anchorKey(sum[:16])
+}
+
+// nameKey is the key of a DN, whatever its spelling.
+func nameKey(dn string) anchorKey {
+	if parsed, err := identity.ParseDN(dn); err == nil {
+		dn = parsed.Fold()
+	}
+	return keyOf(dn)
+}
+
+// rename checks that no row has the new name of an object, and gives it to it; from
+// is the name that it had, "" for a new object. What a repeated change finds there
+// may be the object itself. Without a column of names it does nothing.
+func (x *fileExport) rename(o *object, from, to string, repeated bool) *fault.Error {
+	if x.layout.dnColumn < 0 {
+		return nil
+	}
+	column := column{name: x.layout.names[x.layout.dnColumn]}
+	if name, reason := textProblem(to); name != "" {
+		return column.fault(name, "%s", reason)
+	}
+	key := nameKey(to)
+	if from != "" && nameKey(from) == key {
+		o.dn = strings.Clone(to)
+		return nil
+	}
+	if _, taken := x.names[key]; taken && !repeated {
+		name := "rename-to-existing-dn"
+		if from == "" {
+			name = "cd-existing-object"
+		}
+		return fault.New(name, "there is a row named %q already", to)
+	}
+	x.forget(from)
+	x.names[key] = o.anchor
+	o.dn = strings.Clone(to)
+	return nil
+}
+
+// forget notes that no row has a DN any more, unless several had it.
+func (x *fileExport) forget(dn string) {
+	if key := nameKey(dn); x.names[key] != "" {
+		delete(x.names, key)
+	}
 }
 
 // ambiguous is the type of an anchor that several rows have.
@@ -112,6 +158,13 @@ func (x *fileExport) readIndex(ctx context.Context, f *os.File) error {
 				typ = ambiguous
 			}
 			x.index[key] = typ
+			if x.layout.dnColumn >= 0 {
+				name, anchor := nameKey(r.value(x.layout.dnColumn)), strings.Clone(anchor)
+				if _, taken := x.names[name]; taken {
+					anchor = ""
+				}
+				x.names[name] = anchor
+			}
 		}
 	}
 	x.source.bom, x.source.digest = s.bom, s.digest
@@ -186,7 +239,9 @@ func (x *fileExport) Put(ctx context.Context, changes []agent.Change) ([]agent.R
 			results[i].Err = err
 			continue
 		}
-		results[i].Anchor, results[i].DN = anchor, anchor
+		if results[i].Anchor = anchor; x.layout.dnColumn < 0 {
+			results[i].DN = anchor
+		}
 	}
 	if x.spill.err != nil {
 		return nil, x.writeFault(x.spill.err)
@@ -207,6 +262,9 @@ func (x *fileExport) put(c *agent.Change) (string, *fault.Error) {
 	switch c.Op {
 	case identity.Add:
 		return x.add(c, typ, delta)
+	case identity.Replace:
+		x.clearOthers(&x.layout.types[typ], delta)
+		return x.update(c, typ, delta)
 	case identity.Update:
 		return x.update(c, typ, delta)
 	case identity.Delete:
@@ -240,6 +298,22 @@ func (x *fileExport) check(t *typeLayout, c *agent.Change) (*identity.Delta, *fa
 	return delta, nil
 }
 
+// clearOthers completes the changes of a whole object: what they do not name shall
+// have no value.
+func (x *fileExport) clearOthers(t *typeLayout, delta *identity.Delta) {
+	for i := range t.columns {
+		c := &t.columns[i]
+		if !c.anchor && findChange(delta.Changes, c.name) == nil {
+			delta.SetChange(identity.Change{Name: c.name, Op: identity.Delete})
+		}
+	}
+	for i := range delta.Changes {
+		if delta.Changes[i].Op == identity.Add {
+			delta.Changes[i].Op = identity.Replace
+		}
+	}
+}
+
 func (x *fileExport) add(c *agent.Change, typ int, delta *identity.Delta) (string, *fault.Error) {
 	anchor, err := x.newAnchor(&x.layout.types[typ], c)
 	if err != nil {
@@ -252,12 +326,18 @@ func (x *fileExport) add(c *agent.Change, typ int, delta *identity.Delta) (strin
 	case o != nil && (!c.Repeated || o.typ != typ):
 		return "", fault.New("cd-existing-object", "there is a row %q already", anchor)
 	case o != nil:
+		if err := x.rename(o, c.DN, c.DN, true); err != nil {
+			return "", err
+		}
 		o.delta = x.pack(x.unpack(o.delta).Merge(delta))
 		x.keep(o)
 		return anchor, nil
 	}
 	delta.Op, delta.ObjectType = identity.Add, c.ObjectType
 	o = &object{anchor: strings.Clone(anchor), typ: typ, delta: x.pack(delta)}
+	if err := x.rename(o, "", c.DN, c.Repeated); err != nil {
+		return "", err
+	}
 	x.added = append(x.added, o)
 	x.keep(o)
 	return anchor, nil
@@ -265,7 +345,7 @@ func (x *fileExport) add(c *agent.Change, typ int, delta *identity.Delta) (strin
 
 func (x *fileExport) update(c *agent.Change, typ int, delta *identity.Delta) (string, *fault.Error) {
 	o, err := x.known(c, typ)
-	if err == nil && o == nil && c.Repeated && c.NewDN != "" {
+	if err == nil && o == nil && c.Repeated && c.NewDN != "" && x.layout.dnColumn < 0 {
 		o, err = x.find(c.NewDN)
 	}
 	if err != nil {
@@ -275,7 +355,7 @@ func (x *fileExport) update(c *agent.Change, typ int, delta *identity.Delta) (st
 		return "", fault.New("cd-missing-object", "there is no row %q", nameOf(c))
 	}
 	target := o.anchor
-	if c.NewDN != "" {
+	if c.NewDN != "" && x.layout.dnColumn < 0 {
 		target = c.NewDN
 	}
 	if err := x.checkAnchor(&x.layout.types[typ], c, target); err != nil {
@@ -287,6 +367,11 @@ func (x *fileExport) update(c *agent.Change, typ int, delta *identity.Delta) (st
 		}
 		x.current[o.anchor] = &object{anchor: o.anchor, gone: true}
 		o.anchor = strings.Clone(target)
+	}
+	if c.NewDN != "" {
+		if err := x.rename(o, x.nameOf(o, c), c.NewDN, c.Repeated); err != nil {
+			return "", err
+		}
 	}
 	o.delta = x.pack(x.unpack(o.delta).Merge(delta))
 	x.keep(o)
@@ -304,14 +389,32 @@ func (x *fileExport) delete(c *agent.Change, typ int) *fault.Error {
 		return fault.New("cd-missing-object", "there is no row %q", nameOf(c))
 	}
 	o.gone = true
+	if x.layout.dnColumn >= 0 {
+		x.forget(x.nameOf(o, c))
+	}
 	x.keep(o)
 	return nil
+}
+
+// nameOf returns the DN that an object has before a change.
+func (x *fileExport) nameOf(o *object, c *agent.Change) string {
+	if o.dn != "" {
+		return o.dn
+	}
+	return c.DN
 }
 
 // known returns the object that a change means, nil if it is not in the file
 // under that type.
 func (x *fileExport) known(c *agent.Change, typ int) (*object, *fault.Error) {
-	o, err := x.find(nameOf(c))
+	anchor := nameOf(c)
+	if c.Anchor == "" && x.layout.dnColumn >= 0 {
+		var found bool
+		if anchor, found = x.names[nameKey(c.DN)]; found && anchor == "" {
+			return nil, fault.New("ambiguous-update", "several rows have this name")
+		}
+	}
+	o, err := x.find(anchor)
 	if o != nil && o.typ != typ {
 		return nil, nil
 	}
@@ -329,21 +432,25 @@ func nameOf(c *agent.Change) string {
 // attributes say, completed from its name.
 func (x *fileExport) newAnchor(t *typeLayout, c *agent.Change) (string, *fault.Error) {
 	parts := make([]string, len(t.anchor))
-	named, _ := identity.SplitAnchor(nameOf(c), len(t.anchor))
+	given := nameOf(c)
+	if x.layout.dnColumn >= 0 {
+		given = c.Anchor
+	}
+	named, _ := identity.SplitAnchor(given, len(t.anchor))
 	for i, name := range t.schema.Anchor {
 		change := findChange(c.Changes, name)
 		switch {
 		case change != nil && len(change.Values) > 0:
 			parts[i] = change.Values[0].Text()
-		case len(named) == len(parts) && nameOf(c) != "":
+		case len(named) == len(parts) && given != "":
 			parts[i] = named[i]
 		default:
 			return "", t.column(name).fault("missing-anchor-component", "the object has no value for it")
 		}
 	}
 	anchor := identity.JoinAnchor(parts...)
-	for _, given := range []string{c.Anchor, c.DN} {
-		if given != "" && given != anchor {
+	for i, given := range []string{c.Anchor, c.DN} {
+		if given != "" && given != anchor && (i == 0 || x.layout.dnColumn < 0) {
 			return "", fault.New("modify-naming-attribute", "the name is %q, but the anchor columns say %q", given, anchor)
 		}
 	}

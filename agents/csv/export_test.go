@@ -175,7 +175,7 @@ func TestExportErrors(t *testing.T) {
 	mismatched := add("3")
 	mismatched.DN = "4"
 	nameless := agent.Change{Op: identity.Add, ObjectType: "person"}
-	replace := agent.Change{Op: identity.Replace, ObjectType: "person", DN: "1", Anchor: "1"}
+	strange := agent.Change{Op: identity.DeleteAdd, ObjectType: "person", DN: "1", Anchor: "1"}
 	for _, test := range []struct {
 		change          agent.Change
 		want, attribute string
@@ -203,7 +203,7 @@ func TestExportErrors(t *testing.T) {
 		{change("1", identity.Change{Name: "name", Op: identity.Update, Values: integer}), "type-mismatch", "name"},
 		{update("1", "manager", identity.ReferenceTo(7)), "dn-attributes-failure", "manager"},
 		{agent.Change{Op: identity.Delete, ObjectType: "robot", Anchor: "1"}, "no-export-to-this-object-type", ""},
-		{replace, "unexpected-error", ""},
+		{strange, "unexpected-error", ""},
 	} {
 		const content = personHeader + "1,Ann,,,\n2,Bob,,,\ntwin,A,,,\ntwin,B,,,\n"
 		a, path := openPeople(t, content)

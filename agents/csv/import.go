@@ -188,7 +188,13 @@ func (m *fileImport) anchor(e *agent.Entry, t *typeLayout) bool {
 		m.texts = append(m.texts, text)
 	}
 	e.Anchor = identity.JoinAnchor(m.texts...)
-	e.DN = e.Anchor
+	if e.DN = e.Anchor; m.layout.dnColumn < 0 {
+		return true
+	}
+	if e.DN = m.row.value(m.layout.dnColumn); e.DN == "" {
+		e.Err = m.cellFault("missing-dn", m.layout.dnColumn, "the cell is empty")
+		return false
+	}
 	return true
 }
 

@@ -28,6 +28,7 @@ type header struct {
 type layout struct {
 	names      []string // of all columns, in their order
 	typeColumn int      // the column of the object type, -1 if there is none
+	dnColumn   int      // likewise of the DN
 	types      []typeLayout
 	byType     map[string]int // index in types
 }
@@ -88,9 +89,12 @@ func (a *csvAgent) newLayout(h header) (*layout, error) {
 	if err := a.checkNames(h); err != nil {
 		return nil, err
 	}
-	l := &layout{names: h.names, typeColumn: -1, byType: map[string]int{}}
+	l := &layout{names: h.names, typeColumn: -1, dnColumn: -1, byType: map[string]int{}}
 	if a.typed != "" {
 		l.typeColumn = slices.Index(h.names, a.typed)
+	}
+	if a.dn != "" {
+		l.dnColumn = slices.Index(h.names, a.dn)
 	}
 	if err := a.checkConfigured(h); err != nil {
 		return nil, err
@@ -130,6 +134,9 @@ func (a *csvAgent) checkConfigured(h header) error {
 	var wanted []string
 	if a.typed != "" {
 		wanted = append(wanted, a.typed)
+	}
+	if a.dn != "" {
+		wanted = append(wanted, a.dn)
 	}
 	for i := range a.objects {
 		wanted = append(wanted, a.objects[i].Anchor...)
@@ -200,12 +207,12 @@ func (a *csvAgent) headerFault(h header, problem, hint string) *fault.Error {
 }
 
 // newType lays out one object type. Its attributes are all columns but that of
-// the object type; those that the configuration does not describe are
+// the object type and that of the names; those that the configuration does not describe are
 // single-valued strings.
 func (l *layout) newType(o *agent.Object) typeLayout {
 	t := typeLayout{schema: identity.ObjectType{Name: o.Name, Anchor: o.Anchor}}
 	for i, name := range l.names {
-		if i == l.typeColumn {
+		if i == l.typeColumn || i == l.dnColumn {
 			continue
 		}
 		c := column{name: name, index: i, typ: identity.TypeString, anchor: slices.Contains(o.Anchor, name)}

@@ -38,6 +38,9 @@ func parseWatermark(text []byte) (w watermark, ok bool) {
 func (a *csvAgent) settingsDigest() string {
 	h := sha256.New()
 	fmt.Fprintf(h, "%q %q\n", a.delimiter, a.typed)
+	if a.dn != "" {
+		fmt.Fprintf(h, "dn %q\n", a.dn)
+	}
 	for i := range a.objects {
 		o := &a.objects[i]
 		fmt.Fprintf(h, "%q %q\n", o.Name, o.Anchor)

@@ -284,6 +284,9 @@ func (l *layout) edits(r *row, o *object, delta *identity.Delta) map[int]string 
 			}
 		}
 	}
+	if o.dn != "" && o.dn != r.value(l.dnColumn) {
+		edits[l.dnColumn] = o.dn
+	}
 	if delta == nil {
 		return edits
 	}
@@ -302,6 +305,9 @@ func (l *layout) cells(o *object, delta *identity.Delta) []string {
 	texts := make([]string, len(l.names))
 	if l.typeColumn >= 0 {
 		texts[l.typeColumn] = t.schema.Name
+	}
+	if l.dnColumn >= 0 {
+		texts[l.dnColumn] = o.dn
 	}
 	parts, _ := identity.SplitAnchor(o.anchor, len(t.anchor))
 	for i, column := range t.anchor {

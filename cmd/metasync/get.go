@@ -16,6 +16,8 @@ import (
 type getCmd struct {
 	CS getConnectorsCmd `cmd:"" name:"cs" help:"Objects of the connector space of an agent."`
 	MV getObjectsCmd    `cmd:"" name:"mv" help:"Objects of the metaverse."`
+
+	Containers getContainersCmd `cmd:"" name:"containers" help:"Containers of the system of an agent, and which are imported."`
 }
 
 // where is the flag of commands that search.
@@ -200,6 +202,38 @@ func valuesText(values []any) string {
 		texts[i] = fmt.Sprint(v)
 	}
 	return strings.Join(texts, " | ")
+}
+
+type getContainersCmd struct {
+	Agent string `arg:"" help:"The agent."`
+	Under string `placeholder:"DN" help:"Only the container with this DN and those in it."`
+}
+
+func (c *getContainersCmd) Run(a *app) (err error) {
+	service, closer, err := a.service()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closer.Close()) }()
+	views, err := service.Containers(a.ctx, engine.ContainerQuery{Agent: c.Agent, Under: c.Under})
+	if err != nil {
+		return err
+	}
+	if a.JSON {
+		return a.printJSON(views)
+	}
+	t := newTable(a.stdout)
+	for _, v := range views {
+		included, objects := "excluded", ""
+		if v.Included {
+			included = "included"
+		}
+		if v.Objects > 0 {
+			objects = fmt.Sprint(v.Objects)
+		}
+		t.row(included, v.DN, objects)
+	}
+	return t.end()
 }
 
 type getObjectsCmd struct {

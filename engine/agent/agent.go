@@ -37,6 +37,15 @@ type Capabilities struct {
 	// LDAPNames: DNs are LDAP distinguished names, compared and ordered as such.
 	LDAPNames bool
 
+	// IgnoreCase: names that differ in upper and lower case alone are the same name.
+	// LDAP names always are; anchors, and names that are anchors, never.
+	IgnoreCase bool
+
+	// NoContainerRename: when the name of an object changes, those of what is below
+	// it do not. The engine then renames no object that has others below it
+	// ("unsupported-container-rename"). It means something with LDAPNames.
+	NoContainerRename bool
+
 	// ExportLevel is how much of an object a change carries.
 	ExportLevel ExportLevel
 
@@ -46,6 +55,25 @@ type Capabilities struct {
 	// NoReferencesInFirstExport: the system cannot create an object together with
 	// its references. They follow as an Update in a second pass of the export.
 	NoReferencesInFirstExport bool
+
+	// NoPasswordsInFirstExport: the system cannot create an object together with
+	// attributes that can only be written. They follow in the second pass.
+	NoPasswordsInFirstExport bool
+
+	// NoRename: the name of an object never changes. A rule that would change one is
+	// an error on the object ("modify-naming-attribute").
+	NoRename bool
+
+	// DeltaBeforeFull: a delta import needs no full one before it; without a
+	// watermark it delivers changes from some beginning of its own.
+	DeltaBeforeFull bool
+
+	// NoConcurrency: no two agents that say so run at the same time, as agents that
+	// share something which takes one user.
+	NoConcurrency bool
+
+	// FullExport: an export may be a full one (see [ExportRequest.Full]).
+	FullExport bool
 }
 
 // An Importer reads from its system.
@@ -63,6 +91,11 @@ type ImportRequest struct {
 	Delta     bool            // only what changed since the watermark
 	Watermark []byte          // what the last complete import left, nil if there was none
 	PageSize  int             // wanted number of entries in a page
+
+	// Containers, with LDAPNames, is the part of the hierarchy that counts. An agent
+	// that can searches only there; the engine leaves out what is elsewhere in any
+	// case. In a complete import, what is elsewhere is gone.
+	Containers identity.Containers
 }
 
 // Required names an attribute that rules read. If the system no longer has it,
@@ -195,6 +228,10 @@ type ExportRequest struct {
 	// then: one that is gone is an error, and is not created anew.
 	Seen bool
 
+	// Full: the objects that are connected all come, whole: as an Add or a Replace,
+	// whatever the export level is. Deletions come as in any export.
+	Full bool
+
 	Schema    identity.Schema
 	Partition string // what will be written to, see [Partitioner]; "" is any
 }
@@ -237,7 +274,13 @@ type Result struct {
 	Anchor string       // Add: the anchor of the new object, if the system gave it
 	DN     string       // the DN, if the system changed it
 	Err    *fault.Error // an export error (sync-engine §2.8); nil is success
-	Action Action       // what the engine shall do about the change; only without it is nil success
+
+	// Refused names the attributes of the change that the system did not take, while
+	// everything else of it is done. They stay pending; Err says why, or it is
+	// "partial-success".
+	Refused []string
+
+	Action Action // what the engine shall do about the change; only without it is nil success
 }
 
 // A Kind is a kind of connected system that configurations may name.

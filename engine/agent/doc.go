@@ -15,13 +15,14 @@
 //
 // Every import and export that was opened is closed, once. The engine runs an agent
 // one profile at a time, and makes the calls of a run one after the other, though
-// from several goroutines. Only Schema, Capabilities and Partitions may be called
+// from several goroutines. Only Schema, Capabilities, Partitions and Hierarchy may be called
 // at any time: whoever configures the engine, or asks what a definition would do,
 // calls them while a run is active. A context may be cancelled at any moment.
 //
 // A system that is divided, as a directory into domains, says so by [Partitioner];
 // then there may be an import for each part. One that can read an object without
-// delivering all others says so by [ObjectReader].
+// delivering all others says so by [ObjectReader]. One that has containers lists them by
+// [Hierarchical].
 //
 // # What an agent may rely on, and what not
 //

@@ -29,6 +29,7 @@ const (
 	ConfirmAll                 Confirmation = iota // an import confirms every change
 	NoDeleteConfirmation                           // deletions count at once
 	NoAddAndDeleteConfirmation                     // new objects and deletions count at once
+	NoConfirmation                                 // every change counts at once
 )
 
 // An Action says what the engine has to do for a change that the system could

@@ -25,6 +25,7 @@ type agentKeys struct {
 	ProjectOnAmbiguous     bool             `yaml:"projectOnAmbiguous" default:"false" doc:"Whether an object that several metaverse objects match is projected as if none did. Otherwise it stays a disconnector, with a warning."`
 	MaxConnectorsPerObject int              `yaml:"maxConnectorsPerObject" default:"1" doc:"How many objects of the agent one metaverse object may be joined with."`
 	Parents                bool             `yaml:"requireParent" default:"false" doc:"Whether rules create and rename objects only in containers that the connector space has. For systems with LDAP names whose containers are imported; otherwise the system itself refuses."`
+	Containers             containers       `yaml:"containers" doc:"For systems with LDAP names: the part of the hierarchy that is imported, and in which alone rules create objects. The longest entry that a name is in decides."`
 	Thresholds             thresholds       `yaml:"thresholds" doc:"What a step may do before it is held or stopped."`
 	Import                 importSchedule   `yaml:"import" default:"auto" doc:"When to import: auto, off, or a length of time between two imports."`
 	Export                 string           `yaml:"export" oneof:"auto off" default:"auto" doc:"Whether the scheduler exports what is pending; off leaves it to manual runs."`
@@ -165,8 +166,8 @@ func (a *agentForm) schema(g *generator) *jsonschema.Schema {
 // whole configuration.
 func (a *agentForm) rule(name string, at fault.Position, parameters named[parameter]) rules.Agent {
 	out := rules.Agent{
-		Parameters: map[string]any{},
-		Name:       name, Deprovision: rules.Deprovision(a.Deprovision), NoRecall: !a.Recall, RequireParent: a.Parents, Position: at,
+		Parameters: map[string]any{}, Containers: a.Containers.all(),
+		Name: name, Deprovision: rules.Deprovision(a.Deprovision), NoRecall: !a.Recall, RequireParent: a.Parents, Position: at,
 		Orphans: rules.OrphanedLineage(a.OrphanedLineage), ProjectOnAmbiguous: a.ProjectOnAmbiguous, MaxConnectors: a.MaxConnectorsPerObject,
 	}
 	for _, e := range slices.Concat(parameters, a.Parameters) {

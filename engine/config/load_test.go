@@ -134,7 +134,7 @@ func TestAgents(t *testing.T) {
 				Audit: in("log/import.jsonl"),
 			},
 			{Type: run.FullSync, Batch: 10},
-			{Type: run.Export, Batch: 20, Deletes: run.Limit{IsSet: true}, Drop: in("out/export.jsonl")},
+			{Type: run.Export, Batch: 20, Full: true, Deletes: run.Limit{IsSet: true}, Drop: in("out/export.jsonl")},
 		}},
 		run.Profile{Name: "later", Steps: []run.Step{{Type: run.FullImportDeltaSync, Resume: "/in/import.jsonl"}}})
 	no := false
@@ -184,10 +184,14 @@ func TestAgents(t *testing.T) {
 	}
 	got := load(t, "every-key.txtar")
 	same(t, want, got.Agents)
+	staff, err := identity.NewContainers([]string{"OU=Staff,DC=corp"}, []string{"OU=Left,OU=Staff,DC=corp"})
+	if err != nil {
+		t.Fatal(err)
+	}
 	same(t, []rules.Agent{
 		{
 			Name: "HR", Deprovision: rules.DeprovisionScript, NoRecall: true, RequireParent: true, Orphans: rules.LowestLineage,
-			ProjectOnAmbiguous: true, MaxConnectors: 2,
+			ProjectOnAmbiguous: true, MaxConnectors: 2, Containers: staff,
 			Filter: map[string]rules.Scope{"employee": {
 				{{Attribute: "status", Operator: "equal", Value: "test"}, {Attribute: "level", Operator: "less-than", Value: "3"}},
 				{{Attribute: "left", Operator: "is-not-null"}},

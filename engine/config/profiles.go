@@ -21,6 +21,7 @@ type stepKeys struct {
 	Partition word          `yaml:"partition" doc:"The part of the system that is imported or exported; without it all of them, one after the other."`
 	Page      count         `yaml:"page" doc:"Entries of an import that are read, and stored, together; 0 leaves it to the engine."`
 	Batch     count         `yaml:"batch" doc:"Objects of a synchronization that are stored together, or changes of an export that are sent together; 0 leaves it to the engine."`
+	Full      bool          `yaml:"full" default:"false" doc:"Whether an export carries every connected object whole, also those of which nothing has changed. The agent must be able to."`
 	TimeLimit time.Duration `yaml:"timeLimit" doc:"How long the step may take. Then it stops; what it has done stays, and an import deletes nothing. 0s is any time."`
 	Objects   count         `yaml:"objects" doc:"Entries, objects or changes at which the step may look; with more of them it stops, and an import deletes nothing. 0 is any number."`
 	Deletes   limit         `yaml:"deletes" doc:"Deletions that the step may find or carry out, in place of the agent's threshold; 100% is without limit."`
@@ -33,10 +34,10 @@ type stepKeys struct {
 // Which keys have a meaning for which steps.
 var (
 	importKeys     = []string{"partition", "page", "deletes", "audit", "resume"}
-	exportKeys     = []string{"partition", "batch", "deletes", "drop", "audit", "resume"}
+	exportKeys     = []string{"partition", "batch", "full", "deletes", "drop", "audit", "resume"}
 	onlyImportKeys = []string{"drop"} // not where a synchronization follows
 	syncKeys       = []string{"batch"}
-	someKeys       = []string{"partition", "page", "batch", "deletes", "drop", "audit", "resume"} // all that are in one of these
+	someKeys       = []string{"partition", "page", "batch", "full", "deletes", "drop", "audit", "resume"} // all that are in one of these
 )
 
 // stepKeysOf lists those of someKeys that a step of a type may have.
@@ -53,6 +54,9 @@ func stepKeysOf(t run.StepType) []string {
 }
 
 func (k *stepKeys) check(l *loader, n *node) {
+	if both := n.given("full", "resume"); len(both) > 1 {
+		l.fail(n.get(both[1]).at, "the keys %s exclude each other", strings.Join(both, " and "))
+	}
 	if files := n.given("drop", "audit", "resume"); len(files) > 1 {
 		l.fail(n.get(files[1]).at, "the keys %s exclude each other", strings.Join(files, " and "))
 	}
@@ -68,7 +72,7 @@ func (k *stepKeys) check(l *loader, n *node) {
 }
 
 func (k *stepKeys) refine(s *jsonschema.Schema) {
-	for _, pair := range [][]string{{"drop", "audit"}, {"drop", "resume"}, {"audit", "resume"}} {
+	for _, pair := range [][]string{{"drop", "audit"}, {"drop", "resume"}, {"audit", "resume"}, {"full", "resume"}} {
 		s.AllOf = append(s.AllOf, &jsonschema.Schema{Not: &jsonschema.Schema{Required: pair}})
 	}
 	for _, t := range run.StepTypes {
@@ -92,7 +96,7 @@ func (k *stepKeys) refine(s *jsonschema.Schema) {
 func (k *stepKeys) step() run.Step {
 	return run.Step{
 		Type: run.StepType(k.Type), Partition: k.Partition.text, PartitionAt: k.Partition.at,
-		Page: k.Page.Count, Batch: k.Batch.Count, TimeLimit: k.TimeLimit,
+		Page: k.Page.Count, Batch: k.Batch.Count, Full: k.Full, TimeLimit: k.TimeLimit,
 		Objects: k.Objects.Count, Errors: run.Limit(k.Errors), Deletes: run.Limit(k.Deletes),
 		Drop: string(k.Drop), Audit: string(k.Audit), Resume: string(k.Resume),
 	}

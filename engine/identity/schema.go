@@ -20,6 +20,10 @@ type AttributeType struct {
 	ImportOnly bool // never exported
 	ExportOnly bool // never imported, like a password
 
+	// Required: the system creates no object without a value of it. One that can wait
+	// for a second pass of an export cannot be required.
+	Required bool `json:",omitempty"`
+
 	// Confirm says when an exported value counts as arrived. It is the
 	// administrator's word, not the system's.
 	Confirm Comparer `json:",omitempty"`

@@ -127,6 +127,7 @@ func (c *compiler) agents() {
 			Name: definition.Name, Schema: definition.Schema, AnchorIsDN: definition.AnchorIsDN,
 			Deprovision: cmp.Or(definition.Deprovision, Disconnect), Recall: !definition.NoRecall,
 			LDAPNames: definition.LDAPNames, RequireParent: definition.RequireParent,
+			Containers: definition.Containers, NoContainerRename: definition.NoContainerRename, NoRename: definition.NoRename,
 			Objects: map[string]*ObjectRules{}, Extension: c.functions.Agents[definition.Name],
 			OrphansLowest: definition.Orphans == LowestLineage, ProjectOnAmbiguous: definition.ProjectOnAmbiguous,
 			MaxConnectors: max(definition.MaxConnectors, 1), assumed: definition.Assumed,

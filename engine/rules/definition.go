@@ -94,11 +94,15 @@ const (
 
 // An Agent is what the rules must know of a management agent.
 type Agent struct {
-	Name        string
-	Schema      identity.Schema // from the agent itself, not from the configuration
-	Assumed     bool            // the system did not answer: attributes that Schema lacks are taken for texts
-	AnchorIsDN  bool            // see agent.Capabilities
-	LDAPNames   bool
+	Name       string
+	Schema     identity.Schema // from the agent itself, not from the configuration
+	Assumed    bool            // the system did not answer: attributes that Schema lacks are taken for texts
+	AnchorIsDN bool            // see agent.Capabilities
+	LDAPNames  bool
+
+	NoContainerRename bool `json:"-"` // these decide about errors alone
+	NoRename          bool `json:"-"`
+
 	Filter      map[string]Scope // connector filter by object type (sync-engine §3.4)
 	Deprovision Deprovision
 	NoRecall    bool // keep contributed values after a disconnect (sync-engine §4.5)
@@ -106,6 +110,10 @@ type Agent struct {
 	// RequireParent: an object is created, or renamed, only into a container that
 	// the connector space has. It needs LDAPNames.
 	RequireParent bool
+
+	// Containers is the part of the hierarchy that the agent imports, and in which
+	// alone objects are created or renamed (sync-engine §2.3). It needs LDAPNames.
+	Containers identity.Containers `json:"-"` // imports and errors follow it by themselves
 
 	// Orphans says how strong the values are that were kept.
 	Orphans OrphanedLineage

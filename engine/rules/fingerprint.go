@@ -115,7 +115,7 @@ func (c *compiler) describeObject(order []Rule, a *AgentRules, o *ObjectRules) *
 	}
 	for _, name := range o.Reads {
 		attribute, _ := o.attribute(name)
-		attribute.ImportOnly, attribute.ExportOnly, attribute.Confirm = false, false, identity.Exact // outbound
+		attribute.ImportOnly, attribute.ExportOnly, attribute.Required, attribute.Confirm = false, false, false, identity.Exact // outbound
 		d.Connectors = append(d.Connectors, attribute)
 	}
 	return d

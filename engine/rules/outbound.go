@@ -33,6 +33,12 @@ func (c *compiler) deprovisioning(definition Agent, a *AgentRules) {
 			Text: "requireParent has no meaning for a system whose names tell no containers",
 		})
 	}
+	if !a.Containers.IsAll() && !a.LDAPNames {
+		c.fail(&fault.Error{
+			Name: "sync-rule-validation-parsing-error", Agent: a.Name, Position: definition.Position,
+			Text: "containers have no meaning for a system whose names tell none",
+		})
+	}
 }
 
 // contest marks flows into attributes that several rules for the same objects

@@ -153,6 +153,10 @@ type AgentRules struct {
 
 	LDAPNames     bool // names tell containers
 	RequireParent bool // see [Agent]
+
+	NoContainerRename bool // see agent.Capabilities
+	NoRename          bool
+	Containers        identity.Containers
 }
 
 // ObjectRules is what the rules say of one object type of an agent.

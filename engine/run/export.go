@@ -39,6 +39,12 @@ func (s *step) exportStep() error {
 		return s.resumeExport(exporter)
 	}
 	x := &export{step: s, capabilities: s.agent.Agent.Capabilities()}
+	if s.definition.Full {
+		if !x.capabilities.FullExport {
+			return fault.New("no-start-bad-ma-configuration", "agent %q has no full export", s.agent.Name)
+		}
+		x.capabilities.ExportLevel = agent.ObjectLevel
+	}
 	pending, err := x.begin()
 	if err != nil {
 		return err
@@ -51,7 +57,7 @@ func (s *step) exportStep() error {
 
 // carryOut opens the system, or the file that stands for it, sends, and closes it.
 func (x *export) carryOut(exporter agent.Exporter, send func() error) error {
-	stream, err := x.openExport(exporter, agent.ExportRequest{Seen: x.seen, Schema: x.agent.Schema, Partition: x.partition})
+	stream, err := x.openExport(exporter, agent.ExportRequest{Seen: x.seen, Full: x.definition.Full, Schema: x.agent.Schema, Partition: x.partition})
 	if err != nil {
 		return err
 	}
@@ -114,6 +120,7 @@ func (x *export) begin() (pending bool, err error) {
 		x.report.Batch, x.report.ConfirmedBatch = state.Batch, state.ConfirmedBatch
 		counters := tx.Counters(x.agent.Name)
 		pending = counters[space.CountToExport]+counters[space.CountExportFailed] > 0 || state.Batch != state.ConfirmedBatch
+		pending = pending || x.definition.Full && counters[space.CountConnector]+counters[space.CountExplicitConnector] > 0
 		for _, counter := range []space.Counter{
 			space.CountDisconnector, space.CountExplicitDisconnector, space.CountFilteredDisconnector, space.CountConnector, space.CountExplicitConnector,
 		} {

@@ -20,6 +20,9 @@ func (x *export) mark(tx *space.Tx, t turn, wanted func(*identity.Delta) bool) (
 		o.repeated = true
 		o.sent, o.exported, o.batch = c.Exported.Merge(c.Unapplied), nil, 0
 	}
+	if x.isWhole(c) {
+		return x.markWhole(tx, c, o, wanted)
+	}
 	if o.sent.IsZero() || isTransient(c) || !wanted(o.sent) {
 		return outgoing{}, nil, nil
 	}
@@ -33,13 +36,13 @@ func (x *export) mark(tx *space.Tx, t turn, wanted func(*identity.Delta) bool) (
 	change := &agent.Change{Op: o.op, ObjectType: c.ObjectType, DN: c.DN, Anchor: c.Anchor, Repeated: o.repeated}
 	o.dn, o.anchor = c.DN, c.Anchor
 	var rest *identity.Delta
-	if o.op == identity.Add && x.capabilities.NoReferencesInFirstExport {
+	if o.op == identity.Add && (x.capabilities.NoReferencesInFirstExport || x.capabilities.NoPasswordsInFirstExport) {
 		if o.sent.Op == identity.Update { // a new object in place of a lost one needs all its references
 			whole := o.exported.Merge(o.sent).Apply(c.ImportImage())
-			o.sent, _ = x.split(c.ObjectType, o.sent)
-			_, rest = x.split(c.ObjectType, &identity.Delta{Op: identity.Update, Changes: identity.Diff(nil, whole)})
+			o.sent, _ = x.splitFirst(c.ObjectType, o.sent)
+			_, rest = x.splitFirst(c.ObjectType, &identity.Delta{Op: identity.Update, Changes: identity.Diff(nil, whole)})
 		} else {
-			o.sent, rest = x.split(c.ObjectType, o.sent)
+			o.sent, rest = x.splitFirst(c.ObjectType, o.sent)
 		}
 	}
 	o.rest = rest != nil
@@ -99,7 +102,7 @@ func (x *export) fill(tx *space.Tx, c *space.Connector, o *outgoing, change *age
 func (x *export) image(tx *space.Tx, c *space.Connector, o *outgoing) (identity.Attributes, error) {
 	image := c.ExportedImage()
 	if o.rest && o.sent.Op == identity.Update {
-		_, references := x.split(c.ObjectType, &identity.Delta{Op: identity.Update, Changes: identity.Diff(nil, image)})
+		_, references := x.splitFirst(c.ObjectType, &identity.Delta{Op: identity.Update, Changes: identity.Diff(nil, image)})
 		for i := range references.Changes {
 			image = image.Clone().Set(references.Changes[i].Name)
 		}
@@ -143,27 +146,33 @@ func (x *export) readable(objectType string, attributes identity.Attributes) ide
 	})
 }
 
+// waitsFirst reports whether the export of a new object leaves an attribute to the
+// second pass.
+func (x *export) waitsFirst(a *identity.AttributeType) bool {
+	return a.Type == identity.TypeReference && x.capabilities.NoReferencesInFirstExport ||
+		a.ExportOnly && x.capabilities.NoPasswordsInFirstExport
+}
+
+// splitFirst divides a delta into what the first pass of the export of a new object
+// can carry, and an Update of the rest; nil if there is none.
+func (x *export) splitFirst(objectType string, d *identity.Delta) (first, rest *identity.Delta) {
+	return x.splitBy(objectType, d, x.waitsFirst)
+}
+
 // split divides a delta into what can go without references, and an Update of
-// references; nil if there are none. References in an anchor cannot wait.
+// references; nil if there are none.
 func (x *export) split(objectType string, d *identity.Delta) (first, references *identity.Delta) {
+	return x.splitBy(objectType, d, func(a *identity.AttributeType) bool { return a.Type == identity.TypeReference })
+}
+
+// splitBy divides a delta by attributes. Those of an anchor cannot wait.
+func (x *export) splitBy(objectType string, d *identity.Delta, waits func(*identity.AttributeType) bool) (first, rest *identity.Delta) {
 	t := x.agent.Schema.Type(objectType)
-	waits := func(c identity.Change) bool {
+	return splitChanges(d, func(c identity.Change) bool {
 		if t == nil {
 			return false
 		}
 		a := t.Attribute(c.Name)
-		return a != nil && a.Type == identity.TypeReference && !slices.Contains(t.Anchor, c.Name)
-	}
-	if !slices.ContainsFunc(d.Changes, waits) {
-		return d, nil
-	}
-	out := *d
-	out.Changes = slices.DeleteFunc(slices.Clone(d.Changes), waits)
-	references = &identity.Delta{Op: identity.Update}
-	for _, c := range d.Changes {
-		if waits(c) {
-			references.Changes = append(references.Changes, c)
-		}
-	}
-	return &out, references
+		return a != nil && waits(a) && !slices.Contains(t.Anchor, c.Name)
+	})
 }

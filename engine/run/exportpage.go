@@ -17,7 +17,8 @@ type outgoing struct {
 	op         identity.Operation // of the change, as an action may have converted it
 	rename     bool
 	sent       *identity.Delta
-	rest       bool // its references follow in the next pass
+	rest       bool // what cannot come in the first pass follows in the next
+	whole      bool // nothing of it has changed, see exportfull.go
 	exported   *identity.Delta
 	batch      uint64
 	failure    *space.ObjectError // of the attempt before
@@ -121,6 +122,8 @@ func (x *export) stopRun(dn string, at *outgoing, rest []outgoing, stop agent.Re
 // without an error, should it not be sent again.
 func refusal(action agent.Action, op identity.Operation) *fault.Error {
 	switch adds := op == identity.Add; {
+	case action == agent.NoAction:
+		return fault.New("partial-success", "the system did not take all attributes")
 	case op.Removes():
 	case action == agent.StopRun:
 		return fault.New("unexpected-error", "the agent stopped the export here and gave no reason")
@@ -142,11 +145,14 @@ func (x *export) settle(out []outgoing, changes []agent.Change, results []agent.
 	open := 0
 	for i, result := range results {
 		o := &out[i]
-		if result.Action != agent.NoAction && result.Action != agent.RetryReferences || result.Action == agent.NoAction && result.Err != nil {
+		partial := x.isPartial(o, result)
+		if result.Action != agent.NoAction && result.Action != agent.RetryReferences || result.Action == agent.NoAction && result.Err != nil && !partial {
 			open++
 			continue
 		}
-		if result.Action == agent.NoAction {
+		if partial {
+			open++
+		} else if result.Action == agent.NoAction {
 			x.arrived++
 			x.count(o, o.sent)
 		}
@@ -166,7 +172,7 @@ func (x *export) settle(out []outgoing, changes []agent.Change, results []agent.
 	if open > 0 {
 		err := x.space.Update(func(tx *space.Tx) error {
 			for i, result := range results {
-				if result.Err == nil && result.Action == agent.NoAction {
+				if result.Err == nil && result.Action == agent.NoAction && len(result.Refused) == 0 {
 					continue
 				}
 				if err := tx.Unit(func() error { return x.retry(tx, out[i], result) }); err != nil {
@@ -239,8 +245,14 @@ func (x *export) retry(tx *space.Tx, o outgoing, result agent.Result) error {
 	if failure == nil {
 		failure = refusal(result.Action, o.op)
 	}
+	if o.whole {
+		return x.fail(tx, &o, nil, failure)
+	}
 	switch result.Action {
 	case agent.NoAction:
+		if x.isPartial(&o, result) {
+			return x.partial(tx, &o, result, failure)
+		}
 		return x.restore(tx, o, failure)
 	case agent.RetryReferences:
 		if o.op.Removes() {
@@ -294,6 +306,9 @@ func (x *export) repeat(tx *space.Tx, o outgoing, again turn, failure *fault.Err
 
 // unmark takes back the mark of a change that was not carried out.
 func (x *export) unmark(tx *space.Tx, o outgoing) error {
+	if o.whole {
+		return nil
+	}
 	c, err := tx.Connector(o.id)
 	if err != nil || c == nil {
 		return err
@@ -368,6 +383,8 @@ func (x *export) withhold(tx *space.Tx, o *outgoing, done, references *identity.
 // settlesAtOnce reports whether no import has to confirm the change.
 func (x *export) settlesAtOnce(o *outgoing) bool {
 	switch {
+	case x.capabilities.Confirmation == agent.NoConfirmation:
+		return true
 	case o.op.Removes():
 		return x.capabilities.Confirmation != agent.ConfirmAll
 	case o.op == identity.Add || o.added:

@@ -42,6 +42,11 @@ func (x *export) newPlan() (exportPlan, error) {
 	if err := p.scan(space.ToExport, func(c *space.Connector) bool { return !x.isInterrupted(c) }); err != nil {
 		return exportPlan{}, err
 	}
+	if x.definition.Full {
+		if err := p.scanWhole(); err != nil {
+			return exportPlan{}, err
+		}
+	}
 	return exportPlan{changes: p.orderChanges(), deletes: p.orderDeletes()}, nil
 }
 

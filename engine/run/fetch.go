@@ -127,6 +127,10 @@ func (x *staging) batch(tx *space.Tx, b *batch) error {
 	over := len(entries) < len(b.page.Entries)
 	for i := range entries {
 		e, digest := &entries[i], b.digests[i]
+		if x.isOutside(e) {
+			x.filter(filteredObjects)
+			continue
+		}
 		unchanged, err := x.unchanged(tx, e, digest)
 		if err != nil {
 			return err

@@ -54,7 +54,14 @@ func (s *step) importStep(importer agent.Importer, delta bool) error {
 	if err != nil {
 		return err
 	}
-	if delta && !state.Imported && !s.definition.idle() {
+	containers := s.env.Rules.Agent(s.agent.Name).Containers
+	moved := state.Imported && state.Containers != containers.Fingerprint() // other ones than were read
+	if delta && moved && s.agent.Agent.Capabilities().DeltaImport && !s.definition.idle() {
+		err := fault.New(string(NoStartFullImport), "%s has other containers than were imported", s.place())
+		err.Hint = "run a full import first: no change log tells of what they now hold, or no longer"
+		return err
+	}
+	if delta && !state.Imported && !s.agent.Agent.Capabilities().DeltaBeforeFull && !s.definition.idle() {
 		err := fault.New(string(NoStartFullImport), "%s has never been imported completely", s.place())
 		err.Hint = "run a full import first"
 		return err
@@ -66,9 +73,9 @@ func (s *step) importStep(importer agent.Importer, delta bool) error {
 	}
 	req := agent.ImportRequest{
 		Schema: s.schema, Required: s.agent.Required, Partition: s.partition,
-		Delta: delta, Watermark: state.Watermark, PageSize: s.limits.page,
+		Delta: delta, Watermark: state.Watermark, PageSize: s.limits.page, Containers: containers,
 	}
-	if (unconfirmed || s.definition.idle()) && !s.agent.Agent.Capabilities().DeltaImport {
+	if (unconfirmed || moved || s.definition.idle()) && !s.agent.Agent.Capabilities().DeltaImport {
 		req.Watermark = nil // read it all: what was exported must be looked at
 	}
 	stream, err := s.openImport(importer, req)
@@ -80,7 +87,7 @@ func (s *step) importStep(importer agent.Importer, delta bool) error {
 	}
 	x := &staging{
 		step: s, of: s.partition, isLast: s.last, complete: stream.Complete(), newest: first,
-		confirmedBatch: confirmedBatch, digester: newDigester(s.schema, s.partition),
+		containers: containers, confirmedBatch: confirmedBatch, digester: newDigester(s.schema, s.partition),
 		checker: guard.NewChecker(s.schema, s.agent.Agent.Capabilities()), ldapNames: s.agent.Agent.Capabilities().LDAPNames,
 	}
 	x.whole = x.complete || !delta
@@ -114,7 +121,7 @@ func (s *step) importStep(importer agent.Importer, delta bool) error {
 		// to its end: one bad entry holds nobody else.
 		s.unclean = true
 		s.finish(x.entries, CompletedDiscoveryErrors)
-		return s.imported(func(state *space.PartitionState) { state.Imported = state.Imported || x.whole })
+		return s.imported(x.wasRead)
 	}
 	x.watermark = watermark
 	s.read = append(s.read, x)
@@ -160,11 +167,19 @@ func (x *staging) conclude() error {
 		x.report.Result = CompletedTransients
 	}
 	return x.imported(func(state *space.PartitionState) {
-		state.Imported = state.Imported || x.whole
+		x.wasRead(state)
 		if x.definition.Resume == "" { // a file says nothing of where the system is now
 			state.Watermark = x.watermark
 		}
 	})
+}
+
+// wasRead remembers of a partition that was read from its beginning to its end that
+// it was, and in which containers.
+func (x *staging) wasRead(state *space.PartitionState) {
+	if x.whole || !state.Imported {
+		state.Imported, state.Containers = true, x.containers.Fingerprint()
+	}
 }
 
 // imported remembers that an import came to its end. An agent whose system is
@@ -205,6 +220,11 @@ type staging struct {
 	checker  *guard.Checker
 
 	ldapNames bool // see subtree.go
+
+	// see containers.go
+	containers identity.Containers
+	filtered   int                    // entries that were outside
+	leaving    map[identity.ID]string // objects that have moved outside, and their names there
 
 	confirmedBatch uint64 // the last export that ended well, see confirm.go
 
@@ -265,11 +285,8 @@ func (x *staging) entry(tx *space.Tx, e *agent.Entry, digest space.Digest) error
 		x.report.add(&x.report.DiscoveryErrors, record)
 		return nil
 	}
-	if counter == filteredDeletions {
-		if x.report.Discovery == nil {
-			x.report.Discovery = map[string]int{}
-		}
-		x.report.Discovery[counter]++
+	if counter == filteredDeletions || counter == filteredObjects {
+		x.filter(counter)
 		return nil
 	}
 	x.report.Staging[counter]++

@@ -35,7 +35,7 @@ func (r *Runner) single(ctx context.Context, env *Environment, agentName string,
 	if err != nil {
 		return nil, err
 	}
-	release, err := r.acquire(agentName, &Profile{Steps: []Step{{Type: DeltaSync}}})
+	release, err := r.acquire(agentName, &Profile{Steps: []Step{{Type: DeltaSync}}}, false)
 	if err != nil {
 		return nil, err
 	}

@@ -15,7 +15,7 @@ const obsoletionBatch = 2000
 // (sync-engine §2.3). That nothing is left at all is not believed.
 func (x *staging) findMissing() error {
 	if !x.complete {
-		return nil
+		return x.findLeft()
 	}
 	if all, err := x.sawAll(); err != nil || all {
 		return err
@@ -27,8 +27,11 @@ func (x *staging) findMissing() error {
 	if x.gone, err = x.countGone(x.unseen); err != nil {
 		return err
 	}
-	if x.entries == 0 && x.gone > 0 {
+	if x.entries == x.filtered && x.gone > 0 {
 		stopped := fault.New(string(StoppedDeletionLimit), "the system delivered no object at all, and %d are known", x.gone)
+		if x.filtered > 0 {
+			stopped.Text = fmt.Sprintf("the system delivered no object in the included containers, and %d are known", x.gone)
+		}
 		stopped.Hint = "if the system really is empty, remove its objects in steps"
 		return stopped
 	}

@@ -83,6 +83,8 @@ type Step struct {
 	Page  int // entries in a page of an import, which is one store transaction
 	Batch int // objects in a transaction of a synchronization, changes in a call of an export
 
+	Full bool // of an export: every connected object comes whole (see agent.ExportRequest)
+
 	TimeLimit time.Duration // after which the step stops; what it did stays
 	Objects   int           // after which it stops: entries, objects or changes
 	Errors    Limit         // on objects, in each part of the step; a Count of 0 is any number
@@ -99,7 +101,7 @@ func (s Step) idle() bool { return s.Drop != "" }
 
 // plain reports whether the step does for its agent all that its type says.
 func (s Step) plain() bool {
-	return s.Partition == "" && s.Objects == 0 && s.Drop == "" && s.Resume == ""
+	return s.Partition == "" && !s.Full && s.Objects == 0 && s.Drop == "" && s.Resume == ""
 }
 
 // Parts returns what the steps of the profile do, one after the other. Those that

@@ -155,6 +155,7 @@ const (
 	exportFailure   = "export-failure"
 
 	filteredDeletions = "filtered-deletions"
+	filteredObjects   = "filtered-objects"
 )
 
 const maxListed = 1000 // errors that a record lists

@@ -129,7 +129,7 @@ func (r *Runner) Run(ctx context.Context, env *Environment, agentName, profile s
 // some.
 func (r *Runner) run(ctx context.Context, env *Environment, a *Agent, p *Profile, chosen []identity.ID, cause Cause, progress Progress) (*Record, error) {
 	agentName, profile := a.Name, p.Name
-	release, err := r.acquire(agentName, p)
+	release, err := r.acquire(agentName, p, a.Agent.Capabilities().NoConcurrency)
 	if err != nil {
 		return nil, err
 	}
@@ -179,8 +179,14 @@ func hintFor(text string, known []string) string {
 	return fmt.Sprintf("there are %q", known)
 }
 
-func (r *Runner) acquire(agentName string, p *Profile) (release func(), err error) {
+// notConcurrent is what agents that do not run beside each other take.
+const notConcurrent = "\x00"
+
+func (r *Runner) acquire(agentName string, p *Profile, alone bool) (release func(), err error) {
 	needs := []string{agentName}
+	if alone {
+		needs = append(needs, notConcurrent)
+	}
 	for _, s := range p.Steps {
 		if s.Type.Sync() != "" {
 			needs = append(needs, "")
@@ -198,6 +204,9 @@ func (r *Runner) acquireAll(needs []string) (release func(), err error) {
 	for _, name := range needs {
 		if r.busy[name] && name == "" {
 			return nil, fmt.Errorf("%w: a synchronization", ErrBusy)
+		}
+		if r.busy[name] && name == notConcurrent {
+			return nil, fmt.Errorf("%w: of an agent beside which %q cannot run", ErrBusy, needs[0])
 		}
 		if r.busy[name] {
 			return nil, fmt.Errorf("%w: of agent %q", ErrBusy, name)

@@ -358,6 +358,12 @@ func (s *step) stageSingle(tx *space.Tx, id identity.ID, reading *Reading) (iden
 		return id, nil
 	}
 	e := *reading.Entry // it may be staged again in another rehearsal
+	if !s.env.Rules.Agent(s.agent.Name).Containers.Holds(e.DN) {
+		// Whether it has left is for an import of all containers to find out.
+		x.filter(filteredObjects)
+		x.finish(1, CompletedDiscoveryErrors)
+		return id, nil
+	}
 	digest := x.digester.of(&e)
 	unchanged, err := x.unchanged(tx, &e, digest)
 	if err == nil && !unchanged {

@@ -21,6 +21,12 @@ func (x *staging) stage(tx *space.Tx, e *agent.Entry, digest space.Digest) (coun
 	if c != nil && x.complete && x.seen.has(c.ID.Sequence()) {
 		return "", fault.New("duplicate-object", "the system delivered an object with the anchor %q before", e.Anchor)
 	}
+	returned := false
+	if !x.containers.IsAll() {
+		if returned, counter, err = x.within(tx, c, e); err != nil || counter != "" {
+			return counter, err
+		}
+	}
 	switch e.Op {
 	case identity.Delete:
 		if c == nil || c.State == space.Placeholder {
@@ -37,7 +43,10 @@ func (x *staging) stage(tx *space.Tx, e *agent.Entry, digest space.Digest) (coun
 			if err := x.takeName(tx, c, name); err != nil {
 				return "", err
 			}
-			if err := x.moveBelow(tx, before, name); err != nil {
+			if !returned {
+				err = x.moveBelow(tx, before, name)
+			}
+			if err != nil {
 				return "", err
 			}
 		}
@@ -60,7 +69,7 @@ func (x *staging) stage(tx *space.Tx, e *agent.Entry, digest space.Digest) (coun
 		if err := x.takeName(tx, c, name); err != nil { // first: the object may refer to itself
 			return "", err
 		}
-		if !isNew {
+		if !isNew && !returned {
 			if err := x.moveBelow(tx, before, name); err != nil {
 				return "", err
 			}

@@ -58,26 +58,39 @@ func (x *staging) moveBelow(tx *space.Tx, from, to string) error {
 		return err
 	}
 	for _, m := range list {
-		c := m.object
-		if c.State == space.Placeholder {
-			if err := movePlaceholder(tx, x.agent.Name, m); err != nil {
-				return err
-			}
-			continue
+		if _, left := x.leaving[m.object.ID]; left {
+			continue // it is not there any more
 		}
-		if err := x.takeName(tx, c, m.dn); err != nil {
+		if err := x.moveTo(tx, m); err != nil {
 			return err
 		}
-		switch {
-		case c.Import == nil:
-			c.Import = &identity.Delta{Op: identity.Update, DN: m.dn}
-		case !c.Import.Op.Removes():
-			pending := *c.Import
-			pending.DN = m.dn
-			c.Import = &pending
-		}
-		c.SetDigest(nil)
 	}
+	return nil
+}
+
+// moveTo stages that an object has moved with its container.
+func (x *staging) moveTo(tx *space.Tx, m move) error {
+	c := m.object
+	switch {
+	case c.State == space.Placeholder:
+		return movePlaceholder(tx, x.agent.Name, m)
+	case !x.containers.Holds(m.dn):
+		x.leaves(c.ID, m.dn)
+		return nil
+	}
+	delete(x.leaving, c.ID)
+	if err := x.takeName(tx, c, m.dn); err != nil {
+		return err
+	}
+	switch {
+	case c.Import == nil:
+		c.Import = &identity.Delta{Op: identity.Update, DN: m.dn}
+	case !c.Import.Op.Removes():
+		pending := *c.Import
+		pending.DN = m.dn
+		c.Import = &pending
+	}
+	c.SetDigest(nil)
 	return nil
 }
 

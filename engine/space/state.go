@@ -12,6 +12,7 @@ import (
 type AgentState struct {
 	Watermark      []byte    `json:"watermark,omitempty"`      // of the last complete import
 	Imported       bool      `json:"imported,omitempty"`       // a full import has been completed
+	Containers     string    `json:"containers,omitempty"`     // see [PartitionState]
 	Seen           bool      `json:"seen,omitempty"`           // an import has delivered objects
 	Batch          uint64    `json:"batch,omitempty"`          // of the newest export step
 	ConfirmedBatch uint64    `json:"confirmedBatch,omitempty"` // of the last export step that ended well
@@ -44,13 +45,17 @@ type Pass struct {
 type PartitionState struct {
 	Watermark []byte `json:"watermark,omitempty"` // of the last complete import
 	Imported  bool   `json:"imported,omitempty"`  // a full import has been completed
+
+	// Containers is the fingerprint of the containers that were read when it was
+	// last read from its beginning to its end.
+	Containers string `json:"containers,omitempty"`
 }
 
 // Partition returns the state of a partition; "" stands for a system that is not
 // divided.
 func (s *AgentState) Partition(name string) PartitionState {
 	if name == "" {
-		return PartitionState{s.Watermark, s.Imported}
+		return PartitionState{s.Watermark, s.Imported, s.Containers}
 	}
 	return s.Partitions[name]
 }
@@ -58,7 +63,7 @@ func (s *AgentState) Partition(name string) PartitionState {
 // SetPartition sets what [AgentState.Partition] returns.
 func (s *AgentState) SetPartition(name string, p PartitionState) {
 	if name == "" {
-		s.Watermark, s.Imported = p.Watermark, p.Imported
+		s.Watermark, s.Imported, s.Containers = p.Watermark, p.Imported, p.Containers
 		return
 	}
 	if s.Partitions == nil {

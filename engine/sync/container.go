@@ -9,8 +9,10 @@ import (
 // Containers are known by their names alone, and only in systems whose names
 // tell them. Elsewhere nothing here costs anything.
 
-// checkParent refuses a name in a container that the connector space does not
-// have, if the agent asks for that (sync-engine §3.8).
+// checkParent refuses a name outside of the containers that the agent imports: no
+// import would ever show the object. It also refuses one in a container that the
+// connector space does not have, if the agent asks for that (sync-engine §3.8); the
+// container of an included container is none that it could have.
 func (u *unit) checkParent(agent, dn string) error {
 	a := u.rules.Agent(agent)
 	if a == nil || !a.LDAPNames {
@@ -20,7 +22,12 @@ func (u *unit) checkParent(agent, dn string) error {
 	if err != nil {
 		return fault.Wrap("invalid-dn", err)
 	}
-	if !a.RequireParent || len(parsed) < 2 {
+	if !a.Containers.Holds(dn) {
+		err := fault.New("non-existent-parent", "%q is outside of the containers that agent %q imports", dn, agent)
+		err.Hint = "include its container, or change the rule that gives the name"
+		return err
+	}
+	if !a.RequireParent || len(parsed) < 2 || !a.Containers.IsAll() && !a.Containers.Holds(parsed.Parent().String()) {
 		return nil
 	}
 	parent, err := u.nameHolder(agent, parsed.Parent().String())
@@ -59,15 +66,25 @@ func (u *unit) checkEmpty(c *space.Connector, agent string) error {
 	return nil
 }
 
-// checkRename refuses to rename a container below which objects are to be
-// created: their names would no longer be right.
+// checkRename refuses a new name in a system that gives none (sync-engine §10.3:
+// ObjectRename). It refuses to rename a container below which objects are to be created:
+// their names would no longer be right. In a system that moves nothing with a
+// container, it refuses to rename one that holds objects (sync-engine §10.3).
 func (u *unit) checkRename(c *space.Connector, agent string) error {
-	if a := u.rules.Agent(agent); a == nil || !a.LDAPNames {
+	a := u.rules.Agent(agent)
+	if a != nil && a.NoRename {
+		return fault.New("modify-naming-attribute", "agent %q cannot rename %q", agent, c.DN)
+	}
+	if a == nil || !a.LDAPNames {
 		return nil
 	}
 	for below, err := range u.tx.Below(agent, c.DN) {
 		if err != nil {
 			return err
+		}
+		if a.NoContainerRename && below.ID != c.ID && below.State != space.Placeholder && !vanishes(below) {
+			return fault.New("unsupported-container-rename",
+				"%q of agent %q cannot be renamed while it holds %q: names in it would stay as they are", c.DN, agent, below.DN)
 		}
 		if below.ID != c.ID && below.Provisioned && below.Exported == nil {
 			return fault.New("unexported-container-rename",

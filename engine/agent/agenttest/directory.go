@@ -20,12 +20,12 @@ import (
 //   - Anchors that an Add leaves out it gives itself, and says so in the result.
 //   - With names of their own (no AnchorIsDN), references follow the object that
 //     they point to when it is renamed, and go when it goes. With LDAPNames
-//     children move with their container, and a container is not deleted before
-//     them. These consequences are not in the change log, as in real directories.
+//     children move with their container, unless NoContainerRename, and a container
+//     is not deleted before them. These consequences are not in the change log, as in real directories.
 //   - With DeltaImport, a delta import replays its change log from the watermark:
 //     one entry per change, in their order.
-//   - With ExportLevel and NoReferencesInFirstExport, it refuses changes of
-//     another form.
+//   - With ExportLevel, FullExport, NoReferencesInFirstExport,
+//     NoPasswordsInFirstExport and NoRename, it refuses changes of another form.
 //   - Divided, an import shows one partition, and an export of one partition
 //     refuses changes to others. It needs LDAPNames: names say where an object is.
 //   - With AllOrNothing, an export works on a copy that Close puts in place. If
@@ -70,6 +70,10 @@ type Checks struct {
 	// Suffix, with LDAPNames: the name under which all objects are. An object
 	// below it needs its container (non-existent-parent). "" asks for none.
 	Suffix string
+
+	// Containers: imports show only what is in the containers of the request, as
+	// those of servers that search only there.
+	Containers bool
 
 	// Actions: where it can, it asks for an action rather than refuse a change.
 	Actions bool

@@ -16,7 +16,10 @@ func (d *Directory) OpenExport(ctx context.Context, req agent.ExportRequest) (ag
 		if err := d.checkRequest(req.Partition, false); err != nil {
 			return err
 		}
-		exp = &directoryExport{dir: d, partition: req.Partition}
+		if req.Full && !d.caps.FullExport {
+			return fault.New("no-start-bad-ma-configuration", "there is no full export")
+		}
+		exp = &directoryExport{dir: d, partition: req.Partition, full: req.Full}
 		if d.caps.AllOrNothing {
 			exp.copy, exp.base = d.state.clone(), d.state.number
 		}
@@ -31,6 +34,7 @@ func (d *Directory) OpenExport(ctx context.Context, req agent.ExportRequest) (ag
 type directoryExport struct {
 	dir       *Directory
 	partition string
+	full      bool
 	copy      *state // AllOrNothing: what Close puts in place
 	base      uint64 // the change number that copy was taken at
 	closed    bool
@@ -68,7 +72,10 @@ func (x *directoryExport) put(s *state, c agent.Change) agent.Result {
 	}
 	result, err := agent.Result{}, x.refusal(c)
 	if err == nil {
-		result, err = s.apply(c)
+		refused, why := x.refusedPart(&c)
+		if result, err = s.apply(c); err == nil && why != nil {
+			result.Refused, result.Err = []string{refused}, about(c, why)
+		}
 	}
 	if err != nil && s.checks.Actions {
 		if result, acted := s.act(c, err); acted {
@@ -79,6 +86,19 @@ func (x *directoryExport) put(s *state, c agent.Change) agent.Result {
 		return agent.Result{Err: about(c, err)}
 	}
 	return result
+}
+
+// refusedPart takes the attribute out of a change that a test wants to be refused.
+func (x *directoryExport) refusedPart(c *agent.Change) (attribute string, err *fault.Error) {
+	for _, name := range []string{c.Anchor, c.DN} {
+		planned, found := x.dir.faults.partial[name]
+		holds := func(part identity.Change) bool { return part.Name == planned.attribute }
+		if found && slices.ContainsFunc(c.Changes, holds) {
+			c.Changes = slices.DeleteFunc(slices.Clone(c.Changes), holds)
+			return planned.attribute, planned.err
+		}
+	}
+	return "", nil
 }
 
 // about completes an error with the object that it is about.
@@ -132,6 +152,15 @@ func (s *state) isReference(objectType string) func(identity.Change) bool {
 	}
 }
 
+// isWriteOnly returns a function that tells changes of attributes that nobody reads.
+func (s *state) isWriteOnly(objectType string) func(identity.Change) bool {
+	t := s.schema.Type(objectType)
+	return func(c identity.Change) bool {
+		a := t.Attribute(c.Name)
+		return a != nil && a.ExportOnly
+	}
+}
+
 // refusal returns the error that a test planned for this object, or that the
 // schema has for a change of a read-only attribute, or that the capabilities have
 // for a change which an engine must not send.
@@ -152,7 +181,7 @@ func (x *directoryExport) refusal(c agent.Change) *fault.Error {
 		}
 	}
 	caps := x.dir.caps
-	if whole := caps.ExportLevel == agent.ObjectLevel; whole && c.Op == identity.Update || !whole && c.Op == identity.Replace {
+	if whole := caps.ExportLevel == agent.ObjectLevel || x.full; whole && c.Op == identity.Update || !whole && c.Op == identity.Replace {
 		return fault.New("unexpected-error", "a change of kind %q does not fit the export level", c.Op)
 	}
 	for _, change := range c.Changes {
@@ -161,6 +190,12 @@ func (x *directoryExport) refusal(c agent.Change) *fault.Error {
 			change.Op != identity.Add && c.Op != identity.Update:
 			return attributeFault("unexpected-error", change.Name, "a change of kind %q does not fit the export level", change.Op)
 		}
+	}
+	if c.Op == identity.Add && caps.NoPasswordsInFirstExport && slices.ContainsFunc(c.Changes, x.dir.state.isWriteOnly(c.ObjectType)) {
+		return fault.New("password-set-disallowed", "an object cannot be created together with its password")
+	}
+	if c.NewDN != "" && caps.NoRename {
+		return fault.New("modify-naming-attribute", "no object is renamed")
 	}
 	if c.Op == identity.Add && caps.NoReferencesInFirstExport && slices.ContainsFunc(c.Changes, x.dir.state.isReference(c.ObjectType)) {
 		return fault.New("dn-attributes-failure", "an object cannot be created together with its references")

@@ -37,6 +37,9 @@ func (d *Directory) OpenImport(ctx context.Context, req agent.ImportRequest) (ag
 	if err != nil {
 		return nil, err
 	}
+	if d.searches() {
+		imp.search(req.Containers)
+	}
 	if req.Partition != "" {
 		imp.entries = slices.DeleteFunc(imp.entries, func(e agent.Entry) bool {
 			return !imp.shows(req.Partition, &e)
@@ -74,6 +77,9 @@ func (m *directoryImport) openDelta(watermark []byte) error {
 			m.entries = s.all()
 		}
 		return nil
+	}
+	if m.dir.caps.DeltaBeforeFull && watermark == nil {
+		known = true // its log is all there has ever been
 	}
 	if !known || from < s.trimmed {
 		return fault.New("no-start-full-import-required", "there is no change log from %q on", watermark)

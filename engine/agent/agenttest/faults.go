@@ -14,6 +14,7 @@ type Call string
 const (
 	CallSchema      Call = "schema"
 	CallPartitions  Call = "partitions"
+	CallHierarchy   Call = "hierarchy"
 	CallOpenImport  Call = "open-import"
 	CallNext        Call = "next"
 	CallCloseImport Call = "close-import"
@@ -32,6 +33,7 @@ type faults struct {
 	imports map[string]*fault.Error // by anchor
 	exports map[string]*fault.Error // by anchor or DN
 	actions map[string]agent.Action // likewise
+	partial map[string]partialFault // likewise
 }
 
 type plannedFault struct {
@@ -103,6 +105,27 @@ func (d *Directory) AnswerExport(name string, action agent.Action) {
 		d.faults.actions = map[string]agent.Action{}
 	}
 	d.faults.actions[name] = action
+}
+
+// A partialFault is an attribute that the directory does not take, and why.
+type partialFault struct {
+	attribute string
+	err       *fault.Error
+}
+
+// FailAttribute makes the directory refuse an attribute of the object with this
+// anchor or DN, and carry out what else a change holds. A nil err ends it.
+func (d *Directory) FailAttribute(name, attribute string, err *fault.Error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.faults.partial == nil {
+		d.faults.partial = map[string]partialFault{}
+	}
+	if err == nil {
+		delete(d.faults.partial, name)
+		return
+	}
+	d.faults.partial[name] = partialFault{attribute, err}
 }
 
 func setFault(m *map[string]*fault.Error, name string, err *fault.Error) {

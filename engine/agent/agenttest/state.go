@@ -67,6 +67,9 @@ func (s *state) key(dn string) string {
 			return parsed.Fold()
 		}
 	}
+	if s.caps.IgnoreCase {
+		return identity.Fold(dn)
+	}
 	return dn
 }
 
@@ -355,7 +358,7 @@ func (s *state) follow(from, to string) {
 		return
 	}
 	moved := map[string]string{s.key(from): to}
-	if s.caps.LDAPNames && to != "" {
+	if s.caps.LDAPNames && !s.caps.NoContainerRename && to != "" {
 		for _, o := range s.ordered() {
 			if dn, below := rebase(o.DN, from, to); below {
 				moved[s.key(o.DN)] = dn

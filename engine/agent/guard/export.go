@@ -98,6 +98,11 @@ func (k *keptExport) refusal(c *agent.Change) *fault.Error {
 	if t == nil {
 		return fault.New("no-export-to-this-object-type", "the system has no object type %q", c.ObjectType)
 	}
+	if c.Op == identity.Add {
+		if err := k.creation(t, c); err != nil {
+			return err
+		}
+	}
 	dn := c.NewDN
 	if c.Op == identity.Add {
 		dn = c.DN
@@ -114,6 +119,30 @@ func (k *keptExport) refusal(c *agent.Change) *fault.Error {
 	return nil
 }
 
+// creation returns why the schema does not admit that an object is created so.
+func (k *keptExport) creation(t *identity.ObjectType, c *agent.Change) *fault.Error {
+	for i := range c.Changes {
+		part := &c.Changes[i]
+		a := t.Attribute(part.Name)
+		switch {
+		case a == nil: // the agent has to say what it makes of it
+		case a.ImportOnly:
+			return attributeFault("unexpected-provisioning-attribute", part.Name, "the system creates no %s with it", t.Name)
+		case len(part.Values) > 1 && !a.Multi:
+			return attributeFault("invalid-provisioning-attribute-value", part.Name, "%d values for one", len(part.Values))
+		case len(part.Values) > 0 && part.Values[0].Type() != a.Type:
+			return attributeFault("invalid-provisioning-attribute-value", part.Name, "a value of type %s, according to the schema it is %s", part.Values[0].Type(), a.Type)
+		}
+	}
+	for i := range t.Attributes {
+		a := &t.Attributes[i]
+		if a.Required && !slices.ContainsFunc(c.Changes, func(part identity.Change) bool { return part.Name == a.Name && len(part.Values) > 0 }) {
+			return attributeFault("missing-provisioning-attribute", a.Name, "the system creates no %s without it", t.Name)
+		}
+	}
+	return nil
+}
+
 // check looks at the result of one change.
 func (k *keptExport) check(r *agent.Result, c *agent.Change) error {
 	if r.Err != nil {
@@ -122,8 +151,13 @@ func (k *keptExport) check(r *agent.Result, c *agent.Change) error {
 			named.Name = "unexpected-error"
 			r.Err = &named
 		}
-		if r.Action != agent.RetryReferences {
+		if r.Action != agent.RetryReferences && len(r.Refused) == 0 {
 			return nil
+		}
+	}
+	for _, name := range r.Refused {
+		if r.Action != agent.NoAction || !slices.ContainsFunc(c.Changes, func(part identity.Change) bool { return part.Name == name }) {
+			return k.kept.violation("attribute %.100q of %q was refused, and not sent", name, c.DN)
 		}
 	}
 	switch {
