@@ -211,6 +211,9 @@ func showExplainedConnector(b *lines, c *engine.ConnectorExplanation) {
 	if c.Link != nil {
 		b.add("    linked to %s by %s %s", c.Link.Metaverse.Name, c.Link.By, c.Link.Rule)
 	}
+	if c.Disconnection != nil {
+		b.add("    cut by %s %s", c.Disconnection.Type, c.Disconnection.Rule)
+	}
 	for _, e := range []*space.ObjectError{c.ImportError, c.ExportError} {
 		if e != nil {
 			b.add("    error %s, retries %d", e.Name, e.Retries)

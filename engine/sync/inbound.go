@@ -159,7 +159,7 @@ func (u *unit) filters(agent *rules.AgentRules, object *rules.ObjectRules, view 
 func (u *unit) filtered(c *space.Connector) error {
 	u.result.Inbound = DisconnectorFiltered
 	if c.State.IsConnector() {
-		removed, err := u.disconnectInbound(c, space.FilteredDisconnector, func() error { return nil })
+		removed, err := u.disconnectInbound(c, cut{state: space.FilteredDisconnector, by: space.ByFilter}, func() error { return nil })
 		if err != nil {
 			return within(err, stepFilter, "", "")
 		}

@@ -113,7 +113,7 @@ func (s *Synchronizer) disconnect(tx *space.Tx, id identity.ID, state space.Stat
 		}
 		agent, objectType := u.space.AgentOf(c.ID), c.ObjectType
 		was := u.disconnected(c, mv)
-		if err := u.unlink(c, mv, state); err != nil {
+		if err := u.unlink(c, mv, cut{state: state, by: space.ByHand}); err != nil {
 			return err
 		}
 		if err := u.recall(c, mv); err != nil {

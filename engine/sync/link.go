@@ -166,7 +166,7 @@ func (u *unit) replace(c *space.Connector, mv *space.Object) error {
 			return err
 		}
 		if other != nil && isUnheard(other) && other.ObjectType == c.ObjectType {
-			if _, err := u.deprovision(other, mv, true); err != nil {
+			if _, err := u.deprovision(other, mv, cut{by: space.ByDeprovisioning}, true); err != nil {
 				return err
 			}
 		}

@@ -196,7 +196,7 @@ func (o *outbound) leave() error {
 				continue
 			}
 			o.trace.cuts(BecauseRuleLeft, rule.Name)
-			recalled, err := o.deprovision(c, o.mv, true)
+			recalled, err := o.deprovision(c, o.mv, cut{by: space.ByDeprovisioning, rule: rule.Name}, true)
 			if err != nil {
 				return within(err, stepDeprovisioning, rule.Name, "")
 			}
