@@ -60,9 +60,11 @@ type FilterView struct {
 
 // An InboundRuleView is whether an inbound rule applies.
 type InboundRuleView struct {
-	Rule       string            `json:"rule"`
-	InScope    bool              `json:"inScope"`
-	Conditions [][]ConditionView `json:"conditions,omitempty"` // by alternative
+	Rule        string            `json:"rule"`
+	InScope     bool              `json:"inScope"`
+	WaitsFor    string            `json:"waitsFor,omitempty"`    // the rule that it depends on, if that does not apply
+	Disconnects bool              `json:"disconnects,omitempty"` // it cuts the link, because it no longer applies
+	Conditions  [][]ConditionView `json:"conditions,omitempty"`  // by alternative
 }
 
 // A JoinView is a join criterion that was tried.
@@ -360,7 +362,7 @@ func (v *viewer) inbound(p *Preview, t *sync.Trace) {
 	}
 	p.InboundRules, p.Joins, p.ImportFlows, p.Recalls, p.Deletions = []InboundRuleView{}, []JoinView{}, []ImportFlowView{}, []RecallView{}, []DeletionView{}
 	for _, s := range t.Inbound {
-		p.InboundRules = append(p.InboundRules, InboundRuleView{s.Rule.Name, s.InScope, v.conditions(p.Agent, p.Object, s.Conditions)})
+		p.InboundRules = append(p.InboundRules, InboundRuleView{s.Rule.Name, s.InScope, s.WaitsFor, s.Rule == t.Left, v.conditions(p.Agent, p.Object, s.Conditions)})
 	}
 	for _, j := range t.Joins {
 		view := JoinView{Rule: j.Join.Rule, Criterion: []JoinPairView{}, Matches: []ReferenceView{}, Resolution: j.Resolution}

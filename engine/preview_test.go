@@ -84,6 +84,12 @@ func showPreview(p *engine.Preview) string {
 	}
 	for _, r := range p.InboundRules {
 		b.add("  scope of %s: %v%s", r.Rule, r.InScope, showConditions(r.Conditions))
+		if r.WaitsFor != "" {
+			b.add("  %s waits for %s", r.Rule, r.WaitsFor)
+		}
+		if r.Disconnects {
+			b.add("  %s cuts the link", r.Rule)
+		}
 	}
 	for _, j := range p.Joins {
 		var pairs, matches []string

@@ -27,9 +27,10 @@ type rule struct {
 }
 
 type inboundKeys struct {
-	Scope   scope              `yaml:"scope" doc:"For which objects of the agent the rule holds: a list of conditions on its attributes, all of which must hold, or {any: [lists]}."`
-	Project bool               `yaml:"project" default:"false" doc:"Whether an object that finds no partner creates one in the metaverse."`
-	Flows   named[inboundFlow] `yaml:"flows" doc:"What the metaverse attributes get their values from: an attribute of the agent, an =expression, or a mapping."`
+	Scope      scope              `yaml:"scope" doc:"For which objects of the agent the rule holds: a list of conditions on its attributes, all of which must hold, or {any: [lists]}."`
+	Project    bool               `yaml:"project" default:"false" doc:"Whether an object that finds no partner creates one in the metaverse."`
+	Disconnect bool               `yaml:"disconnect" default:"false" doc:"Whether a link that the rule made is cut when the rule no longer applies to the object and no other rule holds the link. Otherwise the link stays, and only the values go that the rule gave."`
+	Flows      named[inboundFlow] `yaml:"flows" doc:"What the metaverse attributes get their values from: an attribute of the agent, an =expression, or a mapping."`
 }
 
 type outboundKeys struct {
@@ -79,7 +80,7 @@ func (r *rule) definition() rules.Rule {
 		out.Join = append(out.Join, criterion)
 	}
 	if in := r.Inbound; in != nil {
-		out.Inbound = &rules.Inbound{Scope: in.Scope.rule(), Project: in.Project}
+		out.Inbound = &rules.Inbound{Scope: in.Scope.rule(), Project: in.Project, Disconnect: in.Disconnect}
 		for _, e := range in.Flows {
 			out.Inbound.Flows = append(out.Inbound.Flows, rules.Flow{
 				Target: e.name, Source: e.value.from, Scope: e.value.Scope.rule(), Merge: rules.MergeType(e.value.Merge), Position: e.at,

@@ -31,6 +31,7 @@ func Compile(model Model, functions Functions) (*Set, error) {
 	c.types()
 	c.agents()
 	c.rules()
+	c.dependInbound()
 	c.ranks()
 	for _, t := range c.set.types {
 		c.order(t)
@@ -50,6 +51,8 @@ type compiler struct {
 	set          *Set
 	problems     []error
 	dependencies []dependency
+
+	inboundDependencies []inboundDependency
 }
 
 type dependency struct {

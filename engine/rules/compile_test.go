@@ -127,6 +127,16 @@ func TestCompileErrors(t *testing.T) {
 		}, "sync-rule-outbound-flow-rules-invalid", 44, "tests nothing"},
 		{"a rule that depends on itself", func(m *Model) { m.Rules[1].DependsOn = "accounts" }, "sync-rule-validation-parsing-error", 40, "depends on itself"},
 		{"a rule that depends on nothing", func(m *Model) { m.Rules[1].DependsOn = "acounts" }, "sync-rule-validation-parsing-error", 40, `did you mean "accounts"?`},
+		{"a rule that cuts links and makes none", func(m *Model) {
+			m.Rules[0].Inbound.Disconnect, m.Rules[0].Inbound.Project, m.Rules[0].Join = true, false, nil
+		}, "sync-rule-inbound-flow-rules-invalid", 30, "neither joins nor projects"},
+		{"an inbound rule that depends on itself", func(m *Model) { m.Rules[0].DependsOn = "people" }, "sync-rule-validation-parsing-error", 30, "depends on itself"},
+		{"inbound rules that depend on each other", func(m *Model) {
+			m.Rules[0].DependsOn = "others"
+			m.Rules = append(m.Rules, Rule{Name: "others", Agent: "HR", Object: "employee", Metaverse: "person", DependsOn: "people", Inbound: &Inbound{}, Position: at(50)})
+		}, "sync-rule-validation-parsing-error", 30, "depends on itself"},
+		{"an inbound rule that depends on nothing", func(m *Model) { m.Rules[0].DependsOn = "peoples" }, "sync-rule-validation-parsing-error", 30, "no rule for"},
+		{"an inbound rule that depends on an outbound one", func(m *Model) { m.Rules[0].DependsOn = "accounts" }, "sync-rule-validation-parsing-error", 30, "does not flow inbound"},
 		{"manual precedence without a script", func(m *Model) {
 			m.Types[0].Attributes[0].Precedence.Mode = Manual
 		}, "sync-rule-inbound-flow-rules-invalid", 33, "only scripts may write"},

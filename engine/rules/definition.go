@@ -154,7 +154,7 @@ type Rule struct {
 	Object     string // resource type of the connected system
 	Metaverse  string // resource type of the metaverse
 	Precedence int    // among the rules of one agent; smaller wins
-	DependsOn  string
+	DependsOn  string // a rule that must apply to the object first (sync-engine §5.5)
 	Dialect    string // "" is the model's
 
 	// PrecedenceBefore names the rule right before which this one ranks, instead
@@ -183,7 +183,13 @@ type JoinPair struct {
 type Inbound struct {
 	Scope   Scope
 	Project bool
-	Flows   []Flow
+
+	// Disconnect cuts a link that the rule made when the rule no longer applies to
+	// the object, and no other rule holds the link. Without it the link stays, and
+	// only the values go that the rule gave.
+	Disconnect bool `json:",omitempty"`
+
+	Flows []Flow
 }
 
 // An Outbound is the outbound half of a rule.

@@ -104,6 +104,7 @@ func (c *compiler) describeObject(order []Rule, a *AgentRules, o *ObjectRules) *
 		d.rule(c, r)
 	}
 	for _, r := range o.Inbound {
+		d.depends(order, r.DependsOn)
 		for _, f := range r.Flows {
 			d.Versions = append(d.Versions, f.Source.versions)
 			d.target(c, r.Type, f.Target)
@@ -162,14 +163,7 @@ func (c *compiler) describeType(order []Rule, t *Type) *description {
 		d.rule(c, r)
 	}
 	for _, r := range t.Outbound {
-		if r.DependsOnInbound != nil {
-			i := slices.IndexFunc(order, func(other Rule) bool {
-				return other.Name == r.DependsOnInbound.Name && other.Agent == r.DependsOnInbound.Agent && other.Inbound != nil
-			})
-			d.Rules = append(d.Rules, Rule{
-				Name: order[i].Name, Agent: order[i].Agent, Object: order[i].Object, Inbound: &Inbound{Scope: order[i].Inbound.Scope},
-			})
-		}
+		d.depends(order, r.DependsOnInbound)
 		flows := slices.Concat(r.Flows, r.Tests)
 		if r.DN != nil {
 			flows = append(flows, r.DN)
@@ -215,6 +209,18 @@ func (c *compiler) filter(agent, objectType string) Scope {
 func (d *description) rule(c *compiler, r Rule) {
 	r.Dialect = cmp.Or(r.Dialect, c.model.Dialect)
 	d.Rules = append(d.Rules, r)
+}
+
+// depends adds the inbound rules on which one depends, of which the scopes count.
+func (d *description) depends(order []Rule, on *InboundRule) {
+	for ; on != nil; on = on.DependsOn {
+		i := slices.IndexFunc(order, func(other Rule) bool {
+			return other.Name == on.Name && other.Agent == on.Agent && other.Inbound != nil
+		})
+		d.Rules = append(d.Rules, Rule{
+			Name: order[i].Name, Agent: order[i].Agent, Object: order[i].Object, Inbound: &Inbound{Scope: order[i].Inbound.Scope},
+		})
+	}
 }
 
 // metaverse adds the type of a metaverse attribute that is read.

@@ -166,6 +166,13 @@ type ObjectRules struct {
 	Inbound []*InboundRule // by precedence
 	Joins   []*Join        // of all rules, inbound and outbound, in the order in which they are tried
 
+	// Dependents holds the inbound rules that apply only where one for these objects
+	// does.
+	Dependents []*InboundRule
+
+	// Disconnects: a rule for these objects cuts links that it made.
+	Disconnects bool
+
 	assumed bool // the type may have more attributes than it says
 
 	// Reads holds the attributes that inbound rules, joins and the filter read,
@@ -181,6 +188,16 @@ type ObjectRules struct {
 
 	// Tested: an outbound rule has existence tests for these objects.
 	Tested bool
+}
+
+// Rule returns the inbound rule with a name, nil if there is none.
+func (o *ObjectRules) Rule(name string) *InboundRule {
+	for _, r := range o.Inbound {
+		if r.Name == name {
+			return r
+		}
+	}
+	return nil
 }
 
 // Flows reports whether an inbound rule has a flow into an attribute of a
@@ -209,7 +226,24 @@ type InboundRule struct {
 	Project bool
 	Flows   []*InboundFlow
 	Retype  *InboundFlow // the flow into the object type, which has no Target; nil if there is none
+
+	// DependsOn must apply to the object itself, or to another one that is
+	// connected with the same metaverse object, before this rule does; nil if none
+	// has to.
+	DependsOn *InboundRule
+
+	Disconnect bool // see [Inbound]
+
+	reads  []string // what decides about the object itself, ordered
+	groups bool     // ... and its membership in groups
 }
+
+// Reads returns the attributes of an object that decide whether the rule applies
+// to it, as far as the object decides.
+func (r *InboundRule) Reads() []string { return r.reads }
+
+// AsksGroups reports whether membership in a group decides, too.
+func (r *InboundRule) AsksGroups() bool { return r.groups }
 
 // An InboundFlow gives a metaverse attribute a value.
 type InboundFlow struct {
@@ -268,8 +302,9 @@ type Join struct {
 	// Scope is that of the outbound half of the rule; nil holds every object.
 	Scope *Matcher
 
-	inbound, outbound bool // the halves that the rule has
-	connector         *Matcher
+	// Inbound is the inbound half of the rule, nil if it has none.
+	Inbound  *InboundRule
+	outbound bool // it has an outbound half
 }
 
 // Usable reports whether the criterion may be used for a connector-space object:
@@ -277,11 +312,15 @@ type Join struct {
 // too. Then checked is true, and only metaverse objects that Scope holds may be
 // joined.
 func (j *Join) Usable(cs expr.Getter) (usable, checked bool) {
-	if j.inbound && j.connector.Match(cs) {
+	if j.Inbound != nil && j.Inbound.Scope.Match(cs) {
 		return true, false
 	}
 	return j.outbound, true
 }
+
+// AlsoOutbound reports whether metaverse objects that Scope holds may be joined
+// although the inbound half of the rule does not apply.
+func (j *Join) AlsoOutbound() bool { return j.outbound }
 
 // reversible reports whether the criterion can be looked up the other way round,
 // from a metaverse object to connector-space objects.

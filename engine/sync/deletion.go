@@ -94,6 +94,9 @@ func (u *unit) disconnectInbound(c *space.Connector, how cut, then func() error)
 	if err := u.recall(c, mv); err != nil {
 		return false, err
 	}
+	if _, err := u.settle(c, mv); err != nil {
+		return false, err
+	}
 	c.Unapplied, c.Exported, c.ExportError, c.Batch, c.NotReimported, c.Attempts = nil, nil, nil, 0, false, 0
 	if err := then(); err != nil {
 		return false, err
@@ -221,6 +224,13 @@ func (u *unit) deprovision(c *space.Connector, mv *space.Object, how cut, recall
 		if err := u.recall(c, mv); err != nil {
 			return false, within(err, stepDeprovisioning, "", "")
 		}
+	}
+	if recall {
+		settled, err := u.settle(c, mv)
+		if err != nil {
+			return false, within(err, stepDeprovisioning, "", "")
+		}
+		recalled = recalled || settled
 	}
 	u.count(c, ProvisionedDisconnect)
 	c.Unapplied, c.ExportError = nil, nil

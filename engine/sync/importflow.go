@@ -28,8 +28,8 @@ func (u *unit) importFlow(c *space.Connector, mv *space.Object, view *connectorV
 		if rule.Type.Name != mv.Type {
 			continue
 		}
-		inScope := rule.Scope.Match(view)
-		whole := everything || rule.Scope.AsksGroups() || touches(c.Import, rule.Scope.Reads())
+		inScope := u.applies(rule, view, mv)
+		whole := everything || rule.AsksGroups() || touches(c.Import, rule.Reads())
 		for _, flow := range rule.Flows {
 			if !whole && !affected(c, flow) {
 				u.trace.untouched(c, mv, flow)
@@ -52,7 +52,14 @@ func (u *unit) importFlow(c *space.Connector, mv *space.Object, view *connectorV
 	}
 	if everything {
 		withdrawn, err := u.withdrawRemoved(c, mv, object)
-		return changed || withdrawn, err
+		if err != nil {
+			return false, err
+		}
+		changed = changed || withdrawn
+	}
+	if len(object.Dependents) > 0 {
+		settled, err := u.settle(c, mv)
+		return changed || settled, err
 	}
 	return changed, nil
 }
@@ -289,11 +296,8 @@ func (u *unit) contributors(mv *space.Object, target *rules.Attribute, except *s
 			if c == nil || c.ObjectType != flow.Rule.Object {
 				continue
 			}
-			view := &connectorView{c, c.Synchronized, u}
-			if id == u.current {
-				view.image = c.ImportImage()
-			}
-			if !flow.Rule.Scope.Match(view) {
+			view := u.viewOf(c)
+			if !u.applies(flow.Rule, view, mv) {
 				continue
 			}
 			s, err := u.says(c, mv, view, flow)

@@ -48,7 +48,13 @@ func (u *unit) connector(id identity.ID, mode Mode) error {
 			return u.filtered(c)
 		}
 	}
-	u.trace.scopes(object, view)
+	u.trace.scopes(u, object, view)
+	if rule, err := u.leaves(c, view, object); err != nil {
+		return err
+	} else if rule != nil {
+		u.noteInbound(c, object.Fingerprint)
+		return u.leave(c, rule)
+	}
 	if c.State == space.FilteredDisconnector {
 		c.State = space.Disconnector
 		u.tx.PutConnector(c)
@@ -77,6 +83,9 @@ func (u *unit) connector(id identity.ID, mode Mode) error {
 	}
 	if mv == nil {
 		return fault.New("unexpected-error", "the link leads to %s, which does not exist", c.Link)
+	}
+	if link != linked {
+		u.trace.scopes(u, object, view) // what they depend on is known now
 	}
 	if mode != Delta || c.Import != nil && c.Import.Op == identity.Add {
 		u.noteInbound(c, object.Fingerprint) // all flows are evaluated

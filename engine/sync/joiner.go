@@ -119,6 +119,9 @@ func (s *Synchronizer) disconnect(tx *space.Tx, id identity.ID, state space.Stat
 		if err := u.recall(c, mv); err != nil {
 			return err
 		}
+		if _, err := u.settle(c, mv); err != nil {
+			return err
+		}
 		unborn := c.Provisioned && c.Exported == nil // an object that no system knows cannot exist without a link (sync-engine §8.1)
 		c.Unapplied, c.ExportError, c.Exported, c.Batch, c.NotReimported, c.Attempts = nil, nil, nil, 0, false, 0
 		u.tx.PutConnector(c)
@@ -290,7 +293,7 @@ func (u *unit) linkByHand(c *space.Connector, mv *space.Object, object *rules.Ob
 func (u *unit) projectionType(view *connectorView, object *rules.ObjectRules, name string) (*rules.Type, error) {
 	var types []string
 	for _, rule := range object.Inbound {
-		if name == "" && rule.Project && rule.Scope.Match(view) {
+		if name == "" && rule.Project && u.applies(rule, view, nil) {
 			return rule.Type, nil
 		}
 		types = append(types, rule.Type.Name)

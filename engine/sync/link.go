@@ -53,7 +53,7 @@ func (u *unit) project(c *space.Connector, view *connectorView, agent *rules.Age
 		metaverse = name
 	} else {
 		for _, rule := range object.Inbound {
-			if rule.Project && rule.Scope.Match(view) {
+			if rule.Project && u.applies(rule, view, nil) {
 				metaverse, by = rule.Type.Name, rule.Name
 				break
 			}
@@ -252,11 +252,20 @@ func (u *unit) matches(view *connectorView, agent *rules.AgentRules, join *rules
 		if err != nil {
 			return nil, err
 		}
-		if mv != nil && mv.Type == join.Type.Name && hasAll(mv, join, wanted) && (!checked || join.Scope.Match(objectView{mv})) {
+		if mv != nil && mv.Type == join.Type.Name && hasAll(mv, join, wanted) && u.mayJoin(view, mv, join, checked) {
 			objects = append(objects, mv)
 		}
 	}
 	return objects, nil
+}
+
+// mayJoin reports whether the rule of a join criterion lets the object join a
+// metaverse object. checked is what [rules.Join.Usable] says.
+func (u *unit) mayJoin(view *connectorView, mv *space.Object, join *rules.Join, checked bool) bool {
+	if !checked && (join.Inbound.DependsOn == nil || u.satisfied(join.Inbound.DependsOn, view, mv)) {
+		return true
+	}
+	return join.AlsoOutbound() && join.Scope.Match(objectView{mv})
 }
 
 // joinValues returns the values that a pair of a join criterion looks for.

@@ -164,7 +164,7 @@ func (u *unit) waits(mv *space.Object, rule *rules.InboundRule) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		if c != nil && c.ObjectType == rule.Object && rule.Scope.Match(&connectorView{c, c.ImportImage(), u}) {
+		if c != nil && c.ObjectType == rule.Object && u.applies(rule, &connectorView{c, c.ImportImage(), u}, mv) {
 			return false, nil
 		}
 	}
