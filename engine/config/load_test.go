@@ -83,7 +83,7 @@ func TestModel(t *testing.T) {
 		Rules: []rules.Rule{
 			{
 				Name: "HR people", Agent: "HR", Object: "employee", Metaverse: "person", Precedence: 100,
-				Join: []rules.JoinCriterion{{{Connector: "id", Metaverse: "employeeID"}}},
+				Join: []rules.JoinCriterion{{Pairs: []rules.JoinPair{{Connector: "id", Metaverse: "employeeID"}}}},
 				Inbound: &rules.Inbound{
 					Scope:   rules.Scope{{{Attribute: "employeeType", Operator: "not-equal", Value: "Robot"}}},
 					Project: true,
@@ -99,7 +99,7 @@ func TestModel(t *testing.T) {
 			},
 			{
 				Name: "AD accounts", Agent: "AD", Object: "user", Metaverse: "person", Precedence: 10, DependsOn: "HR people",
-				Join: []rules.JoinCriterion{{{Connector: "employeeID", Metaverse: "employeeID"}}},
+				Join: []rules.JoinCriterion{{Pairs: []rules.JoinPair{{Connector: "employeeID", Metaverse: "employeeID"}}}},
 				Outbound: &rules.Outbound{
 					Scope:     rules.Scope{{{Attribute: "employeeType", Operator: "equal", Value: "Contractor"}}},
 					Provision: true, Deprovision: true, Parameters: []string{"initialPassword"},
@@ -290,7 +290,7 @@ func TestPlaces(t *testing.T) {
 		{"filter condition", c.Model.Agents[0].Filter["employee"][0][0].Position, "metasync.yaml:31:12"},
 		{"trigger", c.Agents[0].Triggers[1].Position, "metasync.yaml:38:9"},
 		{"rule", c.Model.Rules[0].Position, "metasync.yaml:46:5"},
-		{"join", c.Model.Rules[0].Join[0][0].Position, "metasync.yaml:50:13"},
+		{"join", c.Model.Rules[0].Join[0].Pairs[0].Position, "metasync.yaml:50:13"},
 		{"flow", flows[1].Position, "metasync.yaml:56:9"},
 		{"direct source", flows[0].Source.Position, "metasync.yaml:55:21"},
 		{"expression", flows[1].Source.Position, "metasync.yaml:56:23"},

@@ -70,9 +70,9 @@ func (r *rule) definition() rules.Rule {
 		Precedence: r.Precedence, PrecedenceBefore: r.PrecedenceBefore.text, DependsOn: r.DependsOn.text, Dialect: r.Dialect, Position: r.at,
 	}
 	for _, item := range r.Join {
-		var criterion rules.JoinCriterion
-		for _, e := range item.pairs {
-			criterion = append(criterion, rules.JoinPair{
+		criterion := rules.JoinCriterion{AnyType: item.AnyType, Resolver: item.Resolver.text, Position: item.at}
+		for _, e := range item.Match {
+			criterion.Pairs = append(criterion.Pairs, rules.JoinPair{
 				Connector: e.name, Metaverse: e.value.Metaverse.text, Position: e.at,
 				Script: e.value.Script, CaseSensitive: e.value.CaseSensitive,
 			})
@@ -102,8 +102,21 @@ func (r *rule) definition() rules.Rule {
 	return out
 }
 
-// A joinItem is one alternative of a join: at least one pair of attributes.
-type joinItem struct{ pairs named[joinTarget] }
+// A joinItem is one alternative of a join: the pairs of attributes alone, at least
+// one; or a mapping with them under match.
+type joinItem struct {
+	joinItemKeys
+	at fault.Position
+}
+
+type joinItemKeys struct {
+	Match    joinPairs `yaml:"match,required" doc:"The pairs {connector attribute: metaverse attribute}, of which every one must be equal."`
+	AnyType  bool      `yaml:"anyType" default:"false" doc:"Whether metaverse objects of all types are looked at that have the attributes, instead of those of the rule's type."`
+	Resolver word      `yaml:"resolver" doc:"The name under which the agent's extension is asked which of the objects that match is joined."`
+}
+
+// joinPairs are the pairs of one criterion.
+type joinPairs named[joinTarget]
 
 // A joinTarget is what a join compares an attribute of the agent with: a
 // metaverse attribute alone, or a mapping.
@@ -127,18 +140,42 @@ func (t *joinTarget) schema(g *generator) *jsonschema.Schema {
 	return g.define("join target", g.shortOrMapping(textSchema(), &joinTargetKeys{}))
 }
 
+// decode takes an item with a mapping under match for the long form, unless that
+// mapping is the target of an attribute of this name.
 func (j *joinItem) decode(l *loader, n *node) {
+	if !l.want(n, mappingNode) {
+		return
+	}
+	j.at = n.at
+	if match := n.get("match"); match != nil && match.kind == mappingNode && match.get("metaverse") == nil {
+		l.fill(n, &j.joinItemKeys)
+		return
+	}
+	j.Match.decode(l, n)
+}
+
+func (j *joinItem) schema(g *generator) *jsonschema.Schema {
+	long := g.object(&j.joinItemKeys)
+	long.Type, long.Types = "object", nil
+	isLong := &jsonschema.Schema{
+		Type: "object", Required: []string{"match"},
+		Properties: map[string]*jsonschema.Schema{"match": {Type: "object", Not: &jsonschema.Schema{Required: []string{"metaverse"}}}},
+	}
+	return g.define("join", &jsonschema.Schema{If: isLong, Then: long, Else: j.Match.schema(g)})
+}
+
+func (p *joinPairs) decode(l *loader, n *node) {
 	if !l.want(n, mappingNode) {
 		return
 	}
 	if len(n.pairs) == 0 {
 		l.fail(n.at, "a join needs at least one pair of attributes")
 	}
-	j.pairs.decode(l, n)
+	(*named[joinTarget])(p).decode(l, n)
 }
 
-func (j *joinItem) schema(g *generator) *jsonschema.Schema {
-	s := j.pairs.schema(g)
+func (p *joinPairs) schema(g *generator) *jsonschema.Schema {
+	s := (*named[joinTarget])(p).schema(g)
 	s.Type, s.Types, s.MinProperties = "object", nil, ptr(1)
 	return s
 }

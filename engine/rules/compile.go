@@ -207,8 +207,14 @@ func (c *compiler) rule(r Rule) {
 func (c *compiler) joins(r Rule, t *Type, object *ObjectRules) []*Join {
 	var joins []*Join
 	for _, criterion := range r.Join {
-		j := &Join{Rule: r.Name, Type: t, Pairs: criterion}
-		for _, pair := range criterion {
+		j := &Join{Rule: r.Name, Type: t, Types: []*Type{t}, Pairs: criterion.Pairs, Resolver: cmp.Or(criterion.Resolver, r.Name)}
+		if criterion.AnyType {
+			j.Types = c.searchable(r, criterion)
+		}
+		if criterion.Resolver != "" && c.functions.Agents[r.Agent].ResolveJoin == nil {
+			c.failIn(r, criterion.Position, fault.New("extension-entry-point-not-implemented", "agent %q has no script that resolves joins", r.Agent))
+		}
+		for _, pair := range criterion.Pairs {
 			cs, known := object.attribute(pair.Connector)
 			switch {
 			case pair.Script && c.functions.Agents[r.Agent].JoinValues == nil:
@@ -218,17 +224,42 @@ func (c *compiler) joins(r Rule, t *Type, object *ObjectRules) []*Join {
 			case !known:
 				c.failIn(r, pair.Position, unknownAttribute("sync-rule-relationship-criteria-attribute-not-found", pair.Connector, object.Type.Names()))
 			}
-			mv, found := t.Attributes[pair.Metaverse]
-			if !found && pair.Metaverse != ObjectIDAttribute {
-				c.failIn(r, pair.Position, unknownAttribute("sync-rule-relationship-criteria-attribute-not-found", pair.Metaverse, t.names()))
-			}
-			if known && found && (cs.Type == identity.TypeReference || mv.Type == identity.TypeReference) {
-				c.failIn(r, pair.Position, fault.New("sync-rule-invalid-relationship-criteria-xml", "references cannot be join criteria"))
+			for _, t := range j.Types {
+				mv, found := t.Attributes[pair.Metaverse]
+				if !found && pair.Metaverse != ObjectIDAttribute {
+					c.failIn(r, pair.Position, unknownAttribute("sync-rule-relationship-criteria-attribute-not-found", pair.Metaverse, t.names()))
+				}
+				if known && found && (cs.Type == identity.TypeReference || mv.Type == identity.TypeReference) {
+					c.failIn(r, pair.Position, fault.New("sync-rule-invalid-relationship-criteria-xml", "references cannot be join criteria"))
+					break
+				}
 			}
 		}
 		joins = append(joins, j)
 	}
 	return joins
+}
+
+// searchable returns the metaverse types that have all attributes of a criterion;
+// if none does, that of the rule, so that what it lacks is said.
+func (c *compiler) searchable(r Rule, criterion JoinCriterion) []*Type {
+	if r.Inbound == nil {
+		c.failIn(r, criterion.Position, fault.New("sync-rule-invalid-relationship-criteria-xml",
+			"a rule without an inbound half joins only objects of its own metaverse type"))
+	}
+	var types []*Type
+	for _, name := range c.set.Types() {
+		t := c.set.types[name]
+		if !slices.ContainsFunc(criterion.Pairs, func(p JoinPair) bool {
+			return t.Attributes[p.Metaverse] == nil && p.Metaverse != ObjectIDAttribute
+		}) {
+			types = append(types, t)
+		}
+	}
+	if len(types) == 0 {
+		types = append(types, c.set.types[r.Metaverse])
+	}
+	return types
 }
 
 func (c *compiler) failIn(r Rule, at fault.Position, err *fault.Error) {

@@ -168,7 +168,19 @@ type Rule struct {
 }
 
 // A JoinCriterion is one or several equalities, all of which must hold.
-type JoinCriterion []JoinPair
+type JoinCriterion struct {
+	Pairs []JoinPair
+
+	// AnyType looks among metaverse objects of all types that have the attributes,
+	// instead of those of the rule's type.
+	AnyType bool `json:",omitempty"`
+
+	// Resolver is the name under which the agent's extension is asked which of the
+	// objects that match is joined; "" is the name of the rule.
+	Resolver string `json:",omitempty"`
+
+	Position fault.Position `json:"-"`
+}
 
 // A JoinPair compares a connector-space attribute with a metaverse attribute.
 type JoinPair struct {

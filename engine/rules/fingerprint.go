@@ -89,9 +89,14 @@ func (c *compiler) describeObject(order []Rule, a *AgentRules, o *ObjectRules) *
 			continue
 		}
 		t := c.set.types[r.Metaverse]
-		for _, criterion := range r.Join {
-			for _, pair := range criterion {
-				d.metaverse(t, pair.Metaverse)
+		for _, join := range o.Joins {
+			if join.Rule != r.Name {
+				continue
+			}
+			for _, t := range join.Types {
+				for _, pair := range join.Pairs {
+					d.metaverse(t, pair.Metaverse)
+				}
 			}
 		}
 		if r.Outbound != nil && len(r.Join) > 0 {
@@ -148,7 +153,7 @@ func (c *compiler) describeType(order []Rule, t *Type) *description {
 		d.Anchors[r.Agent+"."+r.Object] = object.Type.Anchor
 		d.scoped(t, r.Outbound.Scope)
 		for _, criterion := range r.Join {
-			for _, pair := range criterion {
+			for _, pair := range criterion.Pairs {
 				attribute, _ := object.attribute(pair.Connector)
 				d.Connectors = append(d.Connectors, attribute)
 				d.metaverse(t, pair.Metaverse)

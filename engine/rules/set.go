@@ -295,9 +295,11 @@ type OutboundFlow struct {
 
 // A Join is one join criterion of a rule (sync-engine §3.5, §5.3).
 type Join struct {
-	Rule  string
-	Type  *Type
-	Pairs []JoinPair
+	Rule     string
+	Type     *Type   // of the rule
+	Types    []*Type // in which to look, ordered by name
+	Pairs    []JoinPair
+	Resolver string // the name under which the extension is asked
 
 	// Scope is that of the outbound half of the rule; nil holds every object.
 	Scope *Matcher

@@ -127,7 +127,7 @@ func (u *unit) resolve(view *connectorView, agent *rules.AgentRules, candidates 
 		entries[i] = u.metaverseEntry(mv)
 	}
 	answer, err := rules.Call(func() (rules.Resolution, error) {
-		return agent.Extension.ResolveJoin(u.ctx, found.by.Rule, u.viewed(view), entries)
+		return agent.Extension.ResolveJoin(u.ctx, found.by.Resolver, u.viewed(view), entries)
 	})
 	if err != nil || !answer.Join {
 		if err == nil {
@@ -202,20 +202,45 @@ func (u *unit) checkConnectors(mv *space.Object, agent *rules.AgentRules, object
 		"the metaverse object %s that the object matches has %d connectors of this agent already", mv.ID, n)
 }
 
-// matches returns the metaverse objects that satisfy a join criterion, in the
-// order of their ids. A criterion with a missing value is unusable and matches
-// none.
+// matches returns the metaverse objects that satisfy a join criterion, by type and
+// then in the order of their ids. A criterion with a missing value is unusable and
+// matches none.
 func (u *unit) matches(view *connectorView, agent *rules.AgentRules, join *rules.Join, checked bool) ([]*space.Object, error) {
+	values := make([][]identity.Value, len(join.Pairs))
+	for i, pair := range join.Pairs {
+		var err error
+		values[i], err = u.joinValues(view, agent, pair)
+		u.trace.looksFor(values[i])
+		if err != nil || len(values[i]) == 0 {
+			return nil, err
+		}
+	}
+	if len(join.Types) == 1 {
+		return u.matchesOf(join.Types[0], view, join, values, checked)
+	}
+	var objects []*space.Object
+	for _, t := range join.Types {
+		if checked && t != join.Type {
+			continue // the outbound half, which is for one type
+		}
+		found, err := u.matchesOf(t, view, join, values, checked)
+		if err != nil {
+			return nil, err
+		}
+		objects = append(objects, found...)
+	}
+	return objects, nil
+}
+
+// matchesOf returns the metaverse objects of one type that have the values which a
+// join criterion looks for.
+func (u *unit) matchesOf(t *rules.Type, view *connectorView, join *rules.Join, lookedFor [][]identity.Value, checked bool) ([]*space.Object, error) {
 	var candidates []identity.ID
 	var wanted [][]identity.Value // of case-sensitive pairs
 	for i, pair := range join.Pairs {
-		values, err := u.joinValues(view, agent, pair)
-		u.trace.looksFor(values)
-		if err != nil || len(values) == 0 {
-			return nil, err
-		}
+		values := lookedFor[i]
 		var found []identity.ID
-		if pair.Metaverse == rules.ObjectIDAttribute && join.Type.Attributes[pair.Metaverse] == nil {
+		if pair.Metaverse == rules.ObjectIDAttribute && t.Attributes[pair.Metaverse] == nil {
 			id, err := objectID(values)
 			if err != nil {
 				return nil, err
@@ -223,11 +248,11 @@ func (u *unit) matches(view *connectorView, agent *rules.AgentRules, join *rules
 			found = append(found, id)
 		} else {
 			for _, v := range values {
-				converted, err := rules.Convert([]identity.Value{v}, join.Type.Attributes[pair.Metaverse].Type, true)
+				converted, err := rules.Convert([]identity.Value{v}, t.Attributes[pair.Metaverse].Type, true)
 				if err != nil {
 					continue // a value of another kind equals nothing
 				}
-				ids, err := u.tx.FindObjects(join.Type.Name, pair.Metaverse, converted[0])
+				ids, err := u.tx.FindObjects(t.Name, pair.Metaverse, converted[0])
 				if err != nil {
 					return nil, err
 				}
@@ -252,7 +277,7 @@ func (u *unit) matches(view *connectorView, agent *rules.AgentRules, join *rules
 		if err != nil {
 			return nil, err
 		}
-		if mv != nil && mv.Type == join.Type.Name && hasAll(mv, join, wanted) && u.mayJoin(view, mv, join, checked) {
+		if mv != nil && mv.Type == t.Name && hasAll(mv, join, wanted) && u.mayJoin(view, mv, join, checked) {
 			objects = append(objects, mv)
 		}
 	}
