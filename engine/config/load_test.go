@@ -135,8 +135,9 @@ func TestAgents(t *testing.T) {
 			},
 			{Type: run.FullSync, Batch: 10},
 			{Type: run.Export, Batch: 20, Deletes: run.Limit{IsSet: true}, Drop: in("out/export.jsonl")},
+			{Type: run.FullSync, JoinAll: true},
 		}},
-		run.Profile{Name: "later", Steps: []run.Step{{Type: run.FullImportDeltaSync, Resume: "/in/import.jsonl"}}})
+		run.Profile{Name: "later", Steps: []run.Step{{Type: run.FullImportDeltaSync, Resume: "/in/import.jsonl", SyncUnchanged: true}}})
 	no := false
 	want := []config.Agent{
 		{

@@ -229,6 +229,8 @@ type step struct {
 
 	read []*staging // what was imported and has not been concluded from
 
+	reported bitmap // what was imported, by sequence number, if the synchronization wants to know
+
 	chosen []identity.ID // what a resynchronization is to do; nil is what is outdated
 }
 

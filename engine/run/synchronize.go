@@ -43,7 +43,11 @@ func (s *step) syncStep(t StepType) error {
 }
 
 func (s *step) synchronization() *synchronization {
-	return &synchronization{step: s, sync: sync.New(s.ctx, s.env.Rules, s.space, s.now()), mode: sync.Delta}
+	x := &synchronization{step: s, sync: sync.New(s.ctx, s.env.Rules, s.space, s.now()), mode: sync.Delta}
+	if s.definition.JoinAll {
+		x.sync.JoinAgain()
+	}
+	return x
 }
 
 // all synchronizes all objects that there are to synchronize.
@@ -62,6 +66,9 @@ func (x *synchronization) all(full bool) error {
 	if err != nil {
 		return err
 	}
+	if len(x.reported) > 0 {
+		next = x.listReported
+	}
 	if full {
 		x.mode = sync.Full
 		next = func(tx *space.Tx, after identity.ID, limit int) ([]identity.ID, error) {
@@ -76,7 +83,7 @@ func (x *synchronization) all(full bool) error {
 		return ids[:room], err
 	}, func(tx *space.Tx, id identity.ID) error {
 		looked++
-		return x.ordinary(tx, id)
+		return x.reportedOrOrdinary(tx, id)
 	}); err != nil {
 		return err
 	}

@@ -60,6 +60,15 @@ func (u *unit) connector(id identity.ID, mode Mode) error {
 		u.tx.PutConnector(c)
 	}
 	link := linked
+	if c.State.IsConnector() {
+		moved, err := u.rejoin(c, view, agent, object)
+		if err != nil {
+			return err
+		}
+		if moved {
+			link, mode, u.fresh = joined, Full, true
+		}
+	}
 	if !c.State.IsConnector() {
 		u.noteInbound(c, object.Fingerprint)
 		if c.State == space.ExplicitDisconnector {

@@ -16,25 +16,30 @@ func (u *unit) link(c *space.Connector, view *connectorView, agent *rules.AgentR
 		return unlinked, within(err, stepJoin, "", "")
 	}
 	if found.mv != nil {
-		if err := u.connect(c, found.mv, found.by.Rule, space.ByJoin); err != nil {
-			return unlinked, err
-		}
-		if err := u.replace(c, found.mv); err != nil {
-			return unlinked, within(err, stepJoin, found.by.Rule, "")
-		}
-		if found.retype != nil {
-			former := found.mv.Type
-			err := u.changeType(found.mv, found.retype)
-			u.trace.retyped(found.mv, former, found.by.Rule)
-			return joined, within(err, stepJoin, found.by.Rule, "")
-		}
-		return joined, nil
+		return joined, u.attach(c, found)
 	}
 	if found.ambiguous && !agent.ProjectOnAmbiguous {
 		u.warn(c, fault.New("join-ambiguous", "several metaverse objects match the join criteria; none was joined and none projected"))
 		return unlinked, nil
 	}
 	return u.project(c, view, agent, object)
+}
+
+// attach links an object to the metaverse object that was found for it.
+func (u *unit) attach(c *space.Connector, found match) error {
+	if err := u.connect(c, found.mv, found.by.Rule, space.ByJoin); err != nil {
+		return err
+	}
+	if err := u.replace(c, found.mv); err != nil {
+		return within(err, stepJoin, found.by.Rule, "")
+	}
+	if found.retype != nil {
+		former := found.mv.Type
+		err := u.changeType(found.mv, found.retype)
+		u.trace.retyped(found.mv, former, found.by.Rule)
+		return within(err, stepJoin, found.by.Rule, "")
+	}
+	return nil
 }
 
 // project creates a metaverse object for an object that joined none. The agent's
@@ -92,6 +97,9 @@ func (u *unit) join(view *connectorView, agent *rules.AgentRules, object *rules.
 		if err != nil {
 			return match{}, within(err, "", join.Rule, "")
 		}
+		if view.Link != 0 {
+			candidates = withoutOwn(candidates, view.Connector, join)
+		}
 		u.trace.matched(candidates)
 		if len(candidates) == 0 {
 			continue
@@ -110,6 +118,10 @@ func (u *unit) join(view *connectorView, agent *rules.AgentRules, object *rules.
 		}
 		if found.mv == nil {
 			continue
+		}
+		if found.mv.ID == view.Link {
+			u.trace.resolved(ResolvedJoined)
+			return found, nil
 		}
 		if err := u.checkConnectors(found.mv, agent, view.Connector.ObjectType); err != nil {
 			return match{}, within(err, "", join.Rule, "")

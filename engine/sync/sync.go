@@ -22,7 +22,10 @@ type Synchronizer struct {
 	now     time.Time
 	evalCtx expr.Context
 	room    room
-	trace   *Trace // see Observe
+
+	joinAgain bool // see JoinAgain
+
+	trace *Trace // see Observe
 }
 
 // New returns a synchronizer. ctx ends calls of script functions; now is the
