@@ -286,6 +286,9 @@ func TestExtensionErrors(t *testing.T) {
 		{"unknown type to project", func(_ *rules.Functions, ad *rules.AgentExtension) {
 			ad.Project = func(context.Context, rules.ConnectorEntry) (string, error) { return "robot", nil }
 		}, `error extension-projection-invalid-object-type "a": there is no metaverse type "robot"`},
+		{"no type to project", func(_ *rules.Functions, ad *rules.AgentExtension) {
+			ad.Project = func(context.Context, rules.ConnectorEntry) (string, error) { return "", rules.ErrTypeNotSet }
+		}, `error extension-projection-object-type-not-set "a": the extension projects the object, and names no metaverse type`},
 		{"projection panics", func(_ *rules.Functions, ad *rules.AgentExtension) {
 			ad.Project = func(context.Context, rules.ConnectorEntry) (string, error) {
 				var none []string

@@ -71,7 +71,7 @@ func (t *metaverseType) definition(name string, at fault.Position) rules.Metaver
 	for _, e := range t.Attributes {
 		a := e.value
 		out.Attributes = append(out.Attributes, rules.MetaverseAttribute{
-			Name: e.name, Type: a.Type.Type, Multi: a.Type.Multi, Indexed: a.Indexed,
+			Name: e.name, Type: a.Type.Type, Multi: a.Type.Multi, Indexed: a.Indexed, Unique: a.Unique,
 			Precedence: a.Precedence.Precedence, Position: e.at,
 		})
 	}

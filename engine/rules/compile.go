@@ -80,8 +80,16 @@ func (c *compiler) types() {
 		for _, a := range definition.Attributes {
 			c.checkPrecedence(a)
 			t.Attributes[a.Name] = &Attribute{
-				Name: a.Name, Type: a.Type, Multi: a.Multi, Mode: cmp.Or(a.Precedence.Mode, Ranked),
+				Unique: a.Unique, Name: a.Name, Type: a.Type, Multi: a.Multi, Mode: cmp.Or(a.Precedence.Mode, Ranked),
 				agentRank: c.agentRanks(a.Precedence.Agents), byRule: c.model.Precedence == ByRule,
+			}
+			if a.Unique && (a.Type == identity.TypeReference || a.Type == identity.TypeBoolean) {
+				c.fail(&fault.Error{
+					Name: "sync-rule-validation-parsing-error", Attribute: a.Name, Position: a.Position,
+					Text: fmt.Sprintf("an attribute of type %s cannot be unique", a.Type),
+				})
+			} else if a.Unique {
+				t.Unique = append(t.Unique, t.Attributes[a.Name])
 			}
 		}
 		c.set.types[t.Name] = t

@@ -127,6 +127,26 @@ func TestCompileErrors(t *testing.T) {
 		}, "sync-rule-outbound-flow-rules-invalid", 44, "tests nothing"},
 		{"a rule that depends on itself", func(m *Model) { m.Rules[1].DependsOn = "accounts" }, "sync-rule-validation-parsing-error", 40, "depends on itself"},
 		{"a rule that depends on nothing", func(m *Model) { m.Rules[1].DependsOn = "acounts" }, "sync-rule-validation-parsing-error", 40, `did you mean "accounts"?`},
+		{"a unique reference", func(m *Model) {
+			m.Types[0].Attributes = append(m.Types[0].Attributes, MetaverseAttribute{Name: "chief", Type: identity.TypeReference, Unique: true, Position: at(4)})
+		}, "sync-rule-validation-parsing-error", 4, "cannot be unique"},
+		{"a constant that is not true or false", func(m *Model) {
+			m.Types[0].Attributes = append(m.Types[0].Attributes, MetaverseAttribute{Name: "active", Type: identity.TypeBoolean})
+			m.Rules[0].Inbound.Flows[0] = Flow{Target: "active", Source: Source{Constant: true, Value: "maybe", Position: at(34)}, Position: at(33)}
+		}, "invalid-boolean-constant-flow", 34, `"maybe"`},
+		{"a constant reference", func(m *Model) {
+			m.Types[0].Attributes = append(m.Types[0].Attributes, MetaverseAttribute{Name: "chief", Type: identity.TypeReference})
+			m.Rules[0].Inbound.Flows[0] = Flow{Target: "chief", Source: Source{Constant: true, Value: "ada", Position: at(34)}, Position: at(33)}
+		}, "invalid-reference-constant-flow", 34, `"chief"`},
+		{"a constant that is no number", func(m *Model) {
+			m.Types[0].Attributes = append(m.Types[0].Attributes, MetaverseAttribute{Name: "floor", Type: identity.TypeInteger})
+			m.Rules[0].Inbound.Flows[0] = Flow{Target: "floor", Source: Source{Constant: true, Value: "top"}, Position: at(33)}
+		}, "cs-attribute-type-mismatch", 33, `top`},
+		{"a constant reference outbound", func(m *Model) {
+			t := &m.Agents[1].Schema.Types[0]
+			t.Attributes = append(t.Attributes, identity.AttributeType{Name: "boss", Type: identity.TypeReference})
+			m.Rules[1].Outbound.Flows[1] = Flow{Target: "boss", Source: Source{Constant: true, Value: "CN=x", Position: at(44)}, Position: at(43)}
+		}, "invalid-reference-constant-flow", 44, `"boss"`},
 		{"a join over all types of an outbound rule", func(m *Model) {
 			m.Rules[1].Join[0].AnyType, m.Rules[1].Join[0].Position = true, at(41)
 		}, "sync-rule-invalid-relationship-criteria-xml", 41, "without an inbound half"},

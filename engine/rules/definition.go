@@ -54,6 +54,7 @@ type MetaverseAttribute struct {
 	Type       identity.Type
 	Multi      bool
 	Indexed    bool // attributes that joins use are indexed in any case
+	Unique     bool `json:",omitempty"` // no two objects of the type may have a value in common, whatever its case
 	Precedence Precedence
 	Position   fault.Position `json:"-"`
 }

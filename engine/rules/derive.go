@@ -98,7 +98,7 @@ func (c *compiler) indexes() {
 	c.set.Indexed, c.set.IndexedConnectors = map[string][]string{}, map[string]map[string][]string{}
 	for _, definition := range c.model.Types {
 		for _, a := range definition.Attributes {
-			if a.Indexed && a.Type != identity.TypeReference {
+			if (a.Indexed || a.Unique) && a.Type != identity.TypeReference {
 				c.set.Indexed[definition.Name] = append(c.set.Indexed[definition.Name], a.Name)
 			}
 		}

@@ -54,7 +54,7 @@ type AgentExtension struct {
 	ResolveJoin func(ctx context.Context, name string, cs ConnectorEntry, candidates []MetaverseEntry) (Resolution, error)
 
 	// Project decides whether an object that joined nothing becomes a metaverse
-	// object, and of which type; "" is no. It goes before the rules that project.
+	// object, and of which type; "" is no, and [ErrTypeNotSet] a yes without a type. It goes before the rules that project.
 	Project func(ctx context.Context, cs ConnectorEntry) (metaverseType string, err error)
 
 	// Deprovision decides what becomes of an object whose link is cut: Disconnect,

@@ -67,6 +67,7 @@ type description struct {
 type target struct {
 	identity.AttributeType
 	Indexed bool
+	Unique  bool `json:",omitempty"`
 	Mode    PrecedenceMode
 	Merge   MergeType
 	Model   PrecedenceModel
@@ -245,7 +246,7 @@ func (d *description) scoped(t *Type, scope Scope) {
 // target adds a metaverse attribute with those who contribute to it.
 func (d *description) target(c *compiler, t *Type, a *Attribute) {
 	attribute, _ := metaverseAttribute(t)(a.Name)
-	out := target{AttributeType: attribute, Indexed: a.Indexed, Mode: a.Mode, Merge: a.Merge, Model: c.model.Precedence}
+	out := target{AttributeType: attribute, Indexed: a.Indexed, Unique: a.Unique, Mode: a.Mode, Merge: a.Merge, Model: c.model.Precedence}
 	for _, definition := range c.model.Types {
 		if definition.Name != t.Name {
 			continue

@@ -41,6 +41,7 @@ func (c *compiler) inbound(r Rule, t *Type, object *ObjectRules, agent *AgentRul
 			continue
 		}
 		c.checkTypes(r, f, source.from, target.Type, target.Multi)
+		c.checkConstant(r, f, target.Type)
 		c.checkShare(r, f, flow)
 		rule.Flows = append(rule.Flows, flow)
 		target.Flows = append(target.Flows, flow)
@@ -107,6 +108,7 @@ func (c *compiler) outbound(r Rule, t *Type, object *ObjectRules, agent *AgentRu
 			continue
 		}
 		c.checkTypes(r, f, source.from, target.Type, target.Multi)
+		c.checkConstant(r, f, target.Type)
 		flow := &OutboundFlow{
 			Rule: rule, Target: f.Target, Type: target.Type, Multi: target.Multi,
 			Source: source, Scope: c.compileScope(f.Scope, attribute, names), Initial: f.Initial, AllowNull: f.AllowNull,

@@ -77,6 +77,7 @@ type Type struct {
 	Fingerprint string
 
 	Attributes map[string]*Attribute
+	Unique     []*Attribute // those that are unique, in the order of the model
 	Delete     DeletionRule
 	Extension  MetaverseExtension
 
@@ -94,6 +95,7 @@ type Attribute struct {
 	Type    identity.Type
 	Multi   bool
 	Indexed bool           // objects are found by it
+	Unique  bool           // see [MetaverseAttribute]
 	Mode    PrecedenceMode // Ranked unless all flows merge
 	Merge   MergeType
 

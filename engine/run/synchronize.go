@@ -195,13 +195,19 @@ func (x *synchronization) object(tx *space.Tx, id identity.ID) error {
 }
 
 // blocking are errors of an object that another one may take away.
-var blocking = []string{"object-already-exists", "ambiguous-import-flow-from-multiple-connectors", "unsupported-container-delete"}
+var blocking = []string{uniqueIndexViolation, "object-already-exists", "ambiguous-import-flow-from-multiple-connectors", "unsupported-container-delete"}
+
+// uniqueIndexViolation is the error of an object that wants a value of another one.
+const uniqueIndexViolation = "unique-index-violation"
 
 // unblocked tries an object again that another one was in the way of, now that
-// what is gone has gone.
+// what is gone has gone, and what wanted another value has it.
 func (x *synchronization) unblocked(tx *space.Tx, id identity.ID) error {
 	if len(x.deleted) == 0 {
-		return nil
+		c, err := tx.Connector(id)
+		if err != nil || c == nil || c.ImportError == nil || c.ImportError.Name != uniqueIndexViolation {
+			return err
+		}
 	}
 	result, err := x.sync.Connector(tx, id, x.mode)
 	if err != nil || result.Err != nil {

@@ -265,6 +265,9 @@ func (u *unit) set(mv *space.Object, attribute string, s said, by space.Contribu
 		mv.Set(attribute, s.values, by)
 	}
 	u.tx.PutObject(mv)
+	if !same {
+		u.wrote(mv, attribute)
+	}
 	return !same
 }
 

@@ -98,6 +98,7 @@ func (u *unit) connector(id identity.ID, mode Mode) error {
 	}
 	if mode != Delta || c.Import != nil && c.Import.Op == identity.Add {
 		u.noteInbound(c, object.Fingerprint) // all flows are evaluated
+		u.whole = mv.ID
 	}
 	missed := c.NotReimported
 	if link == linked && mode == Delta && !missed {

@@ -206,7 +206,10 @@ func (s *Synchronizer) byHand(tx *space.Tx, id identity.ID, do func(*unit, *spac
 		if c.State == space.Placeholder {
 			return refused("object-is-placeholder", "the object is only known because others refer to it; it was never imported")
 		}
-		return do(u, c)
+		if err := do(u, c); err != nil {
+			return err
+		}
+		return u.checkUnique(0)
 	})
 	if err == nil {
 		return u.result, nil

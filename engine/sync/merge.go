@@ -92,6 +92,7 @@ func (u *unit) setContributed(mv *space.Object, attribute string, before, list [
 	if !same {
 		mv.SetContributed(attribute, list)
 		u.tx.PutObject(mv)
+		u.wrote(mv, attribute)
 	}
 	return changed
 }
