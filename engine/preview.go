@@ -6,6 +6,7 @@ import (
 
 	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/engine/identity"
+	"github.com/metasync/metasync/engine/rules"
 	"github.com/metasync/metasync/engine/run"
 	"github.com/metasync/metasync/engine/space"
 	"github.com/metasync/metasync/engine/sync"
@@ -36,6 +37,7 @@ type Preview struct {
 	Errors    []run.ErrorRecord `json:"errors"`              // and warnings
 
 	PendingImport  *DeltaView           `json:"pendingImport"`
+	ImportView     rules.ImportView     `json:"importView"`      // what inbound flows read
 	Filter         *FilterView          `json:"connectorFilter"` // null if it was not asked
 	InboundRules   []InboundRuleView    `json:"inboundRules"`
 	Joins          []JoinView           `json:"joins"`
@@ -293,6 +295,9 @@ func (e *Engine) observe(env *environment, tx *space.Tx, q PreviewQuery) (*obser
 	}
 	if q.Delta {
 		o.before.Mode = "delta"
+	}
+	if agent := env.Rules.Agent(q.Agent); agent != nil {
+		o.before.ImportView = agent.ImportView
 	}
 	return o, v.err
 }

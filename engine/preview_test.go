@@ -79,6 +79,9 @@ func showPreview(p *engine.Preview) string {
 	for _, e := range p.Errors {
 		b.add("  error %s warning=%v rule=%q attribute=%q step=%s: %s", e.Type, e.Warning, e.Rule, e.Attribute, e.Step, e.Detail)
 	}
+	if p.ImportView != rules.ImportedView {
+		b.add("  flows read the %s view", p.ImportView)
+	}
 	if p.Filter != nil {
 		b.add("  filter %v%s", p.Filter.Filtered, showConditions(p.Filter.Conditions))
 	}

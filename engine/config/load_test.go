@@ -188,7 +188,7 @@ func TestAgents(t *testing.T) {
 	same(t, []rules.Agent{
 		{
 			Name: "HR", Deprovision: rules.DeprovisionScript, NoRecall: true, RequireParent: true, Orphans: rules.LowestLineage,
-			ProjectOnAmbiguous: true, MaxConnectors: 2,
+			ProjectOnAmbiguous: true, MaxConnectors: 2, ImportView: rules.ExportedView,
 			Filter: map[string]rules.Scope{"employee": {
 				{{Attribute: "status", Operator: "equal", Value: "test"}, {Attribute: "level", Operator: "less-than", Value: "3"}},
 				{{Attribute: "left", Operator: "is-not-null"}},

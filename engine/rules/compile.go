@@ -139,6 +139,7 @@ func (c *compiler) agents() {
 			Deprovision: cmp.Or(definition.Deprovision, Disconnect), Recall: !definition.NoRecall,
 			LDAPNames: definition.LDAPNames, RequireParent: definition.RequireParent,
 			Objects: map[string]*ObjectRules{}, Extension: c.functions.Agents[definition.Name],
+			ImportView:    c.importView(definition),
 			OrphansLowest: definition.Orphans == LowestLineage, ProjectOnAmbiguous: definition.ProjectOnAmbiguous,
 			MaxConnectors: max(definition.MaxConnectors, 1), assumed: definition.Assumed,
 		}
@@ -174,6 +175,17 @@ func (c *compiler) agents() {
 			})
 		}
 	}
+}
+
+// importView returns what inbound flows of an agent read (sync-engine §1.3).
+func (c *compiler) importView(definition Agent) ImportView {
+	switch {
+	case definition.ImportView != "":
+		return definition.ImportView
+	case c.set.dialect == "entra":
+		return ExportedView
+	}
+	return ImportedView
 }
 
 func (c *compiler) rules() {

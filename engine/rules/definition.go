@@ -123,8 +123,22 @@ type Agent struct {
 	// joined with; 0 is one (sync-engine §3.5).
 	MaxConnectors int
 
+	// ImportView says what inbound flows read; "" is the imported view, or the
+	// exported one if the model's dialect is that of Entra.
+	ImportView ImportView `json:",omitempty"`
+
 	Position fault.Position `json:"-"`
 }
+
+// An ImportView is an image of an object that inbound flows read (sync-engine
+// §1.3).
+type ImportView string
+
+// The import views.
+const (
+	ImportedView ImportView = "imported" // what the last import saw
+	ExportedView ImportView = "exported" // ... with what was exported since, and what is going to be
+)
 
 // An OrphanedLineage says how strong values are whose contributor was
 // disconnected without recall (sync-engine §4.5).

@@ -189,7 +189,7 @@ func (c *compiler) describeType(order []Rule, t *Type) *description {
 			continue
 		}
 		options := c.agentOptions(name)
-		options.ProjectOnAmbiguous, options.MaxConnectors = false, 0 // inbound
+		options.ProjectOnAmbiguous, options.MaxConnectors, options.ImportView = false, 0, "" // inbound
 		d.Agents = append(d.Agents, options)
 		if e := c.set.agents[name].Extension; e.Filter != nil || e.Deprovision != nil {
 			d.Extensions[name] = cmp.Or(e.Version, c.functions.Version)

@@ -149,6 +149,7 @@ type AgentRules struct {
 	Groups      []Group // whose members scopes and filters ask for
 	assumed     bool    // see ObjectRules
 
+	ImportView         ImportView
 	OrphansLowest      bool // kept values of disconnected objects are the weakest
 	ProjectOnAmbiguous bool
 	MaxConnectors      int // of one metaverse object

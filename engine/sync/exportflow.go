@@ -313,6 +313,7 @@ func (u *unit) stage(c *space.Connector, staged *identity.Delta, applied []strin
 	}
 	changed := !c.Unapplied.Equal(staged)
 	if changed {
+		u.noteStaged(c, staged)
 		c.Unapplied, c.ExportError = staged, nil
 		if staged != nil && c.Attempts >= MaxAttempts {
 			c.ExportError = &space.ObjectError{

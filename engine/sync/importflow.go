@@ -31,13 +31,13 @@ func (u *unit) importFlow(c *space.Connector, mv *space.Object, view *connectorV
 		inScope := u.applies(rule, view, mv)
 		whole := everything || rule.AsksGroups() || touches(c.Import, rule.Reads())
 		for _, flow := range rule.Flows {
-			if !whole && !affected(c, flow) {
+			if !whole && !affected(c, flow) && !u.restaged(c, flow) {
 				u.trace.untouched(c, mv, flow)
 				continue
 			}
 			u.trace.beginImport(c, mv, flow)
 			done, flowed := false, false
-			if inScope && !whole {
+			if inScope && !whole && u.flowView(view, flow) == view {
 				done, flowed, err = u.flowValues(c, mv, flow)
 			}
 			if err == nil && !done {
@@ -129,7 +129,7 @@ func (u *unit) says(c *space.Connector, mv *space.Object, view *connectorView, f
 		return s, nil
 	}
 	u.target = mv
-	v, declined, err := u.evaluate(&flow.Source, view)
+	v, declined, err := u.evaluate(&flow.Source, u.flowView(view, flow))
 	if err != nil || declined {
 		return said{declined: declined}, err
 	}

@@ -251,8 +251,9 @@ type unit struct {
 	result Result
 	before before // see edges.go
 
-	written []written   // see unique.go
-	whole   identity.ID // the metaverse object into which all flows were evaluated
+	overlaid overlaid    // see importview.go
+	written  []written   // see unique.go
+	whole    identity.ID // the metaverse object into which all flows were evaluated
 
 	failure error                         // of the store, where none could be returned
 	current identity.ID                   // the object that is synchronized, 0 if none is
