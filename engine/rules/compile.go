@@ -182,7 +182,7 @@ func (c *compiler) importView(definition Agent) ImportView {
 	switch {
 	case definition.ImportView != "":
 		return definition.ImportView
-	case c.set.dialect == "entra":
+	case c.set.dialect == expr.Entra:
 		return ExportedView
 	}
 	return ImportedView

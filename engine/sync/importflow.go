@@ -129,7 +129,7 @@ func (u *unit) says(c *space.Connector, mv *space.Object, view *connectorView, f
 		return s, nil
 	}
 	u.target = mv
-	v, declined, err := u.evaluate(&flow.Source, u.flowView(view, flow))
+	v, declined, err := u.evaluateInbound(flow, view)
 	if err != nil || declined {
 		return said{declined: declined}, err
 	}

@@ -3,6 +3,7 @@ package sync
 import (
 	"slices"
 
+	"github.com/metasync/metasync/engine/expr"
 	"github.com/metasync/metasync/engine/identity"
 	"github.com/metasync/metasync/engine/rules"
 	"github.com/metasync/metasync/engine/space"
@@ -48,6 +49,18 @@ func (u *unit) flowView(view *connectorView, flow *rules.InboundFlow) *connector
 	}
 	u.overlaid = overlaid{view, exported}
 	return exported
+}
+
+// evaluateInbound computes what an inbound flow says about an object. ImportedValue
+// reads what was imported in either view.
+func (u *unit) evaluateInbound(flow *rules.InboundFlow, view *connectorView) (v expr.Value, declined bool, err error) {
+	read := u.flowView(view, flow)
+	if read == view {
+		return u.evaluate(&flow.Source, view)
+	}
+	u.evalCtx.Imported = view
+	defer func() { u.evalCtx.Imported = nil }()
+	return u.evaluate(&flow.Source, read)
 }
 
 // An overlaid is a view and what flows read in its place.

@@ -195,7 +195,7 @@ func (t *Trace) lost(u *unit, mv *space.Object, view *connectorView, inScope boo
 	}
 	u.target = mv
 	t.flow.Status = FlowNotPrecedent
-	v, declined, err := u.evaluate(&flow.Source, u.flowView(view, flow))
+	v, declined, err := u.evaluateInbound(flow, view)
 	switch {
 	case err != nil: // it will be one when the flow wins
 	case declined:
