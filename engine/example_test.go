@@ -45,7 +45,7 @@ func example() (engine.Definition, *agenttest.Directory) {
 				},
 				{
 					Name: "accounts", Agent: "Directory", Object: "account", Metaverse: "person",
-					Join: []rules.JoinCriterion{{{Connector: "uid", Metaverse: "number"}}},
+					Join: []rules.JoinCriterion{{Pairs: []rules.JoinPair{{Connector: "uid", Metaverse: "number"}}}},
 					Outbound: &rules.Outbound{Provision: true, Flows: []rules.Flow{
 						{Target: "uid", Source: rules.Source{Attribute: "number"}},
 						{Target: "cn", Source: rules.Source{Attribute: "displayName"}},

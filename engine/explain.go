@@ -39,13 +39,16 @@ type Explanation struct {
 
 // A ConnectorExplanation is about an object of a connector space.
 type ConnectorExplanation struct {
-	ID          identity.ID          `json:"id"`
-	Agent       string               `json:"agent"`
-	Object      string               `json:"object"`
-	DN          string               `json:"dn"`
-	Anchor      string               `json:"anchor"`
-	State       string               `json:"state"`
-	Link        *LinkExplanation     `json:"link"`        // null for a disconnector
+	ID     identity.ID      `json:"id"`
+	Agent  string           `json:"agent"`
+	Object string           `json:"object"`
+	DN     string           `json:"dn"`
+	Anchor string           `json:"anchor"`
+	State  string           `json:"state"`
+	Link   *LinkExplanation `json:"link"` // null for a disconnector
+
+	Disconnection *LineageView `json:"disconnection,omitempty"` // how it lost its last link, none if it never lost one
+
 	Provisioned bool                 `json:"provisioned"` // created by the engine, no import has seen it yet
 	Applied     []string             `json:"appliedRules"`
 	Detected    []string             `json:"detectedRules"`

@@ -9,10 +9,6 @@ import (
 	"github.com/metasync/metasync/engine/space"
 )
 
-var lineages = map[space.Lineage]string{
-	space.ByProjection: "projection", space.ByJoin: "join", space.ByProvisioning: "provisioning", space.ByHand: "account-joiner",
-}
-
 // explainConnector explains an object of a connector space.
 func (x *explaining) explainConnector(c *space.Connector) *ConnectorExplanation {
 	agent := x.agentOf(c.ID)
@@ -22,7 +18,10 @@ func (x *explaining) explainConnector(c *space.Connector) *ConnectorExplanation 
 		Runs: x.touching[c.ID], ImportError: x.objectError(c.ImportError), ExportError: x.objectError(c.ExportError), Awaits: x.awaits(c), Attributes: []ConnectorAttribute{},
 	}
 	if c.Link != 0 {
-		view.Link = &LinkExplanation{x.reference(c.Link), lineages[c.LinkBy], c.LinkRule, c.LinkedAt}
+		view.Link = &LinkExplanation{x.reference(c.Link), c.LinkBy.String(), c.LinkRule, c.LinkedAt}
+	}
+	if c.Cut != nil {
+		view.Disconnection = lineageView(c.Cut.By, c.Cut.Rule, c.Cut.At)
 	}
 	operation := func(d *identity.Delta) string {
 		if d.IsZero() {

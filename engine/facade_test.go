@@ -179,6 +179,7 @@ func TestViews(t *testing.T) {
   "name": ["ida"]
  },
  "metaverse": "0000-000000000002",
+ "linked": {"type": "projection", "rule": "employees", "time": "2026-01-05T02:04:00Z"},
  "pendingImport": {
   "operation": "update",
   "changes": {

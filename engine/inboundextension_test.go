@@ -210,6 +210,58 @@ person #2: alias=alias-a(HR) display='HR of y'(HR) key=2(HR) name=y(HR) <HR 2>
 	}
 }
 
+// TestResolverOfCriterion: each criterion asks under its own name, with the objects
+// of all types that it looks at; one without a name under that of the rule.
+func TestResolverOfCriterion(t *testing.T) {
+	configuration := strings.Replace(extended, `    join: [{computed: {metaverse: alias, script: true}}]
+`, `    join:
+      - {match: {computed: {metaverse: alias, script: true}}, resolver: aliases}
+      - {match: {name: name}, anyType: true, resolver: names}
+      - {match: {name: alias}}
+`, 1)
+	var asked []string
+	f := plainExtensions()
+	ad := f.Agents["AD"]
+	ad.ResolveJoin = func(_ context.Context, name string, cs rules.ConnectorEntry, candidates []rules.MetaverseEntry) (rules.Resolution, error) {
+		for _, mv := range candidates {
+			name += " " + mv.ObjectType()
+		}
+		asked = append(asked, cs.Anchor()+" "+name)
+		return rules.Resolution{Join: text(cs, "kind") == name, Index: len(candidates) - 1}, nil
+	}
+	ad.Project = func(_ context.Context, cs rules.ConnectorEntry) (string, error) {
+		if text(cs, "kind") == "contact" {
+			return "contact", nil
+		}
+		return "", nil
+	}
+	f.Agents["AD"] = ad
+	s := &script{world: newExtendedWorld(t, configuration, f)}
+	s.want(`
+contact #1: key=c(AD) name=ann(AD) <AD c>
+person #2: alias=alias-b(HR) display='AD of ann'(AD) key=1(HR) name=ann(HR) <HR 1> <AD b>
+person #3: alias=ann(HR) display='AD of '(AD) key=3(HR) name=ANN(AD) <HR 3> <AD d>
+`,
+		"put AD c name=ann kind=contact",
+		"run AD full-import delta-sync", // there is nobody to ask about
+		"put HR 1 name=ann alias=alias-b",
+		"put HR 3 alias=ann",
+		"run HR full-import delta-sync",
+		"put AD b name=ann 'kind=names contact person'",
+		"put AD d name=ann 'kind=by alias person'",
+		"run AD full-import delta-sync",
+	)
+	if got, want := strings.Join(asked, ", "), "b aliases person, b names contact person, d names contact person, d by alias person"; got != want {
+		t.Errorf("asked %s, want %s", got, want)
+	}
+	ad.ResolveJoin = nil
+	f.Agents["AD"] = ad
+	w := closedWorld(t, configuration, f)
+	if err := w.tryOpen(w.state); err == nil || !strings.Contains(err.Error(), `extension-entry-point-not-implemented: rule "by alias": agent "AD" has no script that resolves joins`) {
+		t.Errorf("configured: %v", err)
+	}
+}
+
 // TestExtensionErrors: what goes wrong in an extension is an error of the object;
 // others are synchronized, and what was decided before stays.
 func TestExtensionErrors(t *testing.T) {
@@ -234,6 +286,9 @@ func TestExtensionErrors(t *testing.T) {
 		{"unknown type to project", func(_ *rules.Functions, ad *rules.AgentExtension) {
 			ad.Project = func(context.Context, rules.ConnectorEntry) (string, error) { return "robot", nil }
 		}, `error extension-projection-invalid-object-type "a": there is no metaverse type "robot"`},
+		{"no type to project", func(_ *rules.Functions, ad *rules.AgentExtension) {
+			ad.Project = func(context.Context, rules.ConnectorEntry) (string, error) { return "", rules.ErrTypeNotSet }
+		}, `error extension-projection-object-type-not-set "a": the extension projects the object, and names no metaverse type`},
 		{"projection panics", func(_ *rules.Functions, ad *rules.AgentExtension) {
 			ad.Project = func(context.Context, rules.ConnectorEntry) (string, error) {
 				var none []string

@@ -6,6 +6,7 @@ import (
 
 	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/engine/identity"
+	"github.com/metasync/metasync/engine/rules"
 	"github.com/metasync/metasync/engine/run"
 	"github.com/metasync/metasync/engine/space"
 	"github.com/metasync/metasync/engine/sync"
@@ -36,6 +37,7 @@ type Preview struct {
 	Errors    []run.ErrorRecord `json:"errors"`              // and warnings
 
 	PendingImport  *DeltaView           `json:"pendingImport"`
+	ImportView     rules.ImportView     `json:"importView"`      // what inbound flows read
 	Filter         *FilterView          `json:"connectorFilter"` // null if it was not asked
 	InboundRules   []InboundRuleView    `json:"inboundRules"`
 	Joins          []JoinView           `json:"joins"`
@@ -60,9 +62,11 @@ type FilterView struct {
 
 // An InboundRuleView is whether an inbound rule applies.
 type InboundRuleView struct {
-	Rule       string            `json:"rule"`
-	InScope    bool              `json:"inScope"`
-	Conditions [][]ConditionView `json:"conditions,omitempty"` // by alternative
+	Rule        string            `json:"rule"`
+	InScope     bool              `json:"inScope"`
+	WaitsFor    string            `json:"waitsFor,omitempty"`    // the rule that it depends on, if that does not apply
+	Disconnects bool              `json:"disconnects,omitempty"` // it cuts the link, because it no longer applies
+	Conditions  [][]ConditionView `json:"conditions,omitempty"`  // by alternative
 }
 
 // A JoinView is a join criterion that was tried.
@@ -292,6 +296,9 @@ func (e *Engine) observe(env *environment, tx *space.Tx, q PreviewQuery) (*obser
 	if q.Delta {
 		o.before.Mode = "delta"
 	}
+	if agent := env.Rules.Agent(q.Agent); agent != nil {
+		o.before.ImportView = agent.ImportView
+	}
 	return o, v.err
 }
 
@@ -360,7 +367,7 @@ func (v *viewer) inbound(p *Preview, t *sync.Trace) {
 	}
 	p.InboundRules, p.Joins, p.ImportFlows, p.Recalls, p.Deletions = []InboundRuleView{}, []JoinView{}, []ImportFlowView{}, []RecallView{}, []DeletionView{}
 	for _, s := range t.Inbound {
-		p.InboundRules = append(p.InboundRules, InboundRuleView{s.Rule.Name, s.InScope, v.conditions(p.Agent, p.Object, s.Conditions)})
+		p.InboundRules = append(p.InboundRules, InboundRuleView{s.Rule.Name, s.InScope, s.WaitsFor, s.Rule == t.Left, v.conditions(p.Agent, p.Object, s.Conditions)})
 	}
 	for _, j := range t.Joins {
 		view := JoinView{Rule: j.Join.Rule, Criterion: []JoinPairView{}, Matches: []ReferenceView{}, Resolution: j.Resolution}

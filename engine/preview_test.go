@@ -79,11 +79,20 @@ func showPreview(p *engine.Preview) string {
 	for _, e := range p.Errors {
 		b.add("  error %s warning=%v rule=%q attribute=%q step=%s: %s", e.Type, e.Warning, e.Rule, e.Attribute, e.Step, e.Detail)
 	}
+	if p.ImportView != rules.ImportedView {
+		b.add("  flows read the %s view", p.ImportView)
+	}
 	if p.Filter != nil {
 		b.add("  filter %v%s", p.Filter.Filtered, showConditions(p.Filter.Conditions))
 	}
 	for _, r := range p.InboundRules {
 		b.add("  scope of %s: %v%s", r.Rule, r.InScope, showConditions(r.Conditions))
+		if r.WaitsFor != "" {
+			b.add("  %s waits for %s", r.Rule, r.WaitsFor)
+		}
+		if r.Disconnects {
+			b.add("  %s cuts the link", r.Rule)
+		}
 	}
 	for _, j := range p.Joins {
 		var pairs, matches []string
@@ -210,6 +219,9 @@ func showExplainedConnector(b *lines, c *engine.ConnectorExplanation) {
 	b.add("  %s %s %s %s", c.Agent, c.Object, c.DN, c.State)
 	if c.Link != nil {
 		b.add("    linked to %s by %s %s", c.Link.Metaverse.Name, c.Link.By, c.Link.Rule)
+	}
+	if c.Disconnection != nil {
+		b.add("    cut by %s %s", c.Disconnection.Type, c.Disconnection.Rule)
 	}
 	for _, e := range []*space.ObjectError{c.ImportError, c.ExportError} {
 		if e != nil {

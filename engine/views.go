@@ -41,11 +41,24 @@ type ConnectorView struct {
 	State         string             `json:"state"`
 	Attributes    map[string][]any   `json:"attributes"` // as the last import saw them
 	Metaverse     *identity.ID       `json:"metaverse"`
+	Linked        *LineageView       `json:"linked,omitempty"`        // what made the link
+	Disconnection *LineageView       `json:"disconnection,omitempty"` // what cut the last one before
 	PendingImport *DeltaView         `json:"pendingImport"`
 	PendingExport *DeltaView         `json:"pendingExport"` // computed and not yet sent
 	Unconfirmed   *DeltaView         `json:"unconfirmedExport,omitempty"`
 	Detected      []string           `json:"detectedRules,omitempty"` // whose existence tests hold
 	Error         *space.ObjectError `json:"error"`
+}
+
+// A LineageView tells what made or cut a link (sync-engine §1.2, §1.7).
+type LineageView struct {
+	Type string    `json:"type"`           // see space.Lineage
+	Rule string    `json:"rule,omitempty"` // "" if it was no rule
+	Time time.Time `json:"time"`
+}
+
+func lineageView(by space.Lineage, rule string, at time.Time) *LineageView {
+	return &LineageView{by.String(), rule, at}
 }
 
 // A DeltaView shows a delta.
@@ -190,7 +203,10 @@ func (e *Engine) connectorView(tx *space.Tx, c *space.Connector) (ConnectorView,
 		Attributes: map[string][]any{}, Detected: c.Detected, Error: cmp.Or(c.ImportError, c.ExportError),
 	}
 	if c.Link != 0 {
-		view.Metaverse = &c.Link
+		view.Metaverse, view.Linked = &c.Link, lineageView(c.LinkBy, c.LinkRule, c.LinkedAt)
+	}
+	if c.Cut != nil {
+		view.Disconnection = lineageView(c.Cut.By, c.Cut.Rule, c.Cut.At)
 	}
 	for _, a := range c.ImportImage() {
 		values, err := showValues(tx, a.All())

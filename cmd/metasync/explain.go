@@ -125,6 +125,13 @@ func (a *app) explainConnector(c *engine.ConnectorExplanation) error {
 		}
 		add("linked to %s (%s) by %s, since %s", l.Metaverse.ID, l.Metaverse.Name, by, stamp(l.Time))
 	}
+	if d := c.Disconnection; d != nil {
+		by := d.Type
+		if d.Rule != "" {
+			by += fmt.Sprintf(", rule %q", d.Rule)
+		}
+		add("lost its last link by %s, on %s", by, stamp(d.Time))
+	}
 	for _, e := range []struct {
 		when string
 		err  *space.ObjectError

@@ -161,8 +161,14 @@ func previewWhyNot(p *engine.Preview) []string {
 		}
 	}
 	for _, r := range p.InboundRules {
-		if !r.InScope {
+		switch {
+		case r.WaitsFor != "":
+			add("rule %q waits for rule %q, which does not apply", r.Rule, r.WaitsFor)
+		case !r.InScope:
 			add("rule %q is out of scope: %s", r.Rule, conditionTexts(r.Conditions, false))
+		}
+		if r.Disconnects {
+			add("rule %q made the link and no longer applies, nor does another: the link is cut", r.Rule)
 		}
 	}
 	for _, j := range p.Joins {
@@ -203,7 +209,7 @@ func previewWhyNot(p *engine.Preview) []string {
 }
 
 func ruleApplies(p *engine.Preview, rule string) bool {
-	return slices.ContainsFunc(p.InboundRules, func(r engine.InboundRuleView) bool { return r.Rule == rule && r.InScope })
+	return slices.ContainsFunc(p.InboundRules, func(r engine.InboundRuleView) bool { return r.Rule == rule && r.InScope && r.WaitsFor == "" })
 }
 
 // outboundWhyNot tells why a rule does not give an object a connector, "" if it

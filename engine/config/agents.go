@@ -24,6 +24,7 @@ type agentKeys struct {
 	OrphanedLineage        string           `yaml:"orphanedLineage" oneof:"keep lowest" default:"keep" doc:"With recall: false, how strong the values are that a disconnected object leaves behind. keep: as strong as before; lowest: every other value replaces them."`
 	ProjectOnAmbiguous     bool             `yaml:"projectOnAmbiguous" default:"false" doc:"Whether an object that several metaverse objects match is projected as if none did. Otherwise it stays a disconnector, with a warning."`
 	MaxConnectorsPerObject int              `yaml:"maxConnectorsPerObject" default:"1" doc:"How many objects of the agent one metaverse object may be joined with."`
+	ImportView             string           `yaml:"importView" oneof:"imported exported" doc:"What inbound flows read. imported: the object as the last import saw it; exported: with what was exported since, and what is going to be, in place of what it saw. Without it imported, or exported in the dialect entra."`
 	Parents                bool             `yaml:"requireParent" default:"false" doc:"Whether rules create and rename objects only in containers that the connector space has. For systems with LDAP names whose containers are imported; otherwise the system itself refuses."`
 	Containers             containers       `yaml:"containers" doc:"For systems with LDAP names: the part of the hierarchy that is imported, and in which alone rules create objects. The longest entry that a name is in decides."`
 	Thresholds             thresholds       `yaml:"thresholds" doc:"What a step may do before it is held or stopped."`
@@ -168,7 +169,8 @@ func (a *agentForm) rule(name string, at fault.Position, parameters named[parame
 	out := rules.Agent{
 		Parameters: map[string]any{}, Containers: a.Containers.all(),
 		Name: name, Deprovision: rules.Deprovision(a.Deprovision), NoRecall: !a.Recall, RequireParent: a.Parents, Position: at,
-		Orphans: rules.OrphanedLineage(a.OrphanedLineage), ProjectOnAmbiguous: a.ProjectOnAmbiguous, MaxConnectors: a.MaxConnectorsPerObject,
+		ImportView: rules.ImportView(a.ImportView),
+		Orphans:    rules.OrphanedLineage(a.OrphanedLineage), ProjectOnAmbiguous: a.ProjectOnAmbiguous, MaxConnectors: a.MaxConnectorsPerObject,
 	}
 	for _, e := range slices.Concat(parameters, a.Parameters) {
 		out.Parameters[e.name] = e.value.value

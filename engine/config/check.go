@@ -71,7 +71,7 @@ func (t *metaverseType) definition(name string, at fault.Position) rules.Metaver
 	for _, e := range t.Attributes {
 		a := e.value
 		out.Attributes = append(out.Attributes, rules.MetaverseAttribute{
-			Name: e.name, Type: a.Type.Type, Multi: a.Type.Multi, Indexed: a.Indexed,
+			Name: e.name, Type: a.Type.Type, Multi: a.Type.Multi, Indexed: a.Indexed, Unique: a.Unique,
 			Precedence: a.Precedence.Precedence, Position: e.at,
 		})
 	}
@@ -173,21 +173,33 @@ func (l *loader) checkRules(k *keys) {
 			}
 		}
 		if l.exists("metaverse type", r.Metaverse, k.Metaverse.names()) {
+			l.checkJoins(r, k.Metaverse)
 			l.checkAttributes(r, k.Metaverse.get(r.Metaverse.text).Attributes.names())
 		}
 	}
 	l.checkDependencies(k.Rules, byName)
 }
 
+// checkJoins notes the metaverse attributes of joins that do not exist in the
+// rule's type, or in any where all types are looked at.
+func (l *loader) checkJoins(r *rule, types named[metaverseType]) {
+	for _, item := range r.Join {
+		known := []string{rules.ObjectIDAttribute}
+		for _, t := range types {
+			if item.AnyType || t.name == r.Metaverse.text {
+				known = append(known, t.value.Attributes.names()...)
+			}
+		}
+		for _, e := range item.Match {
+			l.exists("metaverse attribute", e.value.Metaverse, known)
+		}
+	}
+}
+
 // checkAttributes notes the metaverse attributes of a rule that do not exist.
 // What an expression reads is checked when it is compiled.
 func (l *loader) checkAttributes(r *rule, attributes []string) {
 	const what = "metaverse attribute"
-	for _, item := range r.Join {
-		for _, e := range item.pairs {
-			l.exists(what, e.value.Metaverse, append([]string{rules.ObjectIDAttribute}, attributes...))
-		}
-	}
 	if r.Inbound != nil {
 		for _, e := range r.Inbound.Flows {
 			l.exists(what, word{e.name, e.name, e.at}, append([]string{rules.ObjectTypeAttribute}, attributes...))

@@ -111,12 +111,14 @@ type metaverseType struct {
 type metaverseAttribute struct {
 	Type       attributeType
 	Indexed    bool
+	Unique     bool
 	Precedence precedence
 }
 
 type metaverseAttributeKeys struct {
 	Type       attributeType `yaml:"type" default:"string" doc:"The data type."`
 	Indexed    bool          `yaml:"indexed" default:"false" doc:"Whether searches for the attribute are fast. Attributes that joins use are indexed in any case."`
+	Unique     bool          `yaml:"unique" default:"false" doc:"Whether no two objects of the type may have a value in common, whatever its case."`
 	Precedence precedence    `yaml:"precedence" doc:"The agents, the strongest first; or equal, which is deprecated: the last one who writes wins; or manual: scripts decide."`
 }
 

@@ -83,7 +83,7 @@ func TestModel(t *testing.T) {
 		Rules: []rules.Rule{
 			{
 				Name: "HR people", Agent: "HR", Object: "employee", Metaverse: "person", Precedence: 100,
-				Join: []rules.JoinCriterion{{{Connector: "id", Metaverse: "employeeID"}}},
+				Join: []rules.JoinCriterion{{Pairs: []rules.JoinPair{{Connector: "id", Metaverse: "employeeID"}}}},
 				Inbound: &rules.Inbound{
 					Scope:   rules.Scope{{{Attribute: "employeeType", Operator: "not-equal", Value: "Robot"}}},
 					Project: true,
@@ -99,7 +99,7 @@ func TestModel(t *testing.T) {
 			},
 			{
 				Name: "AD accounts", Agent: "AD", Object: "user", Metaverse: "person", Precedence: 10, DependsOn: "HR people",
-				Join: []rules.JoinCriterion{{{Connector: "employeeID", Metaverse: "employeeID"}}},
+				Join: []rules.JoinCriterion{{Pairs: []rules.JoinPair{{Connector: "employeeID", Metaverse: "employeeID"}}}},
 				Outbound: &rules.Outbound{
 					Scope:     rules.Scope{{{Attribute: "employeeType", Operator: "equal", Value: "Contractor"}}},
 					Provision: true, Deprovision: true, Parameters: []string{"initialPassword"},
@@ -135,8 +135,9 @@ func TestAgents(t *testing.T) {
 			},
 			{Type: run.FullSync, Batch: 10},
 			{Type: run.Export, Batch: 20, Full: true, Deletes: run.Limit{IsSet: true}, Drop: in("out/export.jsonl")},
+			{Type: run.FullSync, JoinAll: true},
 		}},
-		run.Profile{Name: "later", Steps: []run.Step{{Type: run.FullImportDeltaSync, Resume: "/in/import.jsonl"}}})
+		run.Profile{Name: "later", Steps: []run.Step{{Type: run.FullImportDeltaSync, Resume: "/in/import.jsonl", SyncUnchanged: true}}})
 	no := false
 	want := []config.Agent{
 		{
@@ -191,7 +192,7 @@ func TestAgents(t *testing.T) {
 	same(t, []rules.Agent{
 		{
 			Name: "HR", Deprovision: rules.DeprovisionScript, NoRecall: true, RequireParent: true, Orphans: rules.LowestLineage,
-			ProjectOnAmbiguous: true, MaxConnectors: 2, Containers: staff,
+			ProjectOnAmbiguous: true, MaxConnectors: 2, Containers: staff, ImportView: rules.ExportedView,
 			Filter: map[string]rules.Scope{"employee": {
 				{{Attribute: "status", Operator: "equal", Value: "test"}, {Attribute: "level", Operator: "less-than", Value: "3"}},
 				{{Attribute: "left", Operator: "is-not-null"}},
@@ -294,7 +295,7 @@ func TestPlaces(t *testing.T) {
 		{"filter condition", c.Model.Agents[0].Filter["employee"][0][0].Position, "metasync.yaml:31:12"},
 		{"trigger", c.Agents[0].Triggers[1].Position, "metasync.yaml:38:9"},
 		{"rule", c.Model.Rules[0].Position, "metasync.yaml:46:5"},
-		{"join", c.Model.Rules[0].Join[0][0].Position, "metasync.yaml:50:13"},
+		{"join", c.Model.Rules[0].Join[0].Pairs[0].Position, "metasync.yaml:50:13"},
 		{"flow", flows[1].Position, "metasync.yaml:56:9"},
 		{"direct source", flows[0].Source.Position, "metasync.yaml:55:21"},
 		{"expression", flows[1].Source.Position, "metasync.yaml:56:23"},

@@ -26,6 +26,8 @@ type stepKeys struct {
 	Objects   count         `yaml:"objects" doc:"Entries, objects or changes at which the step may look; with more of them it stops, and an import deletes nothing. 0 is any number."`
 	Deletes   limit         `yaml:"deletes" doc:"Deletions that the step may find or carry out, in place of the agent's threshold; 100% is without limit."`
 	Errors    count         `yaml:"errors" doc:"Objects with errors that the step may have, in place of the agent's threshold or 5000; with more of them it stops. 0 is any number."`
+	Join      string        `yaml:"join" oneof:"all" doc:"all: the join criteria are tried again for objects that are linked, too. One that they lead elsewhere moves there."`
+	Unchanged bool          `yaml:"syncUnchanged" default:"false" doc:"Whether objects that the import reports unchanged are synchronized as well, fully."`
 	Drop      agent.Path    `yaml:"drop" doc:"A file for what was read or would be sent; nothing else happens."`
 	Audit     agent.Path    `yaml:"audit" doc:"A file for what was read or is sent."`
 	Resume    agent.Path    `yaml:"resume" doc:"A file that the step takes instead of what the system has or what is pending."`
@@ -37,7 +39,9 @@ var (
 	exportKeys     = []string{"partition", "batch", "full", "deletes", "drop", "audit", "resume"}
 	onlyImportKeys = []string{"drop"} // not where a synchronization follows
 	syncKeys       = []string{"batch"}
-	someKeys       = []string{"partition", "page", "batch", "full", "deletes", "drop", "audit", "resume"} // all that are in one of these
+	joinKeys       = []string{"join"}                                                                                              // where everything is synchronized
+	unchangedKeys  = []string{"syncUnchanged"}                                                                                     // where only what is pending is synchronized, after an import
+	someKeys       = []string{"partition", "page", "batch", "full", "deletes", "join", "syncUnchanged", "drop", "audit", "resume"} // all that are in one of these
 )
 
 // stepKeysOf lists those of someKeys that a step of a type may have.
@@ -45,12 +49,16 @@ func stepKeysOf(t run.StepType) []string {
 	switch {
 	case t == run.Export:
 		return exportKeys
+	case t == run.FullSync:
+		return slices.Concat(syncKeys, joinKeys)
 	case t.Import() == "":
 		return syncKeys
 	case t.Sync() == "":
 		return slices.Concat(importKeys, onlyImportKeys)
+	case t.Sync() == run.FullSync:
+		return slices.Concat(importKeys, syncKeys, joinKeys)
 	}
-	return slices.Concat(importKeys, syncKeys)
+	return slices.Concat(importKeys, syncKeys, unchangedKeys)
 }
 
 func (k *stepKeys) check(l *loader, n *node) {
@@ -98,6 +106,7 @@ func (k *stepKeys) step() run.Step {
 		Type: run.StepType(k.Type), Partition: k.Partition.text, PartitionAt: k.Partition.at,
 		Page: k.Page.Count, Batch: k.Batch.Count, Full: k.Full, TimeLimit: k.TimeLimit,
 		Objects: k.Objects.Count, Errors: run.Limit(k.Errors), Deletes: run.Limit(k.Deletes),
+		JoinAll: k.Join == "all", SyncUnchanged: k.Unchanged,
 		Drop: string(k.Drop), Audit: string(k.Audit), Resume: string(k.Resume),
 	}
 }

@@ -108,7 +108,7 @@ func (r *reference) inner(title string, s, except *jsonschema.Schema) {
 	if names := s.AdditionalProperties; names != nil && !reflect.DeepEqual(names, never()) {
 		r.child(title+".NAME", names)
 	}
-	for _, alternative := range s.AnyOf {
+	for _, alternative := range formsOf(s) {
 		r.child(title+" as a mapping", alternative)
 	}
 }
@@ -130,6 +130,14 @@ func (r *reference) child(title string, s *jsonschema.Schema) {
 	}
 }
 
+// formsOf returns the forms that a value may have, if there are several.
+func formsOf(s *jsonschema.Schema) []*jsonschema.Schema {
+	if s.Else != nil {
+		return []*jsonschema.Schema{s.Else, s.Then}
+	}
+	return s.AnyOf
+}
+
 // value says in words what a schema accepts.
 func (r *reference) value(s *jsonschema.Schema) string {
 	switch {
@@ -145,14 +153,14 @@ func (r *reference) value(s *jsonschema.Schema) string {
 		return fmt.Sprintf("`%v`", *s.Const)
 	case s.Properties != nil:
 		return "mapping"
-	case s.AnyOf != nil:
-		var alternatives []string
-		for _, alternative := range s.AnyOf {
+	case formsOf(s) != nil:
+		var forms []string
+		for _, alternative := range formsOf(s) {
 			if defName(alternative) != "reference" { // texts may hold one everywhere
-				alternatives = append(alternatives, r.value(alternative))
+				forms = append(forms, r.value(alternative))
 			}
 		}
-		return strings.Join(alternatives, " or ")
+		return strings.Join(forms, " or ")
 	case s.Items != nil:
 		return "list of " + r.value(s.Items)
 	case s.AdditionalProperties != nil:

@@ -27,9 +27,10 @@ type rule struct {
 }
 
 type inboundKeys struct {
-	Scope   scope              `yaml:"scope" doc:"For which objects of the agent the rule holds: a list of conditions on its attributes, all of which must hold, or {any: [lists]}."`
-	Project bool               `yaml:"project" default:"false" doc:"Whether an object that finds no partner creates one in the metaverse."`
-	Flows   named[inboundFlow] `yaml:"flows" doc:"What the metaverse attributes get their values from: an attribute of the agent, an =expression, or a mapping."`
+	Scope      scope              `yaml:"scope" doc:"For which objects of the agent the rule holds: a list of conditions on its attributes, all of which must hold, or {any: [lists]}."`
+	Project    bool               `yaml:"project" default:"false" doc:"Whether an object that finds no partner creates one in the metaverse."`
+	Disconnect bool               `yaml:"disconnect" default:"false" doc:"Whether a link that the rule made is cut when the rule no longer applies to the object and no other rule holds the link. Otherwise the link stays, and only the values go that the rule gave."`
+	Flows      named[inboundFlow] `yaml:"flows" doc:"What the metaverse attributes get their values from: an attribute of the agent, an =expression, or a mapping."`
 }
 
 type outboundKeys struct {
@@ -69,9 +70,9 @@ func (r *rule) definition() rules.Rule {
 		Precedence: r.Precedence, PrecedenceBefore: r.PrecedenceBefore.text, DependsOn: r.DependsOn.text, Dialect: r.Dialect, Position: r.at,
 	}
 	for _, item := range r.Join {
-		var criterion rules.JoinCriterion
-		for _, e := range item.pairs {
-			criterion = append(criterion, rules.JoinPair{
+		criterion := rules.JoinCriterion{AnyType: item.AnyType, Resolver: item.Resolver.text, Position: item.at}
+		for _, e := range item.Match {
+			criterion.Pairs = append(criterion.Pairs, rules.JoinPair{
 				Connector: e.name, Metaverse: e.value.Metaverse.text, Position: e.at,
 				Script: e.value.Script, CaseSensitive: e.value.CaseSensitive,
 			})
@@ -79,7 +80,7 @@ func (r *rule) definition() rules.Rule {
 		out.Join = append(out.Join, criterion)
 	}
 	if in := r.Inbound; in != nil {
-		out.Inbound = &rules.Inbound{Scope: in.Scope.rule(), Project: in.Project}
+		out.Inbound = &rules.Inbound{Scope: in.Scope.rule(), Project: in.Project, Disconnect: in.Disconnect}
 		for _, e := range in.Flows {
 			out.Inbound.Flows = append(out.Inbound.Flows, rules.Flow{
 				Target: e.name, Source: e.value.from, Scope: e.value.Scope.rule(), Merge: rules.MergeType(e.value.Merge), Position: e.at,
@@ -101,8 +102,21 @@ func (r *rule) definition() rules.Rule {
 	return out
 }
 
-// A joinItem is one alternative of a join: at least one pair of attributes.
-type joinItem struct{ pairs named[joinTarget] }
+// A joinItem is one alternative of a join: the pairs of attributes alone, at least
+// one; or a mapping with them under match.
+type joinItem struct {
+	joinItemKeys
+	at fault.Position
+}
+
+type joinItemKeys struct {
+	Match    joinPairs `yaml:"match,required" doc:"The pairs {connector attribute: metaverse attribute}, of which every one must be equal."`
+	AnyType  bool      `yaml:"anyType" default:"false" doc:"Whether metaverse objects of all types are looked at that have the attributes, instead of those of the rule's type."`
+	Resolver word      `yaml:"resolver" doc:"The name under which the agent's extension is asked which of the objects that match is joined."`
+}
+
+// joinPairs are the pairs of one criterion.
+type joinPairs named[joinTarget]
 
 // A joinTarget is what a join compares an attribute of the agent with: a
 // metaverse attribute alone, or a mapping.
@@ -126,18 +140,42 @@ func (t *joinTarget) schema(g *generator) *jsonschema.Schema {
 	return g.define("join target", g.shortOrMapping(textSchema(), &joinTargetKeys{}))
 }
 
+// decode takes an item with a mapping under match for the long form, unless that
+// mapping is the target of an attribute of this name.
 func (j *joinItem) decode(l *loader, n *node) {
+	if !l.want(n, mappingNode) {
+		return
+	}
+	j.at = n.at
+	if match := n.get("match"); match != nil && match.kind == mappingNode && match.get("metaverse") == nil {
+		l.fill(n, &j.joinItemKeys)
+		return
+	}
+	j.Match.decode(l, n)
+}
+
+func (j *joinItem) schema(g *generator) *jsonschema.Schema {
+	long := g.object(&j.joinItemKeys)
+	long.Type, long.Types = "object", nil
+	isLong := &jsonschema.Schema{
+		Type: "object", Required: []string{"match"},
+		Properties: map[string]*jsonschema.Schema{"match": {Type: "object", Not: &jsonschema.Schema{Required: []string{"metaverse"}}}},
+	}
+	return g.define("join", &jsonschema.Schema{If: isLong, Then: long, Else: j.Match.schema(g)})
+}
+
+func (p *joinPairs) decode(l *loader, n *node) {
 	if !l.want(n, mappingNode) {
 		return
 	}
 	if len(n.pairs) == 0 {
 		l.fail(n.at, "a join needs at least one pair of attributes")
 	}
-	j.pairs.decode(l, n)
+	(*named[joinTarget])(p).decode(l, n)
 }
 
-func (j *joinItem) schema(g *generator) *jsonschema.Schema {
-	s := j.pairs.schema(g)
+func (p *joinPairs) schema(g *generator) *jsonschema.Schema {
+	s := (*named[joinTarget])(p).schema(g)
 	s.Type, s.Types, s.MinProperties = "object", nil, ptr(1)
 	return s
 }

@@ -31,6 +31,7 @@ func Compile(model Model, functions Functions) (*Set, error) {
 	c.types()
 	c.agents()
 	c.rules()
+	c.dependInbound()
 	c.ranks()
 	for _, t := range c.set.types {
 		c.order(t)
@@ -50,6 +51,8 @@ type compiler struct {
 	set          *Set
 	problems     []error
 	dependencies []dependency
+
+	inboundDependencies []inboundDependency
 }
 
 type dependency struct {
@@ -77,8 +80,16 @@ func (c *compiler) types() {
 		for _, a := range definition.Attributes {
 			c.checkPrecedence(a)
 			t.Attributes[a.Name] = &Attribute{
-				Name: a.Name, Type: a.Type, Multi: a.Multi, Mode: cmp.Or(a.Precedence.Mode, Ranked),
+				Unique: a.Unique, Name: a.Name, Type: a.Type, Multi: a.Multi, Mode: cmp.Or(a.Precedence.Mode, Ranked),
 				agentRank: c.agentRanks(a.Precedence.Agents), byRule: c.model.Precedence == ByRule,
+			}
+			if a.Unique && (a.Type == identity.TypeReference || a.Type == identity.TypeBoolean) {
+				c.fail(&fault.Error{
+					Name: "sync-rule-validation-parsing-error", Attribute: a.Name, Position: a.Position,
+					Text: fmt.Sprintf("an attribute of type %s cannot be unique", a.Type),
+				})
+			} else if a.Unique {
+				t.Unique = append(t.Unique, t.Attributes[a.Name])
 			}
 		}
 		c.set.types[t.Name] = t
@@ -129,6 +140,7 @@ func (c *compiler) agents() {
 			LDAPNames: definition.LDAPNames, RequireParent: definition.RequireParent,
 			Containers: definition.Containers, NoContainerRename: definition.NoContainerRename, NoRename: definition.NoRename,
 			Objects: map[string]*ObjectRules{}, Extension: c.functions.Agents[definition.Name],
+			ImportView:    c.importView(definition),
 			OrphansLowest: definition.Orphans == LowestLineage, ProjectOnAmbiguous: definition.ProjectOnAmbiguous,
 			MaxConnectors: max(definition.MaxConnectors, 1), assumed: definition.Assumed,
 		}
@@ -164,6 +176,17 @@ func (c *compiler) agents() {
 			})
 		}
 	}
+}
+
+// importView returns what inbound flows of an agent read (sync-engine §1.3).
+func (c *compiler) importView(definition Agent) ImportView {
+	switch {
+	case definition.ImportView != "":
+		return definition.ImportView
+	case c.set.dialect == expr.Entra:
+		return ExportedView
+	}
+	return ImportedView
 }
 
 func (c *compiler) rules() {
@@ -205,8 +228,14 @@ func (c *compiler) rule(r Rule) {
 func (c *compiler) joins(r Rule, t *Type, object *ObjectRules) []*Join {
 	var joins []*Join
 	for _, criterion := range r.Join {
-		j := &Join{Rule: r.Name, Type: t, Pairs: criterion}
-		for _, pair := range criterion {
+		j := &Join{Rule: r.Name, Type: t, Types: []*Type{t}, Pairs: criterion.Pairs, Resolver: cmp.Or(criterion.Resolver, r.Name)}
+		if criterion.AnyType {
+			j.Types = c.searchable(r, criterion)
+		}
+		if criterion.Resolver != "" && c.functions.Agents[r.Agent].ResolveJoin == nil {
+			c.failIn(r, criterion.Position, fault.New("extension-entry-point-not-implemented", "agent %q has no script that resolves joins", r.Agent))
+		}
+		for _, pair := range criterion.Pairs {
 			cs, known := object.attribute(pair.Connector)
 			switch {
 			case pair.Script && c.functions.Agents[r.Agent].JoinValues == nil:
@@ -216,17 +245,42 @@ func (c *compiler) joins(r Rule, t *Type, object *ObjectRules) []*Join {
 			case !known:
 				c.failIn(r, pair.Position, unknownAttribute("sync-rule-relationship-criteria-attribute-not-found", pair.Connector, object.Type.Names()))
 			}
-			mv, found := t.Attributes[pair.Metaverse]
-			if !found && pair.Metaverse != ObjectIDAttribute {
-				c.failIn(r, pair.Position, unknownAttribute("sync-rule-relationship-criteria-attribute-not-found", pair.Metaverse, t.names()))
-			}
-			if known && found && (cs.Type == identity.TypeReference || mv.Type == identity.TypeReference) {
-				c.failIn(r, pair.Position, fault.New("sync-rule-invalid-relationship-criteria-xml", "references cannot be join criteria"))
+			for _, t := range j.Types {
+				mv, found := t.Attributes[pair.Metaverse]
+				if !found && pair.Metaverse != ObjectIDAttribute {
+					c.failIn(r, pair.Position, unknownAttribute("sync-rule-relationship-criteria-attribute-not-found", pair.Metaverse, t.names()))
+				}
+				if known && found && (cs.Type == identity.TypeReference || mv.Type == identity.TypeReference) {
+					c.failIn(r, pair.Position, fault.New("sync-rule-invalid-relationship-criteria-xml", "references cannot be join criteria"))
+					break
+				}
 			}
 		}
 		joins = append(joins, j)
 	}
 	return joins
+}
+
+// searchable returns the metaverse types that have all attributes of a criterion;
+// if none does, that of the rule, so that what it lacks is said.
+func (c *compiler) searchable(r Rule, criterion JoinCriterion) []*Type {
+	if r.Inbound == nil {
+		c.failIn(r, criterion.Position, fault.New("sync-rule-invalid-relationship-criteria-xml",
+			"a rule without an inbound half joins only objects of its own metaverse type"))
+	}
+	var types []*Type
+	for _, name := range c.set.Types() {
+		t := c.set.types[name]
+		if !slices.ContainsFunc(criterion.Pairs, func(p JoinPair) bool {
+			return t.Attributes[p.Metaverse] == nil && p.Metaverse != ObjectIDAttribute
+		}) {
+			types = append(types, t)
+		}
+	}
+	if len(types) == 0 {
+		types = append(types, c.set.types[r.Metaverse])
+	}
+	return types
 }
 
 func (c *compiler) failIn(r Rule, at fault.Position, err *fault.Error) {

@@ -52,7 +52,7 @@ func model() Model {
 		Rules: []Rule{
 			{
 				Name: "people", Agent: "HR", Object: "employee", Metaverse: "person", Position: at(30),
-				Join: []JoinCriterion{{{Connector: "id", Metaverse: "number", Position: at(31)}}},
+				Join: []JoinCriterion{{Pairs: []JoinPair{{Connector: "id", Metaverse: "number", Position: at(31)}}}},
 				Inbound: &Inbound{Project: true, Flows: []Flow{
 					{Target: "number", Source: Source{Attribute: "id", Position: at(33)}, Position: at(33)},
 					{Target: "boss", Source: Source{Attribute: "boss", Position: at(34)}, Position: at(34)},
@@ -60,7 +60,7 @@ func model() Model {
 			},
 			{
 				Name: "accounts", Agent: "AD", Object: "user", Metaverse: "person", Position: at(40),
-				Join: []JoinCriterion{{{Connector: "number", Metaverse: "number", Position: at(41)}}},
+				Join: []JoinCriterion{{Pairs: []JoinPair{{Connector: "number", Metaverse: "number", Position: at(41)}}}},
 				Outbound: &Outbound{Provision: true, Flows: []Flow{
 					{Target: "dn", Source: Source{Expression: `"CN=" + name`, Position: at(43)}, Position: at(43)},
 					{Target: "number", Source: Source{Attribute: "number", Position: at(44)}, Position: at(44)},
@@ -84,10 +84,10 @@ func TestCompileErrors(t *testing.T) {
 		{"unknown metaverse type", func(m *Model) { m.Rules[0].Metaverse = "persn" }, "sync-rule-validation-parsing-error", 30, `unknown metaverse type "persn"`},
 		{"unknown object type", func(m *Model) { m.Rules[1].Object = "usr" }, "sync-rule-validation-parsing-error", 40, `no object type "usr"`},
 		{"filter for an unknown type", func(m *Model) { m.Agents[0].Filter = map[string]Scope{"worker": {}} }, "sync-rule-validation-parsing-error", 10, `unknown object type "worker"`},
-		{"join on an unknown attribute", func(m *Model) { m.Rules[0].Join[0][0].Connector = "nr" }, "sync-rule-relationship-criteria-attribute-not-found", 31, `unknown attribute "nr"`},
-		{"join with an unknown attribute", func(m *Model) { m.Rules[0].Join[0][0].Metaverse = "numbr" }, "sync-rule-relationship-criteria-attribute-not-found", 31, `did you mean "number"?`},
+		{"join on an unknown attribute", func(m *Model) { m.Rules[0].Join[0].Pairs[0].Connector = "nr" }, "sync-rule-relationship-criteria-attribute-not-found", 31, `unknown attribute "nr"`},
+		{"join with an unknown attribute", func(m *Model) { m.Rules[0].Join[0].Pairs[0].Metaverse = "numbr" }, "sync-rule-relationship-criteria-attribute-not-found", 31, `did you mean "number"?`},
 		{"join by reference", func(m *Model) {
-			m.Rules[0].Join[0][0] = JoinPair{Connector: "boss", Metaverse: "boss", Position: at(31)}
+			m.Rules[0].Join[0].Pairs[0] = JoinPair{Connector: "boss", Metaverse: "boss", Position: at(31)}
 		}, "sync-rule-invalid-relationship-criteria-xml", 31, "references"},
 		{"inbound flow into an unknown attribute", func(m *Model) { m.Rules[0].Inbound.Flows[0].Target = "numbr" }, "sync-rule-flow-attribute-not-found", 33, `did you mean "number"?`},
 		{"inbound flow from an unknown attribute", func(m *Model) { m.Rules[0].Inbound.Flows[0].Source.Attribute = "idd" }, "sync-rule-flow-attribute-not-found", 33, `did you mean "id"?`},
@@ -127,6 +127,45 @@ func TestCompileErrors(t *testing.T) {
 		}, "sync-rule-outbound-flow-rules-invalid", 44, "tests nothing"},
 		{"a rule that depends on itself", func(m *Model) { m.Rules[1].DependsOn = "accounts" }, "sync-rule-validation-parsing-error", 40, "depends on itself"},
 		{"a rule that depends on nothing", func(m *Model) { m.Rules[1].DependsOn = "acounts" }, "sync-rule-validation-parsing-error", 40, `did you mean "accounts"?`},
+		{"a unique reference", func(m *Model) {
+			m.Types[0].Attributes = append(m.Types[0].Attributes, MetaverseAttribute{Name: "chief", Type: identity.TypeReference, Unique: true, Position: at(4)})
+		}, "sync-rule-validation-parsing-error", 4, "cannot be unique"},
+		{"a constant that is not true or false", func(m *Model) {
+			m.Types[0].Attributes = append(m.Types[0].Attributes, MetaverseAttribute{Name: "active", Type: identity.TypeBoolean})
+			m.Rules[0].Inbound.Flows[0] = Flow{Target: "active", Source: Source{Constant: true, Value: "maybe", Position: at(34)}, Position: at(33)}
+		}, "invalid-boolean-constant-flow", 34, `"maybe"`},
+		{"a constant reference", func(m *Model) {
+			m.Types[0].Attributes = append(m.Types[0].Attributes, MetaverseAttribute{Name: "chief", Type: identity.TypeReference})
+			m.Rules[0].Inbound.Flows[0] = Flow{Target: "chief", Source: Source{Constant: true, Value: "ada", Position: at(34)}, Position: at(33)}
+		}, "invalid-reference-constant-flow", 34, `"chief"`},
+		{"a constant that is no number", func(m *Model) {
+			m.Types[0].Attributes = append(m.Types[0].Attributes, MetaverseAttribute{Name: "floor", Type: identity.TypeInteger})
+			m.Rules[0].Inbound.Flows[0] = Flow{Target: "floor", Source: Source{Constant: true, Value: "top"}, Position: at(33)}
+		}, "cs-attribute-type-mismatch", 33, `top`},
+		{"a constant reference outbound", func(m *Model) {
+			t := &m.Agents[1].Schema.Types[0]
+			t.Attributes = append(t.Attributes, identity.AttributeType{Name: "boss", Type: identity.TypeReference})
+			m.Rules[1].Outbound.Flows[1] = Flow{Target: "boss", Source: Source{Constant: true, Value: "CN=x", Position: at(44)}, Position: at(43)}
+		}, "invalid-reference-constant-flow", 44, `"boss"`},
+		{"a join over all types of an outbound rule", func(m *Model) {
+			m.Rules[1].Join[0].AnyType, m.Rules[1].Join[0].Position = true, at(41)
+		}, "sync-rule-invalid-relationship-criteria-xml", 41, "without an inbound half"},
+		{"a join over types of which none has the attribute", func(m *Model) {
+			m.Rules[0].Join[0].AnyType, m.Rules[0].Join[0].Pairs[0].Metaverse = true, "numbr"
+		}, "sync-rule-relationship-criteria-attribute-not-found", 31, `did you mean "number"?`},
+		{"a resolver that there is not", func(m *Model) {
+			m.Rules[0].Join[0].Resolver, m.Rules[0].Join[0].Position = "nearest", at(31)
+		}, "extension-entry-point-not-implemented", 31, "resolves joins"},
+		{"a rule that cuts links and makes none", func(m *Model) {
+			m.Rules[0].Inbound.Disconnect, m.Rules[0].Inbound.Project, m.Rules[0].Join = true, false, nil
+		}, "sync-rule-inbound-flow-rules-invalid", 30, "neither joins nor projects"},
+		{"an inbound rule that depends on itself", func(m *Model) { m.Rules[0].DependsOn = "people" }, "sync-rule-validation-parsing-error", 30, "depends on itself"},
+		{"inbound rules that depend on each other", func(m *Model) {
+			m.Rules[0].DependsOn = "others"
+			m.Rules = append(m.Rules, Rule{Name: "others", Agent: "HR", Object: "employee", Metaverse: "person", DependsOn: "people", Inbound: &Inbound{}, Position: at(50)})
+		}, "sync-rule-validation-parsing-error", 30, "depends on itself"},
+		{"an inbound rule that depends on nothing", func(m *Model) { m.Rules[0].DependsOn = "peoples" }, "sync-rule-validation-parsing-error", 30, "no rule for"},
+		{"an inbound rule that depends on an outbound one", func(m *Model) { m.Rules[0].DependsOn = "accounts" }, "sync-rule-validation-parsing-error", 30, "does not flow inbound"},
 		{"manual precedence without a script", func(m *Model) {
 			m.Types[0].Attributes[0].Precedence.Mode = Manual
 		}, "sync-rule-inbound-flow-rules-invalid", 33, "only scripts may write"},
@@ -159,7 +198,7 @@ func TestCompileErrors(t *testing.T) {
 			m.Types[0].Attributes[2].Precedence.Mode = Equal
 			m.Rules[0].Inbound.Flows[0] = Flow{Target: "phones", Source: Source{Attribute: "phones"}, Merge: Merge, Position: at(33)}
 		}, "sync-rule-inbound-flow-rules-invalid", 33, "equal precedence"},
-		{"a scripted join without a script", func(m *Model) { m.Rules[0].Join[0][0].Script = true }, "extension-entry-point-not-implemented", 31, "values of joins"},
+		{"a scripted join without a script", func(m *Model) { m.Rules[0].Join[0].Pairs[0].Script = true }, "extension-entry-point-not-implemented", 31, "values of joins"},
 		{"a flow with an unknown attribute in its scope", func(m *Model) {
 			m.Rules[0].Inbound.Flows[0].Scope = Scope{{{Attribute: "idd", Operator: "is-null", Position: at(33)}}}
 		}, "sync-rule-required-attr-not-found", 33, `did you mean "id"?`},
@@ -185,7 +224,7 @@ func TestCompileFindsAll(t *testing.T) {
 	m := model()
 	m.Rules[0].Inbound.Flows[0].Target = "numbr"
 	m.Rules[1].Outbound.Flows[1].Target = "nmbr"
-	m.Rules[1].Join[0][0].Metaverse = "x"
+	m.Rules[1].Join[0].Pairs[0].Metaverse = "x"
 	_, err := Compile(m, Functions{})
 	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok || len(joined.Unwrap()) != 3 {

@@ -54,6 +54,7 @@ type MetaverseAttribute struct {
 	Type       identity.Type
 	Multi      bool
 	Indexed    bool // attributes that joins use are indexed in any case
+	Unique     bool `json:",omitempty"` // no two objects of the type may have a value in common, whatever its case
 	Precedence Precedence
 	Position   fault.Position `json:"-"`
 }
@@ -130,8 +131,22 @@ type Agent struct {
 	// joined with; 0 is one (sync-engine §3.5).
 	MaxConnectors int
 
+	// ImportView says what inbound flows read; "" is the imported view, or the
+	// exported one if the model's dialect is that of Entra.
+	ImportView ImportView `json:",omitempty"`
+
 	Position fault.Position `json:"-"`
 }
+
+// An ImportView is an image of an object that inbound flows read (sync-engine
+// §1.3).
+type ImportView string
+
+// The import views.
+const (
+	ImportedView ImportView = "imported" // what the last import saw
+	ExportedView ImportView = "exported" // ... with what was exported since, and what is going to be
+)
 
 // An OrphanedLineage says how strong values are whose contributor was
 // disconnected without recall (sync-engine §4.5).
@@ -162,7 +177,7 @@ type Rule struct {
 	Object     string // resource type of the connected system
 	Metaverse  string // resource type of the metaverse
 	Precedence int    // among the rules of one agent; smaller wins
-	DependsOn  string
+	DependsOn  string // a rule that must apply to the object first (sync-engine §5.5)
 	Dialect    string // "" is the model's
 
 	// PrecedenceBefore names the rule right before which this one ranks, instead
@@ -176,7 +191,19 @@ type Rule struct {
 }
 
 // A JoinCriterion is one or several equalities, all of which must hold.
-type JoinCriterion []JoinPair
+type JoinCriterion struct {
+	Pairs []JoinPair
+
+	// AnyType looks among metaverse objects of all types that have the attributes,
+	// instead of those of the rule's type.
+	AnyType bool `json:",omitempty"`
+
+	// Resolver is the name under which the agent's extension is asked which of the
+	// objects that match is joined; "" is the name of the rule.
+	Resolver string `json:",omitempty"`
+
+	Position fault.Position `json:"-"`
+}
 
 // A JoinPair compares a connector-space attribute with a metaverse attribute.
 type JoinPair struct {
@@ -191,7 +218,13 @@ type JoinPair struct {
 type Inbound struct {
 	Scope   Scope
 	Project bool
-	Flows   []Flow
+
+	// Disconnect cuts a link that the rule made when the rule no longer applies to
+	// the object, and no other rule holds the link. Without it the link stays, and
+	// only the values go that the rule gave.
+	Disconnect bool `json:",omitempty"`
+
+	Flows []Flow
 }
 
 // An Outbound is the outbound half of a rule.

@@ -98,7 +98,7 @@ func (c *compiler) indexes() {
 	c.set.Indexed, c.set.IndexedConnectors = map[string][]string{}, map[string]map[string][]string{}
 	for _, definition := range c.model.Types {
 		for _, a := range definition.Attributes {
-			if a.Indexed && a.Type != identity.TypeReference {
+			if (a.Indexed || a.Unique) && a.Type != identity.TypeReference {
 				c.set.Indexed[definition.Name] = append(c.set.Indexed[definition.Name], a.Name)
 			}
 		}
@@ -106,10 +106,7 @@ func (c *compiler) indexes() {
 	for _, r := range c.model.Rules {
 		provisions := r.Outbound != nil && r.Outbound.Provision
 		for _, criterion := range r.Join {
-			for _, pair := range criterion {
-				if pair.Metaverse != ObjectIDAttribute {
-					c.set.Indexed[r.Metaverse] = append(c.set.Indexed[r.Metaverse], pair.Metaverse)
-				}
+			for _, pair := range criterion.Pairs {
 				if !provisions || pair.Script {
 					continue
 				}
@@ -122,6 +119,13 @@ func (c *compiler) indexes() {
 			}
 		}
 	}
+	for _, a := range c.set.agents {
+		for _, o := range a.Objects {
+			for _, join := range o.Joins {
+				join.index(c.set.Indexed)
+			}
+		}
+	}
 	compact(c.set.Indexed)
 	for metaverse, names := range c.set.Indexed {
 		for _, name := range names {
@@ -130,6 +134,17 @@ func (c *compiler) indexes() {
 	}
 	for _, types := range c.set.IndexedConnectors {
 		compact(types)
+	}
+}
+
+// index adds the metaverse attributes by which a join finds objects, by type.
+func (j *Join) index(indexed map[string][]string) {
+	for _, t := range j.Types {
+		for _, pair := range j.Pairs {
+			if t.Attributes[pair.Metaverse] != nil {
+				indexed[t.Name] = append(indexed[t.Name], pair.Metaverse)
+			}
+		}
 	}
 }
 

@@ -49,11 +49,12 @@ type AgentExtension struct {
 	JoinValues func(ctx context.Context, script string, cs ConnectorEntry) ([]identity.Value, error)
 
 	// ResolveJoin decides which of the metaverse objects that satisfy a join
-	// criterion the object is joined to, also if it is only one.
-	ResolveJoin func(ctx context.Context, rule string, cs ConnectorEntry, candidates []MetaverseEntry) (Resolution, error)
+	// criterion the object is joined to, also if it is only one. name is that of the
+	// criterion's resolver or, if it has none, that of the rule.
+	ResolveJoin func(ctx context.Context, name string, cs ConnectorEntry, candidates []MetaverseEntry) (Resolution, error)
 
 	// Project decides whether an object that joined nothing becomes a metaverse
-	// object, and of which type; "" is no. It goes before the rules that project.
+	// object, and of which type; "" is no, and [ErrTypeNotSet] a yes without a type. It goes before the rules that project.
 	Project func(ctx context.Context, cs ConnectorEntry) (metaverseType string, err error)
 
 	// Deprovision decides what becomes of an object whose link is cut: Disconnect,

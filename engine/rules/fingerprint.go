@@ -67,6 +67,7 @@ type description struct {
 type target struct {
 	identity.AttributeType
 	Indexed bool
+	Unique  bool `json:",omitempty"`
 	Mode    PrecedenceMode
 	Merge   MergeType
 	Model   PrecedenceModel
@@ -89,9 +90,14 @@ func (c *compiler) describeObject(order []Rule, a *AgentRules, o *ObjectRules) *
 			continue
 		}
 		t := c.set.types[r.Metaverse]
-		for _, criterion := range r.Join {
-			for _, pair := range criterion {
-				d.metaverse(t, pair.Metaverse)
+		for _, join := range o.Joins {
+			if join.Rule != r.Name {
+				continue
+			}
+			for _, t := range join.Types {
+				for _, pair := range join.Pairs {
+					d.metaverse(t, pair.Metaverse)
+				}
 			}
 		}
 		if r.Outbound != nil && len(r.Join) > 0 {
@@ -104,6 +110,7 @@ func (c *compiler) describeObject(order []Rule, a *AgentRules, o *ObjectRules) *
 		d.rule(c, r)
 	}
 	for _, r := range o.Inbound {
+		d.depends(order, r.DependsOn)
 		for _, f := range r.Flows {
 			d.Versions = append(d.Versions, f.Source.versions)
 			d.target(c, r.Type, f.Target)
@@ -147,7 +154,7 @@ func (c *compiler) describeType(order []Rule, t *Type) *description {
 		d.Anchors[r.Agent+"."+r.Object] = object.Type.Anchor
 		d.scoped(t, r.Outbound.Scope)
 		for _, criterion := range r.Join {
-			for _, pair := range criterion {
+			for _, pair := range criterion.Pairs {
 				attribute, _ := object.attribute(pair.Connector)
 				d.Connectors = append(d.Connectors, attribute)
 				d.metaverse(t, pair.Metaverse)
@@ -162,14 +169,7 @@ func (c *compiler) describeType(order []Rule, t *Type) *description {
 		d.rule(c, r)
 	}
 	for _, r := range t.Outbound {
-		if r.DependsOnInbound != nil {
-			i := slices.IndexFunc(order, func(other Rule) bool {
-				return other.Name == r.DependsOnInbound.Name && other.Agent == r.DependsOnInbound.Agent && other.Inbound != nil
-			})
-			d.Rules = append(d.Rules, Rule{
-				Name: order[i].Name, Agent: order[i].Agent, Object: order[i].Object, Inbound: &Inbound{Scope: order[i].Inbound.Scope},
-			})
-		}
+		d.depends(order, r.DependsOnInbound)
 		flows := slices.Concat(r.Flows, r.Tests)
 		if r.DN != nil {
 			flows = append(flows, r.DN)
@@ -189,7 +189,7 @@ func (c *compiler) describeType(order []Rule, t *Type) *description {
 			continue
 		}
 		options := c.agentOptions(name)
-		options.ProjectOnAmbiguous, options.MaxConnectors = false, 0 // inbound
+		options.ProjectOnAmbiguous, options.MaxConnectors, options.ImportView = false, 0, "" // inbound
 		d.Agents = append(d.Agents, options)
 		if e := c.set.agents[name].Extension; e.Filter != nil || e.Deprovision != nil {
 			d.Extensions[name] = cmp.Or(e.Version, c.functions.Version)
@@ -217,6 +217,18 @@ func (d *description) rule(c *compiler, r Rule) {
 	d.Rules = append(d.Rules, r)
 }
 
+// depends adds the inbound rules on which one depends, of which the scopes count.
+func (d *description) depends(order []Rule, on *InboundRule) {
+	for ; on != nil; on = on.DependsOn {
+		i := slices.IndexFunc(order, func(other Rule) bool {
+			return other.Name == on.Name && other.Agent == on.Agent && other.Inbound != nil
+		})
+		d.Rules = append(d.Rules, Rule{
+			Name: order[i].Name, Agent: order[i].Agent, Object: order[i].Object, Inbound: &Inbound{Scope: order[i].Inbound.Scope},
+		})
+	}
+}
+
 // metaverse adds the type of a metaverse attribute that is read.
 func (d *description) metaverse(t *Type, name string) {
 	attribute, _ := metaverseAttribute(t)(name)
@@ -234,7 +246,7 @@ func (d *description) scoped(t *Type, scope Scope) {
 // target adds a metaverse attribute with those who contribute to it.
 func (d *description) target(c *compiler, t *Type, a *Attribute) {
 	attribute, _ := metaverseAttribute(t)(a.Name)
-	out := target{AttributeType: attribute, Indexed: a.Indexed, Mode: a.Mode, Merge: a.Merge, Model: c.model.Precedence}
+	out := target{AttributeType: attribute, Indexed: a.Indexed, Unique: a.Unique, Mode: a.Mode, Merge: a.Merge, Model: c.model.Precedence}
 	for _, definition := range c.model.Types {
 		if definition.Name != t.Name {
 			continue

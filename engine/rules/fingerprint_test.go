@@ -85,7 +85,7 @@ func TestFingerprintsOfTypes(t *testing.T) {
 		{"an inbound flow", func(m *Model) { m.Rules[0].Inbound.Flows[0].Source.Attribute = "name" }, nothing, []string{"HR.employee"}},
 		{"an inbound flow of another type", func(m *Model) { m.Rules[2].Inbound.Flows = nil }, nothing, []string{"HR.car"}},
 		{"an outbound flow", func(m *Model) { m.Rules[1].Outbound.Flows[1].AllowNull = true }, nothing, []string{"person"}},
-		{"a join of an outbound rule", func(m *Model) { m.Rules[1].Join[0][0].CaseSensitive = true }, nothing, []string{"AD.user", "person"}},
+		{"a join of an outbound rule", func(m *Model) { m.Rules[1].Join[0].Pairs[0].CaseSensitive = true }, nothing, []string{"AD.user", "person"}},
 		{"an outbound scope limits joins", func(m *Model) {
 			m.Rules[1].Outbound.Scope = Scope{{{Attribute: "name", Operator: "is-not-null"}}}
 		}, nothing, []string{"AD.user", "person"}},

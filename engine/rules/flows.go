@@ -12,10 +12,17 @@ import (
 
 func (c *compiler) inbound(r Rule, t *Type, object *ObjectRules, agent *AgentRules, joins []*Join) {
 	attribute, names := object.attribute, object.names
-	rule := &InboundRule{Name: r.Name, Agent: r.Agent, Object: r.Object, Type: t, Project: r.Inbound.Project}
+	rule := &InboundRule{Name: r.Name, Agent: r.Agent, Object: r.Object, Type: t, Project: r.Inbound.Project, Disconnect: r.Inbound.Disconnect}
 	rule.Scope = c.connectorScope(r.Inbound.Scope, object, agent)
 	for _, j := range joins {
-		j.inbound, j.connector = true, rule.Scope
+		j.Inbound = rule
+	}
+	if rule.Disconnect && !rule.Project && len(joins) == 0 {
+		c.failIn(r, r.Position, fault.New("sync-rule-inbound-flow-rules-invalid", "disconnect has no meaning in a rule that neither joins nor projects"))
+	}
+	object.Disconnects = object.Disconnects || rule.Disconnect
+	if r.DependsOn != "" {
+		c.inboundDependencies = append(c.inboundDependencies, inboundDependency{rule, r})
 	}
 	for _, f := range r.Inbound.Flows {
 		target := t.Attributes[f.Target]
@@ -34,6 +41,7 @@ func (c *compiler) inbound(r Rule, t *Type, object *ObjectRules, agent *AgentRul
 			continue
 		}
 		c.checkTypes(r, f, source.from, target.Type, target.Multi)
+		c.checkConstant(r, f, target.Type)
 		c.checkShare(r, f, flow)
 		rule.Flows = append(rule.Flows, flow)
 		target.Flows = append(target.Flows, flow)
@@ -100,6 +108,7 @@ func (c *compiler) outbound(r Rule, t *Type, object *ObjectRules, agent *AgentRu
 			continue
 		}
 		c.checkTypes(r, f, source.from, target.Type, target.Multi)
+		c.checkConstant(r, f, target.Type)
 		flow := &OutboundFlow{
 			Rule: rule, Target: f.Target, Type: target.Type, Multi: target.Multi,
 			Source: source, Scope: c.compileScope(f.Scope, attribute, names), Initial: f.Initial, AllowNull: f.AllowNull,

@@ -23,6 +23,10 @@ var (
 	// extension-entry-point-not-implemented.
 	ErrEntryPointNotImplemented = errors.New("the extension does not have this function")
 
+	// ErrTypeNotSet fails the object as extension-projection-object-type-not-set: it
+	// is to be projected, and nobody says to which type. Only Project may return it.
+	ErrTypeNotSet = errors.New("the extension projects the object, and names no metaverse type")
+
 	// ErrTerminateRun ends the step as stopped-user-termination-from-extension.
 	// The object is left as it was; those before it keep what was done to them.
 	ErrTerminateRun = errors.New("the extension ended the run")
@@ -61,6 +65,8 @@ func reaction(err error) error {
 		name = "extension-unexpected-attribute-value"
 	case errors.Is(err, ErrEntryPointNotImplemented):
 		name = "extension-entry-point-not-implemented"
+	case errors.Is(err, ErrTypeNotSet):
+		name = "extension-projection-object-type-not-set"
 	case errors.Is(err, ErrDeclineMapping):
 		name = "extension-dll-exception"
 	case errors.Is(err, context.Canceled):

@@ -77,6 +77,7 @@ type Type struct {
 	Fingerprint string
 
 	Attributes map[string]*Attribute
+	Unique     []*Attribute // those that are unique, in the order of the model
 	Delete     DeletionRule
 	Extension  MetaverseExtension
 
@@ -94,6 +95,7 @@ type Attribute struct {
 	Type    identity.Type
 	Multi   bool
 	Indexed bool           // objects are found by it
+	Unique  bool           // see [MetaverseAttribute]
 	Mode    PrecedenceMode // Ranked unless all flows merge
 	Merge   MergeType
 
@@ -147,6 +149,7 @@ type AgentRules struct {
 	Groups      []Group // whose members scopes and filters ask for
 	assumed     bool    // see ObjectRules
 
+	ImportView         ImportView
 	OrphansLowest      bool // kept values of disconnected objects are the weakest
 	ProjectOnAmbiguous bool
 	MaxConnectors      int // of one metaverse object
@@ -170,6 +173,13 @@ type ObjectRules struct {
 	Inbound []*InboundRule // by precedence
 	Joins   []*Join        // of all rules, inbound and outbound, in the order in which they are tried
 
+	// Dependents holds the inbound rules that apply only where one for these objects
+	// does.
+	Dependents []*InboundRule
+
+	// Disconnects: a rule for these objects cuts links that it made.
+	Disconnects bool
+
 	assumed bool // the type may have more attributes than it says
 
 	// Reads holds the attributes that inbound rules, joins and the filter read,
@@ -185,6 +195,16 @@ type ObjectRules struct {
 
 	// Tested: an outbound rule has existence tests for these objects.
 	Tested bool
+}
+
+// Rule returns the inbound rule with a name, nil if there is none.
+func (o *ObjectRules) Rule(name string) *InboundRule {
+	for _, r := range o.Inbound {
+		if r.Name == name {
+			return r
+		}
+	}
+	return nil
 }
 
 // Flows reports whether an inbound rule has a flow into an attribute of a
@@ -213,7 +233,24 @@ type InboundRule struct {
 	Project bool
 	Flows   []*InboundFlow
 	Retype  *InboundFlow // the flow into the object type, which has no Target; nil if there is none
+
+	// DependsOn must apply to the object itself, or to another one that is
+	// connected with the same metaverse object, before this rule does; nil if none
+	// has to.
+	DependsOn *InboundRule
+
+	Disconnect bool // see [Inbound]
+
+	reads  []string // what decides about the object itself, ordered
+	groups bool     // ... and its membership in groups
 }
+
+// Reads returns the attributes of an object that decide whether the rule applies
+// to it, as far as the object decides.
+func (r *InboundRule) Reads() []string { return r.reads }
+
+// AsksGroups reports whether membership in a group decides, too.
+func (r *InboundRule) AsksGroups() bool { return r.groups }
 
 // An InboundFlow gives a metaverse attribute a value.
 type InboundFlow struct {
@@ -265,15 +302,18 @@ type OutboundFlow struct {
 
 // A Join is one join criterion of a rule (sync-engine §3.5, §5.3).
 type Join struct {
-	Rule  string
-	Type  *Type
-	Pairs []JoinPair
+	Rule     string
+	Type     *Type   // of the rule
+	Types    []*Type // in which to look, ordered by name
+	Pairs    []JoinPair
+	Resolver string // the name under which the extension is asked
 
 	// Scope is that of the outbound half of the rule; nil holds every object.
 	Scope *Matcher
 
-	inbound, outbound bool // the halves that the rule has
-	connector         *Matcher
+	// Inbound is the inbound half of the rule, nil if it has none.
+	Inbound  *InboundRule
+	outbound bool // it has an outbound half
 }
 
 // Usable reports whether the criterion may be used for a connector-space object:
@@ -281,11 +321,15 @@ type Join struct {
 // too. Then checked is true, and only metaverse objects that Scope holds may be
 // joined.
 func (j *Join) Usable(cs expr.Getter) (usable, checked bool) {
-	if j.inbound && j.connector.Match(cs) {
+	if j.Inbound != nil && j.Inbound.Scope.Match(cs) {
 		return true, false
 	}
 	return j.outbound, true
 }
+
+// AlsoOutbound reports whether metaverse objects that Scope holds may be joined
+// although the inbound half of the rule does not apply.
+func (j *Join) AlsoOutbound() bool { return j.outbound }
 
 // reversible reports whether the criterion can be looked up the other way round,
 // from a metaverse object to connector-space objects.

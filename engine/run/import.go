@@ -75,6 +75,9 @@ func (s *step) importStep(importer agent.Importer, delta bool) error {
 		Schema: s.schema, Required: s.agent.Required, Partition: s.partition,
 		Delta: delta, Watermark: state.Watermark, PageSize: s.limits.page, Containers: containers,
 	}
+	if s.definition.SyncUnchanged && !delta {
+		req.Watermark = nil // or a system that has not changed reports nothing
+	}
 	if (unconfirmed || moved || s.definition.idle()) && !s.agent.Agent.Capabilities().DeltaImport {
 		req.Watermark = nil // read it all: what was exported must be looked at
 	}
@@ -101,6 +104,9 @@ func (s *step) importStep(importer agent.Importer, delta bool) error {
 	if err := x.read(stream); err != nil {
 		_, closeErr := stream.Close(context.WithoutCancel(s.ctx), agent.Aborted)
 		return errors.Join(err, x.settleNames(false), closeErr)
+	}
+	if s.definition.SyncUnchanged {
+		s.reported.add(x.seen)
 	}
 	if err := x.settleNames(x.complete && s.halt == "" && s.report.errors == 0); err != nil {
 		_, closeErr := stream.Close(context.WithoutCancel(s.ctx), agent.Aborted)
@@ -306,6 +312,16 @@ func (b *bitmap) set(n uint64) {
 		*b = append(*b, 0)
 	}
 	(*b)[n/64] |= 1 << (n % 64)
+}
+
+// add adds what another set holds.
+func (b *bitmap) add(other bitmap) {
+	for i, word := range other {
+		if i == len(*b) {
+			*b = append(*b, 0)
+		}
+		(*b)[i] |= word
+	}
 }
 
 func (b bitmap) len() int {

@@ -90,6 +90,16 @@ type Step struct {
 	Errors    Limit         // on objects, in each part of the step; a Count of 0 is any number
 	Deletes   Limit         // overrides the agent's threshold
 
+	// JoinAll has a full synchronization try the join criteria again for connectors,
+	// too (sync-engine §2.1 reevaluate-join-flow-all); see
+	// [sync.Synchronizer.JoinAgain].
+	JoinAll bool
+
+	// SyncUnchanged has a delta synchronization that follows an import synchronize
+	// also those objects, and fully, that the import reports as they were
+	// (sync-engine §0 C2).
+	SyncUnchanged bool
+
 	// At most one of these is a file (sync-engine §2.9). Drop writes what was
 	// read, or would be sent, and does nothing else; Audit writes it and goes on;
 	// Resume takes it from the file: instead of the system, or of what is pending.
@@ -99,9 +109,10 @@ type Step struct {
 // idle reports whether the step changes neither the connector space nor the system.
 func (s Step) idle() bool { return s.Drop != "" }
 
-// plain reports whether the step does for its agent all that its type says.
+// plain reports whether the step does for its agent all that its type says, and
+// nothing that only an administrator decides.
 func (s Step) plain() bool {
-	return s.Partition == "" && !s.Full && s.Objects == 0 && s.Drop == "" && s.Resume == ""
+	return s.Partition == "" && !s.Full && !s.JoinAll && s.Objects == 0 && s.Drop == "" && s.Resume == ""
 }
 
 // Parts returns what the steps of the profile do, one after the other. Those that

@@ -250,6 +250,8 @@ type step struct {
 	chosen []identity.ID // what a resynchronization or an export is to do; nil is what is outdated, or pending
 
 	rehearsed *space.Tx // see [Single.Rehearse]
+	reported  bitmap    // what was imported, by sequence number, if the synchronization wants to know
+
 }
 
 // run carries out the step and sets its result.

@@ -43,7 +43,11 @@ func (s *step) syncStep(t StepType) error {
 }
 
 func (s *step) synchronization() *synchronization {
-	return &synchronization{step: s, sync: sync.New(s.ctx, s.env.Rules, s.space, s.now()), mode: sync.Delta}
+	x := &synchronization{step: s, sync: sync.New(s.ctx, s.env.Rules, s.space, s.now()), mode: sync.Delta}
+	if s.definition.JoinAll {
+		x.sync.JoinAgain()
+	}
+	return x
 }
 
 // all synchronizes all objects that there are to synchronize.
@@ -62,6 +66,9 @@ func (x *synchronization) all(full bool) error {
 	if err != nil {
 		return err
 	}
+	if len(x.reported) > 0 {
+		next = x.listReported
+	}
 	if full {
 		x.mode = sync.Full
 		next = func(tx *space.Tx, after identity.ID, limit int) ([]identity.ID, error) {
@@ -76,7 +83,7 @@ func (x *synchronization) all(full bool) error {
 		return ids[:room], err
 	}, func(tx *space.Tx, id identity.ID) error {
 		looked++
-		return x.ordinary(tx, id)
+		return x.reportedOrOrdinary(tx, id)
 	}); err != nil {
 		return err
 	}
@@ -188,13 +195,19 @@ func (x *synchronization) object(tx *space.Tx, id identity.ID) error {
 }
 
 // blocking are errors of an object that another one may take away.
-var blocking = []string{"object-already-exists", "ambiguous-import-flow-from-multiple-connectors", "unsupported-container-delete"}
+var blocking = []string{uniqueIndexViolation, "object-already-exists", "ambiguous-import-flow-from-multiple-connectors", "unsupported-container-delete"}
+
+// uniqueIndexViolation is the error of an object that wants a value of another one.
+const uniqueIndexViolation = "unique-index-violation"
 
 // unblocked tries an object again that another one was in the way of, now that
-// what is gone has gone.
+// what is gone has gone, and what wanted another value has it.
 func (x *synchronization) unblocked(tx *space.Tx, id identity.ID) error {
 	if len(x.deleted) == 0 {
-		return nil
+		c, err := tx.Connector(id)
+		if err != nil || c == nil || c.ImportError == nil || c.ImportError.Name != uniqueIndexViolation {
+			return err
+		}
 	}
 	result, err := x.sync.Connector(tx, id, x.mode)
 	if err != nil || result.Err != nil {

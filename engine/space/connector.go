@@ -44,17 +44,6 @@ func ParseState(name string) (State, bool) {
 // IsConnector reports whether an object in this state is linked to the metaverse.
 func (s State) IsConnector() bool { return s == Joined || s == ExplicitConnector }
 
-// A Lineage says which kind of rule made a link (sync-engine §1.7).
-type Lineage uint8
-
-// The lineages of links.
-const (
-	ByProjection   Lineage = 2
-	ByJoin         Lineage = 3
-	ByProvisioning Lineage = 4
-	ByHand         Lineage = 9
-)
-
 // A Connector is an object of a connector space (sync-engine §1.2). In spite of
 // its name, which is short for connector-space object, it need not be linked.
 type Connector struct {
@@ -69,6 +58,10 @@ type Connector struct {
 	LinkRule string      // the rule that made the link
 	LinkBy   Lineage
 	LinkedAt time.Time
+
+	// Cut is how the object lost the last link that it had before, nil if it never
+	// lost one.
+	Cut *Disconnection
 
 	// The images, stacked: each delta turns the image below it into the next
 	// (sync-engine §1.3). A nil delta changes nothing.

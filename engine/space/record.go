@@ -35,6 +35,7 @@ const (
 	hasPartition
 	hasDetected
 	hasRules
+	hasCut
 )
 
 func encodeConnector(e *identity.Encoder, c *Connector) {
@@ -60,6 +61,7 @@ func encodeConnector(e *identity.Encoder, c *Connector) {
 	set(hasPartition, c.Partition != "")
 	set(hasDetected, len(c.Detected) > 0)
 	set(hasRules, c.Rules != "")
+	set(hasCut, c.Cut != nil)
 
 	e.Byte(connectorVersion)
 	e.Uint(flags)
@@ -106,6 +108,11 @@ func encodeConnector(e *identity.Encoder, c *Connector) {
 	}
 	if flags&hasRules != 0 {
 		e.Name(c.Rules)
+	}
+	if flags&hasCut != 0 {
+		e.Byte(byte(c.Cut.By))
+		e.Name(c.Cut.Rule)
+		e.Int(c.Cut.At.UnixMicro())
 	}
 }
 
@@ -182,6 +189,9 @@ func decodeConnector(data []byte, names identity.Names, sources func(string, int
 	}
 	if flags&hasRules != 0 {
 		c.Rules = d.Name()
+	}
+	if flags&hasCut != 0 {
+		c.Cut = &Disconnection{By: Lineage(d.Byte()), Rule: d.Name(), At: time.UnixMicro(d.Int()).UTC()}
 	}
 	c.Provisioned = flags&isProvisioned != 0
 	c.NotReimported = flags&isNotReimported != 0

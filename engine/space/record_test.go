@@ -158,6 +158,9 @@ func drawConnector(t *rapid.T) *Connector {
 	if has("link") {
 		c.Link, c.LinkRule, c.LinkBy, c.LinkedAt = full.Link, full.LinkRule, full.LinkBy, full.LinkedAt
 	}
+	if has("cut") {
+		c.Cut = &Disconnection{By: ByDeprovisioning, Rule: "accounts", At: noon}
+	}
 	if has("synchronized") {
 		c.Synchronized = full.Synchronized
 	}

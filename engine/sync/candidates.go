@@ -20,6 +20,7 @@ const (
 	StandingAwaits       Standing = "skipped: waits for a reference"
 	StandingDeclined     Standing = "declined"
 	StandingOutOfScope   Standing = "out of scope"
+	StandingWaits        Standing = "waits for another rule"
 	StandingFailed       Standing = "error"
 	StandingNoConnector  Standing = "no connector"
 	StandingLastWriter   Standing = "skipped: written later by another"    // equal precedence
@@ -77,6 +78,10 @@ func (s *Synchronizer) Candidates(tx *space.Tx, mv *space.Object, target *rules.
 func (u *unit) candidate(c *space.Connector, mv *space.Object, flow *rules.InboundFlow) (Candidate, error) {
 	out := Candidate{Flow: flow, Connector: c.ID, Pending: !c.Import.IsZero() && affected(c, flow)}
 	view := &connectorView{c, c.Synchronized, u}
+	if on := flow.Rule.DependsOn; on != nil && flow.Rule.Scope.Match(view) && !u.satisfied(on, view, mv) {
+		out.Standing = StandingWaits
+		return out, u.failure
+	}
 	if !flow.Rule.Scope.Match(view) || !flow.Scope.Match(view) {
 		out.Standing = StandingOutOfScope
 		if !flow.Rule.Scope.Match(view) {

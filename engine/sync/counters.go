@@ -7,6 +7,7 @@ var InboundCounters = []Counter{
 	DisconnectorProjectedNoFlow, DisconnectorProjectedFlow, DisconnectorProjectedRemove,
 	DisconnectorRemains,
 	ConnectorFilteredRemoveMV, ConnectorFilteredLeaveMV,
+	ConnectorLeftScopeRemoveMV, ConnectorLeftScopeLeaveMV,
 	ConnectorFlow, ConnectorFlowRemoveMV, ConnectorNoFlow,
 	ConnectorDeleteRemoveMV, ConnectorDeleteLeaveMV, ConnectorDeleteAddProcessed,
 	DisconnectedLeaveMV, DisconnectedRemoveMV,

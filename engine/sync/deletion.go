@@ -20,7 +20,7 @@ func (u *unit) importDelete(c *space.Connector) error {
 	}
 	// It goes before provisioning looks for what may take its place, so that it
 	// is not found itself.
-	removed, err := u.disconnectInbound(c, space.Disconnector, remove)
+	removed, err := u.disconnectInbound(c, cut{by: space.ByDeletion}, remove)
 	if err != nil {
 		return err
 	}
@@ -41,6 +41,7 @@ func (u *unit) deleteAdd(c *space.Connector) error {
 		c.ObjectType = c.Import.ObjectType
 		c.Synchronized = nil
 		c.Exported, c.Unapplied, c.Provisioned, c.Batch, c.NotReimported, c.Attempts = nil, nil, false, 0, false, 0
+		c.Cut = nil // that was another object
 		c.Import = &identity.Delta{Op: identity.Add, ObjectType: c.ObjectType, DN: c.Import.DN, Changes: c.Import.Changes}
 		u.tx.PutConnector(c)
 		return nil
@@ -48,17 +49,26 @@ func (u *unit) deleteAdd(c *space.Connector) error {
 	if !c.State.IsConnector() {
 		return renew()
 	}
-	_, err := u.disconnectInbound(c, space.Disconnector, renew)
+	_, err := u.disconnectInbound(c, cut{by: space.ByDeletion}, renew)
 	return err
 }
 
+// A cut is how a link is cut, and what the object is then: the zero state is that
+// of a normal disconnector.
+type cut struct {
+	state space.State
+	by    space.Lineage
+	rule  string
+}
+
 // unlink cuts the link between an object and its metaverse object.
-func (u *unit) unlink(c *space.Connector, mv *space.Object, state space.State) error {
+func (u *unit) unlink(c *space.Connector, mv *space.Object, how cut) error {
 	if err := u.releaseReferrers(c, mv); err != nil {
 		return err
 	}
 	mv.RemoveConnector(c.ID)
-	c.State, c.Link, c.LinkRule, c.LinkBy = state, 0, "", 0
+	c.State, c.Link, c.LinkRule, c.LinkBy = how.state, 0, "", 0
+	c.Cut = &space.Disconnection{By: how.by, Rule: how.rule, At: u.now}
 	c.RetryReferences, c.Applied, c.Detected = false, nil, nil
 	u.tx.PutConnector(c)
 	u.tx.PutObject(mv)
@@ -68,7 +78,7 @@ func (u *unit) unlink(c *space.Connector, mv *space.Object, state space.State) e
 // disconnectInbound cuts a link because of what was imported (sync-engine
 // §3.3), and calls then as soon as the object contributes nothing any more. It
 // reports whether the metaverse object was deleted.
-func (u *unit) disconnectInbound(c *space.Connector, state space.State, then func() error) (removed bool, err error) {
+func (u *unit) disconnectInbound(c *space.Connector, how cut, then func() error) (removed bool, err error) {
 	mv, err := u.tx.Object(c.Link)
 	if err != nil {
 		return false, err
@@ -78,10 +88,13 @@ func (u *unit) disconnectInbound(c *space.Connector, state space.State, then fun
 	}
 	agent := u.space.AgentOf(c.ID)
 	was := u.disconnected(c, mv)
-	if err := u.unlink(c, mv, state); err != nil {
+	if err := u.unlink(c, mv, how); err != nil {
 		return false, err
 	}
 	if err := u.recall(c, mv); err != nil {
+		return false, err
+	}
+	if _, err := u.settle(c, mv); err != nil {
 		return false, err
 	}
 	c.Unapplied, c.Exported, c.ExportError, c.Batch, c.NotReimported, c.Attempts = nil, nil, nil, 0, false, 0
@@ -161,7 +174,7 @@ func (u *unit) deleteObject(mv *space.Object) error {
 			mv.RemoveConnector(id)
 			continue
 		}
-		if _, err := u.deprovision(c, mv, false); err != nil {
+		if _, err := u.deprovision(c, mv, cut{by: space.ByDeletion}, false); err != nil {
 			return err
 		}
 	}
@@ -192,7 +205,7 @@ func (u *unit) deleteObject(mv *space.Object) error {
 // deprovision cuts a link by decision of the engine and does to the object what
 // its agent's deprovisioning rule says (sync-engine §8.1). It reports whether the
 // metaverse object changed because what the object contributed was recalled.
-func (u *unit) deprovision(c *space.Connector, mv *space.Object, recall bool) (recalled bool, err error) {
+func (u *unit) deprovision(c *space.Connector, mv *space.Object, how cut, recall bool) (recalled bool, err error) {
 	name := u.space.AgentOf(c.ID)
 	agent := u.rules.Agent(name)
 	unheard := isUnheard(c)
@@ -204,13 +217,20 @@ func (u *unit) deprovision(c *space.Connector, mv *space.Object, recall bool) (r
 	}
 	u.trace.deprovisioned(c, option, unheard)
 	recalled = recall && agent != nil && (agent.Recall || agent.OrphansLowest) && len(mv.ContributedBy(c.ID)) > 0
-	if err := u.unlink(c, mv, space.Disconnector); err != nil {
+	if err := u.unlink(c, mv, how); err != nil {
 		return false, within(err, stepDeprovisioning, "", "")
 	}
 	if recalled {
 		if err := u.recall(c, mv); err != nil {
 			return false, within(err, stepDeprovisioning, "", "")
 		}
+	}
+	if recall {
+		settled, err := u.settle(c, mv)
+		if err != nil {
+			return false, within(err, stepDeprovisioning, "", "")
+		}
+		recalled = recalled || settled
 	}
 	u.count(c, ProvisionedDisconnect)
 	c.Unapplied, c.ExportError = nil, nil

@@ -35,7 +35,7 @@ func (o *outbound) exportFlow(c *space.Connector) error {
 	}
 	concerned := o.concerned(c, agentName)
 	if creating && c.LinkRule != "" && len(concerned) == 0 && o.rules.RulesProvision {
-		_, err := o.deprovision(c, o.mv, false) // nobody wants it any more, and nobody has been told
+		_, err := o.deprovision(c, o.mv, cut{by: space.ByDeprovisioning}, false) // nobody wants it any more, and nobody has been told
 		return within(err, stepDeprovisioning, c.LinkRule, "")
 	}
 	if err := o.rename(c, concerned, agent, staged, creating); err != nil {
@@ -313,6 +313,7 @@ func (u *unit) stage(c *space.Connector, staged *identity.Delta, applied []strin
 	}
 	changed := !c.Unapplied.Equal(staged)
 	if changed {
+		u.noteStaged(c, staged)
 		c.Unapplied, c.ExportError = staged, nil
 		if staged != nil && c.Attempts >= MaxAttempts {
 			c.ExportError = &space.ObjectError{

@@ -28,16 +28,16 @@ func (u *unit) importFlow(c *space.Connector, mv *space.Object, view *connectorV
 		if rule.Type.Name != mv.Type {
 			continue
 		}
-		inScope := rule.Scope.Match(view)
-		whole := everything || rule.Scope.AsksGroups() || touches(c.Import, rule.Scope.Reads())
+		inScope := u.applies(rule, view, mv)
+		whole := everything || rule.AsksGroups() || touches(c.Import, rule.Reads())
 		for _, flow := range rule.Flows {
-			if !whole && !affected(c, flow) {
+			if !whole && !affected(c, flow) && !u.restaged(c, flow) {
 				u.trace.untouched(c, mv, flow)
 				continue
 			}
 			u.trace.beginImport(c, mv, flow)
 			done, flowed := false, false
-			if inScope && !whole {
+			if inScope && !whole && u.flowView(view, flow) == view {
 				done, flowed, err = u.flowValues(c, mv, flow)
 			}
 			if err == nil && !done {
@@ -52,7 +52,14 @@ func (u *unit) importFlow(c *space.Connector, mv *space.Object, view *connectorV
 	}
 	if everything {
 		withdrawn, err := u.withdrawRemoved(c, mv, object)
-		return changed || withdrawn, err
+		if err != nil {
+			return false, err
+		}
+		changed = changed || withdrawn
+	}
+	if len(object.Dependents) > 0 {
+		settled, err := u.settle(c, mv)
+		return changed || settled, err
 	}
 	return changed, nil
 }
@@ -122,7 +129,7 @@ func (u *unit) says(c *space.Connector, mv *space.Object, view *connectorView, f
 		return s, nil
 	}
 	u.target = mv
-	v, declined, err := u.evaluate(&flow.Source, view)
+	v, declined, err := u.evaluateInbound(flow, view)
 	if err != nil || declined {
 		return said{declined: declined}, err
 	}
@@ -258,6 +265,9 @@ func (u *unit) set(mv *space.Object, attribute string, s said, by space.Contribu
 		mv.Set(attribute, s.values, by)
 	}
 	u.tx.PutObject(mv)
+	if !same {
+		u.wrote(mv, attribute)
+	}
 	return !same
 }
 
@@ -289,11 +299,8 @@ func (u *unit) contributors(mv *space.Object, target *rules.Attribute, except *s
 			if c == nil || c.ObjectType != flow.Rule.Object {
 				continue
 			}
-			view := &connectorView{c, c.Synchronized, u}
-			if id == u.current {
-				view.image = c.ImportImage()
-			}
-			if !flow.Rule.Scope.Match(view) {
+			view := u.viewOf(c)
+			if !u.applies(flow.Rule, view, mv) {
 				continue
 			}
 			s, err := u.says(c, mv, view, flow)

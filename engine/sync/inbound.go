@@ -48,12 +48,27 @@ func (u *unit) connector(id identity.ID, mode Mode) error {
 			return u.filtered(c)
 		}
 	}
-	u.trace.scopes(object, view)
+	u.trace.scopes(u, object, view)
+	if rule, err := u.leaves(c, view, object); err != nil {
+		return err
+	} else if rule != nil {
+		u.noteInbound(c, object.Fingerprint)
+		return u.leave(c, rule)
+	}
 	if c.State == space.FilteredDisconnector {
 		c.State = space.Disconnector
 		u.tx.PutConnector(c)
 	}
 	link := linked
+	if c.State.IsConnector() {
+		moved, err := u.rejoin(c, view, agent, object)
+		if err != nil {
+			return err
+		}
+		if moved {
+			link, mode, u.fresh = joined, Full, true
+		}
+	}
 	if !c.State.IsConnector() {
 		u.noteInbound(c, object.Fingerprint)
 		if c.State == space.ExplicitDisconnector {
@@ -78,8 +93,12 @@ func (u *unit) connector(id identity.ID, mode Mode) error {
 	if mv == nil {
 		return fault.New("unexpected-error", "the link leads to %s, which does not exist", c.Link)
 	}
+	if link != linked {
+		u.trace.scopes(u, object, view) // what they depend on is known now
+	}
 	if mode != Delta || c.Import != nil && c.Import.Op == identity.Add {
 		u.noteInbound(c, object.Fingerprint) // all flows are evaluated
+		u.whole = mv.ID
 	}
 	missed := c.NotReimported
 	if link == linked && mode == Delta && !missed {
@@ -159,7 +178,7 @@ func (u *unit) filters(agent *rules.AgentRules, object *rules.ObjectRules, view 
 func (u *unit) filtered(c *space.Connector) error {
 	u.result.Inbound = DisconnectorFiltered
 	if c.State.IsConnector() {
-		removed, err := u.disconnectInbound(c, space.FilteredDisconnector, func() error { return nil })
+		removed, err := u.disconnectInbound(c, cut{state: space.FilteredDisconnector, by: space.ByFilter}, func() error { return nil })
 		if err != nil {
 			return within(err, stepFilter, "", "")
 		}

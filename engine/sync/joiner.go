@@ -113,10 +113,13 @@ func (s *Synchronizer) disconnect(tx *space.Tx, id identity.ID, state space.Stat
 		}
 		agent, objectType := u.space.AgentOf(c.ID), c.ObjectType
 		was := u.disconnected(c, mv)
-		if err := u.unlink(c, mv, state); err != nil {
+		if err := u.unlink(c, mv, cut{state: state, by: space.ByHand}); err != nil {
 			return err
 		}
 		if err := u.recall(c, mv); err != nil {
+			return err
+		}
+		if _, err := u.settle(c, mv); err != nil {
 			return err
 		}
 		unborn := c.Provisioned && c.Exported == nil // an object that no system knows cannot exist without a link (sync-engine §8.1)
@@ -203,7 +206,10 @@ func (s *Synchronizer) byHand(tx *space.Tx, id identity.ID, do func(*unit, *spac
 		if c.State == space.Placeholder {
 			return refused("object-is-placeholder", "the object is only known because others refer to it; it was never imported")
 		}
-		return do(u, c)
+		if err := do(u, c); err != nil {
+			return err
+		}
+		return u.checkUnique(0)
 	})
 	if err == nil {
 		return u.result, nil
@@ -290,7 +296,7 @@ func (u *unit) linkByHand(c *space.Connector, mv *space.Object, object *rules.Ob
 func (u *unit) projectionType(view *connectorView, object *rules.ObjectRules, name string) (*rules.Type, error) {
 	var types []string
 	for _, rule := range object.Inbound {
-		if name == "" && rule.Project && rule.Scope.Match(view) {
+		if name == "" && rule.Project && u.applies(rule, view, nil) {
 			return rule.Type, nil
 		}
 		types = append(types, rule.Type.Name)

@@ -16,25 +16,30 @@ func (u *unit) link(c *space.Connector, view *connectorView, agent *rules.AgentR
 		return unlinked, within(err, stepJoin, "", "")
 	}
 	if found.mv != nil {
-		if err := u.connect(c, found.mv, found.by.Rule, space.ByJoin); err != nil {
-			return unlinked, err
-		}
-		if err := u.replace(c, found.mv); err != nil {
-			return unlinked, within(err, stepJoin, found.by.Rule, "")
-		}
-		if found.retype != nil {
-			former := found.mv.Type
-			err := u.changeType(found.mv, found.retype)
-			u.trace.retyped(found.mv, former, found.by.Rule)
-			return joined, within(err, stepJoin, found.by.Rule, "")
-		}
-		return joined, nil
+		return joined, u.attach(c, found)
 	}
 	if found.ambiguous && !agent.ProjectOnAmbiguous {
 		u.warn(c, fault.New("join-ambiguous", "several metaverse objects match the join criteria; none was joined and none projected"))
 		return unlinked, nil
 	}
 	return u.project(c, view, agent, object)
+}
+
+// attach links an object to the metaverse object that was found for it.
+func (u *unit) attach(c *space.Connector, found match) error {
+	if err := u.connect(c, found.mv, found.by.Rule, space.ByJoin); err != nil {
+		return err
+	}
+	if err := u.replace(c, found.mv); err != nil {
+		return within(err, stepJoin, found.by.Rule, "")
+	}
+	if found.retype != nil {
+		former := found.mv.Type
+		err := u.changeType(found.mv, found.retype)
+		u.trace.retyped(found.mv, former, found.by.Rule)
+		return within(err, stepJoin, found.by.Rule, "")
+	}
+	return nil
 }
 
 // project creates a metaverse object for an object that joined none. The agent's
@@ -53,7 +58,7 @@ func (u *unit) project(c *space.Connector, view *connectorView, agent *rules.Age
 		metaverse = name
 	} else {
 		for _, rule := range object.Inbound {
-			if rule.Project && rule.Scope.Match(view) {
+			if rule.Project && u.applies(rule, view, nil) {
 				metaverse, by = rule.Type.Name, rule.Name
 				break
 			}
@@ -92,6 +97,9 @@ func (u *unit) join(view *connectorView, agent *rules.AgentRules, object *rules.
 		if err != nil {
 			return match{}, within(err, "", join.Rule, "")
 		}
+		if view.Link != 0 {
+			candidates = withoutOwn(candidates, view.Connector, join)
+		}
 		u.trace.matched(candidates)
 		if len(candidates) == 0 {
 			continue
@@ -111,6 +119,10 @@ func (u *unit) join(view *connectorView, agent *rules.AgentRules, object *rules.
 		if found.mv == nil {
 			continue
 		}
+		if found.mv.ID == view.Link {
+			u.trace.resolved(ResolvedJoined)
+			return found, nil
+		}
 		if err := u.checkConnectors(found.mv, agent, view.Connector.ObjectType); err != nil {
 			return match{}, within(err, "", join.Rule, "")
 		}
@@ -127,7 +139,7 @@ func (u *unit) resolve(view *connectorView, agent *rules.AgentRules, candidates 
 		entries[i] = u.metaverseEntry(mv)
 	}
 	answer, err := rules.Call(func() (rules.Resolution, error) {
-		return agent.Extension.ResolveJoin(u.ctx, found.by.Rule, u.viewed(view), entries)
+		return agent.Extension.ResolveJoin(u.ctx, found.by.Resolver, u.viewed(view), entries)
 	})
 	if err != nil || !answer.Join {
 		if err == nil {
@@ -166,7 +178,7 @@ func (u *unit) replace(c *space.Connector, mv *space.Object) error {
 			return err
 		}
 		if other != nil && isUnheard(other) && other.ObjectType == c.ObjectType {
-			if _, err := u.deprovision(other, mv, true); err != nil {
+			if _, err := u.deprovision(other, mv, cut{by: space.ByDeprovisioning}, true); err != nil {
 				return err
 			}
 		}
@@ -202,20 +214,45 @@ func (u *unit) checkConnectors(mv *space.Object, agent *rules.AgentRules, object
 		"the metaverse object %s that the object matches has %d connectors of this agent already", mv.ID, n)
 }
 
-// matches returns the metaverse objects that satisfy a join criterion, in the
-// order of their ids. A criterion with a missing value is unusable and matches
-// none.
+// matches returns the metaverse objects that satisfy a join criterion, by type and
+// then in the order of their ids. A criterion with a missing value is unusable and
+// matches none.
 func (u *unit) matches(view *connectorView, agent *rules.AgentRules, join *rules.Join, checked bool) ([]*space.Object, error) {
+	values := make([][]identity.Value, len(join.Pairs))
+	for i, pair := range join.Pairs {
+		var err error
+		values[i], err = u.joinValues(view, agent, pair)
+		u.trace.looksFor(values[i])
+		if err != nil || len(values[i]) == 0 {
+			return nil, err
+		}
+	}
+	if len(join.Types) == 1 {
+		return u.matchesOf(join.Types[0], view, join, values, checked)
+	}
+	var objects []*space.Object
+	for _, t := range join.Types {
+		if checked && t != join.Type {
+			continue // the outbound half, which is for one type
+		}
+		found, err := u.matchesOf(t, view, join, values, checked)
+		if err != nil {
+			return nil, err
+		}
+		objects = append(objects, found...)
+	}
+	return objects, nil
+}
+
+// matchesOf returns the metaverse objects of one type that have the values which a
+// join criterion looks for.
+func (u *unit) matchesOf(t *rules.Type, view *connectorView, join *rules.Join, lookedFor [][]identity.Value, checked bool) ([]*space.Object, error) {
 	var candidates []identity.ID
 	var wanted [][]identity.Value // of case-sensitive pairs
 	for i, pair := range join.Pairs {
-		values, err := u.joinValues(view, agent, pair)
-		u.trace.looksFor(values)
-		if err != nil || len(values) == 0 {
-			return nil, err
-		}
+		values := lookedFor[i]
 		var found []identity.ID
-		if pair.Metaverse == rules.ObjectIDAttribute && join.Type.Attributes[pair.Metaverse] == nil {
+		if pair.Metaverse == rules.ObjectIDAttribute && t.Attributes[pair.Metaverse] == nil {
 			id, err := objectID(values)
 			if err != nil {
 				return nil, err
@@ -223,11 +260,11 @@ func (u *unit) matches(view *connectorView, agent *rules.AgentRules, join *rules
 			found = append(found, id)
 		} else {
 			for _, v := range values {
-				converted, err := rules.Convert([]identity.Value{v}, join.Type.Attributes[pair.Metaverse].Type, true)
+				converted, err := rules.Convert([]identity.Value{v}, t.Attributes[pair.Metaverse].Type, true)
 				if err != nil {
 					continue // a value of another kind equals nothing
 				}
-				ids, err := u.tx.FindObjects(join.Type.Name, pair.Metaverse, converted[0])
+				ids, err := u.tx.FindObjects(t.Name, pair.Metaverse, converted[0])
 				if err != nil {
 					return nil, err
 				}
@@ -252,11 +289,20 @@ func (u *unit) matches(view *connectorView, agent *rules.AgentRules, join *rules
 		if err != nil {
 			return nil, err
 		}
-		if mv != nil && mv.Type == join.Type.Name && hasAll(mv, join, wanted) && (!checked || join.Scope.Match(objectView{mv})) {
+		if mv != nil && mv.Type == t.Name && hasAll(mv, join, wanted) && u.mayJoin(view, mv, join, checked) {
 			objects = append(objects, mv)
 		}
 	}
 	return objects, nil
+}
+
+// mayJoin reports whether the rule of a join criterion lets the object join a
+// metaverse object. checked is what [rules.Join.Usable] says.
+func (u *unit) mayJoin(view *connectorView, mv *space.Object, join *rules.Join, checked bool) bool {
+	if !checked && (join.Inbound.DependsOn == nil || u.satisfied(join.Inbound.DependsOn, view, mv)) {
+		return true
+	}
+	return join.AlsoOutbound() && join.Scope.Match(objectView{mv})
 }
 
 // joinValues returns the values that a pair of a join criterion looks for.

@@ -92,6 +92,7 @@ func (u *unit) setContributed(mv *space.Object, attribute string, before, list [
 	if !same {
 		mv.SetContributed(attribute, list)
 		u.tx.PutObject(mv)
+		u.wrote(mv, attribute)
 	}
 	return changed
 }
@@ -118,7 +119,7 @@ func (u *unit) contributeEqual(c *space.Connector, mv *space.Object, view *conne
 	case u.fresh:
 	case c.Import.IsZero():
 		was = now
-	case flow.Rule.Scope.Match(previous):
+	case u.applies(flow.Rule, previous, mv):
 		if was, err = u.says(c, mv, previous, flow); err != nil {
 			was = said{} // what it said then was an error, too
 		}

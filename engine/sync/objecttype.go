@@ -41,7 +41,7 @@ func (u *unit) retype(mv *space.Object, view *connectorView, object *rules.Objec
 func (u *unit) newType(mv *space.Object, view *connectorView, object *rules.ObjectRules) (*rules.InboundRule, string, error) {
 	for _, rule := range object.Inbound {
 		flow := rule.Retype
-		if flow == nil || rule.Type.Name != mv.Type || !rule.Scope.Match(view) || !flow.Scope.Match(view) {
+		if flow == nil || rule.Type.Name != mv.Type || !u.applies(rule, view, mv) || !flow.Scope.Match(view) {
 			continue
 		}
 		u.target = mv

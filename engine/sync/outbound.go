@@ -164,7 +164,7 @@ func (u *unit) waits(mv *space.Object, rule *rules.InboundRule) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		if c != nil && c.ObjectType == rule.Object && rule.Scope.Match(&connectorView{c, c.ImportImage(), u}) {
+		if c != nil && c.ObjectType == rule.Object && u.applies(rule, &connectorView{c, c.ImportImage(), u}, mv) {
 			return false, nil
 		}
 	}
@@ -196,7 +196,7 @@ func (o *outbound) leave() error {
 				continue
 			}
 			o.trace.cuts(BecauseRuleLeft, rule.Name)
-			recalled, err := o.deprovision(c, o.mv, true)
+			recalled, err := o.deprovision(c, o.mv, cut{by: space.ByDeprovisioning, rule: rule.Name}, true)
 			if err != nil {
 				return within(err, stepDeprovisioning, rule.Name, "")
 			}

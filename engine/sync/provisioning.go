@@ -178,7 +178,7 @@ func (e *provisioningEntry) Disconnect(connector identity.ID) error {
 	if err != nil {
 		return err
 	}
-	if _, err := e.o.deprovision(c, e.o.mv, true); err != nil {
+	if _, err := e.o.deprovision(c, e.o.mv, cut{by: space.ByDeprovisioning}, true); err != nil {
 		return err
 	}
 	e.o.again = true

@@ -22,7 +22,10 @@ type Synchronizer struct {
 	now     time.Time
 	evalCtx expr.Context
 	room    room
-	trace   *Trace // see Observe
+
+	joinAgain bool // see JoinAgain
+
+	trace *Trace // see Observe
 }
 
 // New returns a synchronizer. ctx ends calls of script functions; now is the
@@ -156,6 +159,9 @@ func (s *Synchronizer) Connector(tx *space.Tx, id identity.ID, mode Mode) (Resul
 		if err := u.connector(id, mode); err != nil {
 			return err
 		}
+		if err := u.checkUnique(u.whole); err != nil {
+			return err
+		}
 		return u.failure
 	})
 	if err == nil {
@@ -184,7 +190,10 @@ func (s *Synchronizer) Object(tx *space.Tx, id identity.ID) (Result, error) {
 		if err != nil || mv == nil {
 			return err
 		}
-		return u.outbound(mv)
+		if err := u.outbound(mv); err != nil {
+			return err
+		}
+		return u.checkUnique(0)
 	})
 	if err == nil {
 		return u.result, nil
@@ -241,6 +250,10 @@ type unit struct {
 	tx     *space.Tx
 	result Result
 	before before // see edges.go
+
+	overlaid overlaid    // see importview.go
+	written  []written   // see unique.go
+	whole    identity.ID // the metaverse object into which all flows were evaluated
 
 	failure error                         // of the store, where none could be returned
 	current identity.ID                   // the object that is synchronized, 0 if none is

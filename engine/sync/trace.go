@@ -16,6 +16,7 @@ import (
 type Trace struct {
 	Filter         *FilterTrace // nil if the filter was not asked
 	Inbound        []ScopeTrace
+	Left           *rules.InboundRule // whose end cut the link; nil for none
 	Joins          []JoinTrace
 	Projection     *ProjectionTrace // nil if it did not come to that
 	Retypes        []RetypeTrace
@@ -47,6 +48,7 @@ type FilterTrace struct {
 type ScopeTrace struct {
 	Rule       *rules.InboundRule
 	InScope    bool
+	WaitsFor   string // the rule that it depends on, if that does not apply
 	Conditions [][]rules.Tested
 }
 

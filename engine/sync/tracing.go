@@ -17,12 +17,31 @@ func (t *Trace) filter(agent *rules.AgentRules, object *rules.ObjectRules, view 
 	}
 }
 
-func (t *Trace) scopes(object *rules.ObjectRules, view *connectorView) {
+// scopes notes which inbound rules apply, in place of what was noted before the
+// object was linked.
+func (t *Trace) scopes(u *unit, object *rules.ObjectRules, view *connectorView) {
 	if t == nil {
 		return
 	}
+	var mv *space.Object
+	if view.Link != 0 {
+		var err error
+		mv, err = u.tx.Object(view.Link)
+		u.fail(err)
+	}
+	t.Inbound = nil
 	for _, rule := range object.Inbound {
-		t.Inbound = append(t.Inbound, ScopeTrace{rule, rule.Scope.Match(view), rule.Scope.Explain(view)})
+		s := ScopeTrace{Rule: rule, InScope: rule.Scope.Match(view), Conditions: rule.Scope.Explain(view)}
+		if s.InScope && !u.applies(rule, view, mv) {
+			s.WaitsFor = rule.DependsOn.Name
+		}
+		t.Inbound = append(t.Inbound, s)
+	}
+}
+
+func (t *Trace) leaves(rule *rules.InboundRule) {
+	if t != nil {
+		t.Left = rule
 	}
 }
 
@@ -176,7 +195,7 @@ func (t *Trace) lost(u *unit, mv *space.Object, view *connectorView, inScope boo
 	}
 	u.target = mv
 	t.flow.Status = FlowNotPrecedent
-	v, declined, err := u.evaluate(&flow.Source, view)
+	v, declined, err := u.evaluateInbound(flow, view)
 	switch {
 	case err != nil: // it will be one when the flow wins
 	case declined:

@@ -39,7 +39,7 @@ func define(people *People, accounts *Accounts) engine.Definition {
 			Rules: []rules.Rule{
 				{
 					Name: "People are persons", Agent: "People", Object: "employee", Metaverse: "person",
-					Join: []rules.JoinCriterion{{{Connector: "id", Metaverse: "id"}}},
+					Join: []rules.JoinCriterion{{Pairs: []rules.JoinPair{{Connector: "id", Metaverse: "id"}}}},
 					Inbound: &rules.Inbound{
 						Project: true,
 						Flows: []rules.Flow{
@@ -53,7 +53,7 @@ func define(people *People, accounts *Accounts) engine.Definition {
 				},
 				{
 					Name: "Persons have accounts", Agent: "Accounts", Object: "account", Metaverse: "person",
-					Join: []rules.JoinCriterion{{{Connector: "number", Metaverse: "id"}}}, // an account that exists is not made again
+					Join: []rules.JoinCriterion{{Pairs: []rules.JoinPair{{Connector: "number", Metaverse: "id"}}}}, // an account that exists is not made again
 					Outbound: &rules.Outbound{
 						Provision: true,
 						Flows: []rules.Flow{
