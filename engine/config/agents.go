@@ -25,6 +25,7 @@ type agentKeys struct {
 	ProjectOnAmbiguous     bool             `yaml:"projectOnAmbiguous" default:"false" doc:"Whether an object that several metaverse objects match is projected as if none did. Otherwise it stays a disconnector, with a warning."`
 	MaxConnectorsPerObject int              `yaml:"maxConnectorsPerObject" default:"1" doc:"How many objects of the agent one metaverse object may be joined with."`
 	Parents                bool             `yaml:"requireParent" default:"false" doc:"Whether rules create and rename objects only in containers that the connector space has. For systems with LDAP names whose containers are imported; otherwise the system itself refuses."`
+	Strict                 bool             `yaml:"strict" default:"false" doc:"Whether a delta import or delta synchronization is refused after a change of the configuration until a full one has run; otherwise it only has a warning."`
 	Thresholds             thresholds       `yaml:"thresholds" doc:"What a step may do before it is held or stopped."`
 	Import                 importSchedule   `yaml:"import" default:"auto" doc:"When to import: auto, off, or a length of time between two imports."`
 	Export                 string           `yaml:"export" oneof:"auto off" default:"auto" doc:"Whether the scheduler exports what is pending; off leaves it to manual runs."`
@@ -63,8 +64,9 @@ func (o *objectKeys) refine(s *jsonschema.Schema) { s.Properties["anchor"].Uniqu
 // An agentForm is an agent: its own keys, and those of its kind.
 type agentForm struct {
 	agentKeys
-	kind     *agent.Kind
-	settings agent.Settings
+	kind        *agent.Kind
+	settings    agent.Settings
+	fingerprint string // see Agent
 }
 
 // An object is an object type. Its keys depend on the kind of the agent, so it
@@ -81,6 +83,7 @@ func (o *object) schema(g *generator) *jsonschema.Schema { return g.object(&o.ob
 
 func (a *agentForm) decode(l *loader, n *node) {
 	targets := []any{&a.agentKeys}
+	a.fingerprint = importFingerprint(n)
 	a.kind = l.kind(n)
 	if a.kind != nil {
 		a.settings = a.kind.New()

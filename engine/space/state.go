@@ -26,6 +26,10 @@ type AgentState struct {
 	Inbound  map[string]Pass `json:"inbound,omitempty"`
 	Outbound map[string]Pass `json:"outbound,omitempty"`
 
+	// Configuration is that of the agent at its last full import, as a fingerprint;
+	// "" if nobody knows.
+	Configuration string `json:"configuration,omitempty"`
+
 	// Partitions holds the watermarks of a system that is divided.
 	Partitions map[string]PartitionState `json:"partitions,omitempty"`
 
@@ -44,13 +48,15 @@ type Pass struct {
 type PartitionState struct {
 	Watermark []byte `json:"watermark,omitempty"` // of the last complete import
 	Imported  bool   `json:"imported,omitempty"`  // a full import has been completed
+
+	Configuration string `json:"configuration,omitempty"` // see AgentState
 }
 
 // Partition returns the state of a partition; "" stands for a system that is not
 // divided.
 func (s *AgentState) Partition(name string) PartitionState {
 	if name == "" {
-		return PartitionState{s.Watermark, s.Imported}
+		return PartitionState{s.Watermark, s.Imported, s.Configuration}
 	}
 	return s.Partitions[name]
 }
@@ -58,7 +64,7 @@ func (s *AgentState) Partition(name string) PartitionState {
 // SetPartition sets what [AgentState.Partition] returns.
 func (s *AgentState) SetPartition(name string, p PartitionState) {
 	if name == "" {
-		s.Watermark, s.Imported = p.Watermark, p.Imported
+		s.Watermark, s.Imported, s.Configuration = p.Watermark, p.Imported, p.Configuration
 		return
 	}
 	if s.Partitions == nil {
@@ -70,7 +76,7 @@ func (s *AgentState) SetPartition(name string, p PartitionState) {
 // AgentState returns what is remembered of an agent.
 func (tx *Tx) AgentState(agent string) (AgentState, error) {
 	var state AgentState
-	data := tx.kv.Get(bucketMeta, []byte("state/"+agent))
+	data := tx.kv.Get(bucketMeta, stateKey(agent))
 	if data == nil {
 		return state, nil
 	}
@@ -86,5 +92,5 @@ func (tx *Tx) SetAgentState(agent string, state AgentState) error {
 	if err != nil {
 		return err
 	}
-	return tx.kv.Put(bucketMeta, []byte("state/"+agent), data)
+	return tx.kv.Put(bucketMeta, stateKey(agent), data)
 }

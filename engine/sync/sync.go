@@ -23,6 +23,7 @@ type Synchronizer struct {
 	evalCtx expr.Context
 	room    room
 	trace   *Trace // see Observe
+	former  map[string]Former
 }
 
 // New returns a synchronizer. ctx ends calls of script functions; now is the
@@ -242,11 +243,12 @@ type unit struct {
 	result Result
 	before before // see edges.go
 
-	failure error                         // of the store, where none could be returned
-	current identity.ID                   // the object that is synchronized, 0 if none is
-	target  *space.Object                 // of the inbound flow that is evaluated
-	fresh   bool                          // the object has just been linked
-	retyped map[identity.ID][]*rules.Type // the types that metaverse objects had before
+	failure   error                         // of the store, where none could be returned
+	current   identity.ID                   // the object that is synchronized, 0 if none is
+	target    *space.Object                 // of the inbound flow that is evaluated
+	fresh     bool                          // the object has just been linked
+	postponed bool                          // outbound synchronization is left to a later one
+	retyped   map[identity.ID][]*rules.Type // the types that metaverse objects had before
 }
 
 func (s *Synchronizer) unit(tx *space.Tx) *unit { return &unit{Synchronizer: s, tx: tx} }
