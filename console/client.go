@@ -79,6 +79,21 @@ func (c *Client) Resync(ctx context.Context, q engine.Resync, user string, progr
 	return watch[[]*run.Record](ctx, c, pathResync, resyncRequest{q, user}, progress)
 }
 
+// Remove implements [Service].
+func (c *Client) Remove(ctx context.Context, r engine.Removal, user string, progress run.Progress) (*run.Record, error) {
+	return watch[*run.Record](ctx, c, pathRemove, removeRequest{r, user}, progress)
+}
+
+// PreviewRemoval implements [Service].
+func (c *Client) PreviewRemoval(ctx context.Context, q daemon.RemovalQuery, progress run.Progress) (*engine.RemovalPreview, error) {
+	return watch[*engine.RemovalPreview](ctx, c, pathRemoval, q, progress)
+}
+
+// Orphans implements [Service].
+func (c *Client) Orphans(ctx context.Context, file string) ([]engine.Orphan, error) {
+	return ask[[]engine.Orphan](ctx, c, pathOrphans, orphansQuery{file})
+}
+
 // Exec implements [Service].
 func (c *Client) Exec(ctx context.Context, agent, profile, user string, progress run.Progress) (*run.Record, error) {
 	return watch[*run.Record](ctx, c, pathExec, execRequest{agent, profile, user}, progress)

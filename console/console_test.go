@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/metasync/metasync/daemon"
 	"github.com/metasync/metasync/engine"
 	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/engine/run"
@@ -71,6 +72,16 @@ func TestClientIsTheService(t *testing.T) {
 		"refused resync": func(s Service) (any, error) {
 			return s.Resync(t.Context(), engine.Resync{Agent: "HRX"}, "ada", nil)
 		},
+		"remove": func(s Service) (any, error) {
+			return s.Remove(t.Context(), engine.Removal{Agent: "Old", Partition: "p", Deletes: 7}, "ada", nil)
+		},
+		"refused removal": func(s Service) (any, error) {
+			return s.Remove(t.Context(), engine.Removal{Agent: "HR"}, "ada", nil)
+		},
+		"preview of a removal": func(s Service) (any, error) {
+			return s.PreviewRemoval(t.Context(), daemon.RemovalQuery{Removal: engine.Removal{Metaverse: "guest"}, Samples: 9}, nil)
+		},
+		"orphans": func(s Service) (any, error) { return s.Orphans(t.Context(), "/etc/metasync.yaml") },
 		"backup": func(s Service) (any, error) {
 			var b strings.Builder
 			err := s.Backup(t.Context(), &b)

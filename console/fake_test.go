@@ -184,6 +184,29 @@ func (f *fake) Resync(ctx context.Context, q engine.Resync, user string, progres
 	return []*run.Record{r}, ctx.Err()
 }
 
+func (f *fake) Remove(ctx context.Context, r engine.Removal, user string, progress run.Progress) (*run.Record, error) {
+	if r.Agent == "HR" {
+		return nil, fault.New("still-configured", "the configuration still has the %s", r.String())
+	}
+	if progress != nil {
+		progress(r.Agent, run.Remove, 1, 2)
+	}
+	made := record(8)
+	made.Profile, made.Cause.User, made.Cause.Name = string(run.Remove), user, r.String()
+	return made, ctx.Err()
+}
+
+func (f *fake) PreviewRemoval(ctx context.Context, q daemon.RemovalQuery, progress run.Progress) (*engine.RemovalPreview, error) {
+	if progress != nil {
+		progress(q.Agent, run.Remove, 1, 2)
+	}
+	return &engine.RemovalPreview{Removal: q.Removal, Objects: 3, Limit: q.Samples}, ctx.Err()
+}
+
+func (f *fake) Orphans(_ context.Context, file string) ([]engine.Orphan, error) {
+	return []engine.Orphan{{Type: engine.AgentNotConfigured, Agent: file, Objects: 2}}, nil
+}
+
 func (f *fake) Once(ctx context.Context, progress run.Progress) (autosync.Summary, error) {
 	summary := autosync.Summary{Runs: []autosync.Completed{{Run: 4, Agent: "HR", Result: run.Success}}, Errors: true}
 	err := f.work(ctx, execRequest{}, progress)

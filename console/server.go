@@ -145,6 +145,19 @@ func newHandler(ctx context.Context, service Service) http.Handler {
 			return service.Resync(ctx, q.Resync, q.User, report)
 		})
 	})
+	handle(mux, pathRemove, func(w http.ResponseWriter, _ *http.Request, q removeRequest) {
+		stream(w, func(report run.Progress) (*run.Record, error) {
+			return service.Remove(ctx, q.Removal, q.User, report)
+		})
+	})
+	handle(mux, pathRemoval, func(w http.ResponseWriter, r *http.Request, q daemon.RemovalQuery) {
+		stream(w, func(report run.Progress) (*engine.RemovalPreview, error) {
+			return service.PreviewRemoval(r.Context(), q, report) // nobody needs one that nobody reads
+		})
+	})
+	answer(mux, pathOrphans, func(ctx context.Context, q orphansQuery) (any, error) {
+		return service.Orphans(ctx, q.File)
+	})
 	handle(mux, pathOnce, func(w http.ResponseWriter, _ *http.Request, _ nothing) {
 		stream(w, func(report run.Progress) (autosync.Summary, error) {
 			return service.Once(ctx, report)

@@ -13,7 +13,7 @@ import (
 // A Service is what a daemon does for others. Its methods may be called from
 // several goroutines.
 //
-// ByHand, CommitPreview, SyncObject, Resync, Once and Exec are carried out by the daemon and not for the connection: a
+// ByHand, CommitPreview, SyncObject, Resync, Remove, Once and Exec are carried out by the daemon and not for the connection: a
 // [Client] whose context ends stops waiting, and the run goes on.
 type Service interface {
 	// Status tells what is going on.
@@ -56,6 +56,14 @@ type Service interface {
 	// Resync synchronizes chosen objects fully for a user and returns the records of
 	// the runs, also of those before an error. progress may be nil.
 	Resync(ctx context.Context, q engine.Resync, user string, progress run.Progress) ([]*run.Record, error)
+	// Remove removes what the configuration no longer has, for a user, and returns
+	// the record of the run. progress may be nil.
+	Remove(ctx context.Context, r engine.Removal, user string, progress run.Progress) (*run.Record, error)
+	// PreviewRemoval says what a removal would do. progress may be nil.
+	PreviewRemoval(ctx context.Context, q daemon.RemovalQuery, progress run.Progress) (*engine.RemovalPreview, error)
+	// Orphans returns what the state holds and the configuration in a file, whose
+	// path is absolute, does not have.
+	Orphans(ctx context.Context, file string) ([]engine.Orphan, error)
 	// Once does all there is to do. The summary counts also with an error: it
 	// tells what was done until then. progress may be nil.
 	Once(ctx context.Context, progress run.Progress) (autosync.Summary, error)
@@ -85,6 +93,9 @@ const (
 	pathForecast   = "/api/forecast"
 	pathExplain    = "/api/explain"
 	pathResync     = "/api/resync"
+	pathRemove     = "/api/remove"
+	pathRemoval    = "/api/preview-removal"
+	pathOrphans    = "/api/orphans"
 	pathOnce       = "/api/once"
 	pathExec       = "/api/exec"
 )
@@ -125,6 +136,15 @@ type singleRequest struct {
 type resyncRequest struct {
 	engine.Resync
 	User string `json:"user"`
+}
+
+type removeRequest struct {
+	engine.Removal
+	User string `json:"user"`
+}
+
+type orphansQuery struct {
+	File string `json:"file"`
 }
 
 // nothing is the query of what needs none.

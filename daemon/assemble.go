@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -92,7 +94,8 @@ func (c *candidate) complete(log *slog.Logger) error {
 		}
 		c.definition.Agents = append(c.definition.Agents, engine.Agent{
 			Name: a.Name, Agent: opened, Objects: a.Objects, Profiles: a.Profiles, Thresholds: a.Thresholds,
-			ExportOff: !a.Export || c.config.Autosync.Export == "off",
+			ExportOff:     !a.Export || c.config.Autosync.Export == "off",
+			Configuration: a.Fingerprint, Strict: a.Strict,
 		})
 	}
 	for _, spec := range c.triggers {
@@ -169,19 +172,23 @@ type Summary struct {
 	Triggers int      `json:"triggers"`
 	Scripts  []string `json:"scripts"`
 	Warnings []string `json:"warnings"` // such as systems that could not be asked for their attributes
+
+	StateInUse bool `json:"-"` // another process is at work on the state: what it holds was not looked at
 }
 
 // Check loads a configuration and its scripts and compiles the rules against
 // the connected systems. It changes nothing. The error joins everything that is
 // wrong, each as a *[fault.Error].
-func Check(ctx context.Context, o Options) (Summary, error) {
+func Check(ctx context.Context, o Options) (_ Summary, err error) {
 	o = o.withDefaults()
 	c, err := assemble(ctx, o, fromFolder)
 	if err != nil {
 		return Summary{}, err
 	}
 	defer c.scripts.Close()
-	e, err := engine.Open(engine.Options{State: store.NewMemory(), History: store.NewMemory()})
+	state, inUse, unreadable := existingState(c.config.State, o.Log)
+	defer func() { err = errors.Join(err, state.Close()) }()
+	e, err := engine.Open(engine.Options{State: state, History: store.NewMemory()})
 	if err != nil {
 		return Summary{}, err
 	}
@@ -192,11 +199,44 @@ func Check(ctx context.Context, o Options) (Summary, error) {
 	s := Summary{
 		File: c.config.File, Agents: len(c.config.Agents), Types: len(c.config.Model.Types),
 		Rules: len(c.config.Model.Rules), Triggers: len(c.triggers), Scripts: c.scripts.Files(), Warnings: []string{},
+		StateInUse: inUse,
+	}
+	if unreadable != nil {
+		s.Warnings = append(s.Warnings, "the state cannot be looked at: "+unreadable.Error())
 	}
 	for _, w := range warnings {
+		if hint := fault.As(w, "").Hint; engine.IsOrphan(w) && hint != "" {
+			s.Warnings = append(s.Warnings, w.Error()+"; "+hint)
+			continue
+		}
 		s.Warnings = append(s.Warnings, w.Error())
 	}
 	return s, nil
+}
+
+// AddOrphans adds the warnings of what a configuration does not have and the state
+// holds, as the daemon that is at work on it has found out.
+func (s *Summary) AddOrphans(orphans []engine.Orphan) {
+	for _, o := range orphans {
+		s.Warnings = append(s.Warnings, orphanText(o))
+	}
+}
+
+// existingState opens the state in a folder, to be looked at; an empty one if there
+// is none, or if another process is at work on it.
+func existingState(folder string, log *slog.Logger) (state store.Store, inUse bool, err error) {
+	file := filepath.Join(folder, stateFile)
+	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+		return store.NewMemory(), false, nil
+	}
+	state, err = store.OpenBolt(file, store.BoltOptions{Log: log})
+	switch {
+	case errors.Is(err, store.ErrLocked):
+		return store.NewMemory(), true, nil
+	case err != nil:
+		return store.NewMemory(), false, err
+	}
+	return state, false, nil
 }
 
 // Functions returns the functions that the scripts of a configuration add to

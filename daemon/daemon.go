@@ -11,6 +11,7 @@ import (
 
 	"github.com/metasync/metasync/engine"
 	"github.com/metasync/metasync/engine/autosync"
+	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/engine/run"
 	"github.com/metasync/metasync/engine/store"
 	"github.com/metasync/metasync/scripting"
@@ -151,7 +152,11 @@ func (d *Daemon) activate(ctx context.Context, c *candidate) error {
 		return redactedError(err, c.config.Secrets)
 	}
 	for _, w := range warnings {
-		d.options.Log.Warn("warning about the configuration", "err", w)
+		log := d.options.Log
+		if hint := fault.As(w, "").Hint; hint != "" {
+			log = log.With("hint", hint)
+		}
+		log.Warn("warning about the configuration", "err", w)
 	}
 	if err := d.keep(c.scripts); err != nil {
 		return err

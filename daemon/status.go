@@ -24,6 +24,7 @@ type Status struct {
 	Scripts   Scripts           `json:"scripts"`
 	Rejected  *Rejected         `json:"rejected"` // a change of configuration or scripts that was refused
 	Warnings  []string          `json:"warnings"`
+	Orphans   []engine.Orphan   `json:"orphans,omitempty"` // what the configuration no longer has
 	Agents    []AgentStatus     `json:"agents"`
 	Metaverse int               `json:"metaverseObjects"`
 	Scheduler autosync.Status   `json:"scheduler"`
@@ -70,7 +71,9 @@ func (d *Daemon) Status(context.Context) (Status, error) {
 	active, since, rejected, running := d.active, d.since, d.rejected, d.running
 	warnings := []string{}
 	for _, w := range d.warnings {
-		warnings = append(warnings, w.Error())
+		if !engine.IsOrphan(w) { // they are looked for anew
+			warnings = append(warnings, w.Error())
+		}
 	}
 	d.mu.Unlock()
 	s := Status{
@@ -93,6 +96,12 @@ func (d *Daemon) Status(context.Context) (Status, error) {
 		return s, err
 	}
 	s.Metaverse = objects
+	if s.Orphans, err = d.engine.Orphans(); err != nil {
+		return s, err
+	}
+	for _, o := range s.Orphans {
+		s.Warnings = append(s.Warnings, orphanText(o))
+	}
 	last := map[string]*run.Record{}
 	records, err := d.engine.History().Last(lastRuns)
 	if err != nil {
@@ -107,6 +116,12 @@ func (d *Daemon) Status(context.Context) (Status, error) {
 		s.Agents = append(s.Agents, AgentStatus{Facts: f, Count: statistics[i].Count, Last: last[f.Agent]})
 	}
 	return s, nil
+}
+
+// orphanText is the warning of an orphan, with what removes it.
+func orphanText(o engine.Orphan) string {
+	w := o.Warning()
+	return w.Error() + "; " + w.Hint
 }
 
 // Problems takes an error of a configuration or of scripts apart.

@@ -51,6 +51,14 @@ type Agent struct {
 	// ExportOff: nothing is exported but by a profile that somebody runs by hand. The
 	// scheduler has settings of its own; this holds [Engine.SyncObject].
 	ExportOff bool
+	// Configuration is a fingerprint of the settings that decide what an import
+	// delivers. If it is not that of the last full import, another one is due. ""
+	// asks for none.
+	Configuration string
+
+	// Strict refuses a delta import or delta synchronization after a change of the
+	// configuration, until a full one has run. Otherwise it has a warning.
+	Strict bool
 }
 
 // Cause says why a run happens.
@@ -84,6 +92,9 @@ type Engine struct {
 type environment struct {
 	run.Environment
 	order []string // the agents, in the order of the model
+
+	types      map[string][]string // by agent: the object types that it has
+	partitions map[string][]string // by agent: the partitions of a system that is divided, as far as it has said
 }
 
 // Open returns an engine over its stores. It can run nothing until it is
@@ -139,45 +150,47 @@ func (e *Engine) Configure(ctx context.Context, d Definition, functions rules.Fu
 	if err := e.space.SetIndexes(index); err != nil {
 		return warnings, err
 	}
-	left, err := e.left(env)
+	orphans, err := e.orphaned(ctx, env)
 	if err != nil {
 		return warnings, err
 	}
+	if err := errors.Join(e.remember(env, orphans), e.nameFormer(env)); err != nil {
+		return warnings, err
+	}
 	e.current.Store(env)
-	return append(warnings, left...), nil
+	return append(warnings, warningsOf(orphans)...), nil
 }
 
-// left warns of agents that the definition no longer has, and whose objects are
-// still linked: nobody decides about them, and they keep their metaverse objects.
-func (e *Engine) left(env *environment) (warnings []error, err error) {
-	err = e.space.View(func(tx *space.Tx) error {
-		for _, name := range e.space.Agents() {
-			counters := tx.Counters(name)
-			linked := counters[space.CountConnector] + counters[space.CountExplicitConnector]
-			if env.Agents[name] != nil || linked == 0 {
-				continue
-			}
-			warning := fault.New("agent-not-configured", "the configuration no longer has the agent, and %d of its objects are still linked to the metaverse", linked)
-			warning.Agent = name
-			warning.Hint = "if it only has another name now, give it the old one back; nothing is deleted until then"
-			warnings = append(warnings, warning)
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("look for agents that are gone: %w", err)
+// orphaned returns the orphans of a configuration that is new.
+func (e *Engine) orphaned(ctx context.Context, env *environment) ([]Orphan, error) {
+	if err := e.askPartitions(ctx, env); err != nil {
+		return nil, err
 	}
-	return warnings, nil
+	return e.orphans(env)
+}
+
+func warningsOf(orphans []Orphan) (warnings []error) {
+	for _, o := range orphans {
+		warnings = append(warnings, o.Warning())
+	}
+	return warnings
 }
 
 // Check compiles a definition like [Engine.Configure] and changes nothing.
 func (e *Engine) Check(ctx context.Context, d Definition, functions rules.Functions) (warnings []error, err error) {
-	_, warnings, err = e.compile(ctx, d, functions)
-	return warnings, err
+	env, warnings, err := e.compile(ctx, d, functions)
+	if err != nil {
+		return warnings, err
+	}
+	orphans, err := e.orphaned(ctx, env)
+	return append(warnings, warningsOf(orphans)...), err
 }
 
 func (e *Engine) compile(ctx context.Context, d Definition, functions rules.Functions) (env *environment, warnings []error, err error) {
-	env = &environment{Environment: run.Environment{Agents: map[string]*run.Agent{}, Redact: d.Redact, Details: d.Details}}
+	env = &environment{
+		Environment: run.Environment{Agents: map[string]*run.Agent{}, Redact: d.Redact, Details: d.Details},
+		types:       map[string][]string{},
+	}
 	if d.Model.Agents, err = d.agents(); err != nil {
 		return nil, nil, err
 	}
@@ -211,8 +224,9 @@ func (e *Engine) compile(ctx context.Context, d Definition, functions rules.Func
 		}
 		env.Agents[a.Name] = &run.Agent{
 			Name: a.Name, Agent: a.Agent, Schema: m.Schema, Profiles: a.profiles(),
-			Thresholds: a.Thresholds, ExportOff: a.ExportOff,
+			Thresholds: a.Thresholds, ExportOff: a.ExportOff, Configuration: a.Configuration, Strict: a.Strict,
 		}
+		env.types[a.Name] = typesOf(m, a.Objects)
 		env.order = append(env.order, a.Name)
 	}
 	env.Rules, err = rules.Compile(d.Model, functions)
@@ -357,11 +371,15 @@ func (e *Engine) assumedSchema(a Agent) (schema identity.Schema, vague bool, err
 // naming is how the objects of an agent are named.
 func naming(a *run.Agent) space.Naming {
 	capabilities := a.Agent.Capabilities()
-	n := space.Naming{AnchorIsDN: capabilities.AnchorIsDN}
+	return namingOf(capabilities.AnchorIsDN, capabilities.LDAPNames, capabilities.IgnoreCase)
+}
+
+func namingOf(anchorIsDN, ldapNames, ignoreCase bool) space.Naming {
+	n := space.Naming{AnchorIsDN: anchorIsDN}
 	switch {
-	case capabilities.LDAPNames:
+	case ldapNames:
 		n.Fold, n.Container = foldDN, containerDN
-	case capabilities.IgnoreCase && !capabilities.AnchorIsDN:
+	case ignoreCase && !anchorIsDN:
 		n.Fold = identity.Fold
 	}
 	return n
@@ -420,6 +438,7 @@ func (e *Engine) Facts() ([]autosync.Facts, error) {
 				PendingExports: int(c[space.CountToExport]), FailedExports: int(c[space.CountExportFailed]),
 				Unconfirmed: int(c[space.CountUnconfirmed]),
 			}
+			f.NeedsFullImport = env.needsFullImport(name, &state)
 			if state.Imported {
 				if f.Outdated, err = run.FindOutdated(tx, env.Rules, name); err != nil {
 					return err
@@ -439,6 +458,16 @@ func (e *Engine) Facts() ([]autosync.Facts, error) {
 		return nil, fmt.Errorf("read facts: %w", err)
 	}
 	return facts, nil
+}
+
+// needsFullImport reports whether the last full import of an agent was one by
+// another configuration than the present.
+func (env *environment) needsFullImport(name string, state *space.AgentState) bool {
+	a := env.Agents[name]
+	if len(env.partitions[name]) == 0 {
+		return a.Reconfigured(state.Partition(""))
+	}
+	return slices.ContainsFunc(env.partitions[name], func(part string) bool { return a.Reconfigured(state.Partition(part)) })
 }
 
 // unknownAgent is the error for a name that no agent has.

@@ -136,6 +136,8 @@ func (e *Engine) Compare(ctx context.Context, d Definition, functions rules.Func
 type rehearsal struct {
 	objects map[objectKey]transition
 	errors  []ForecastError
+
+	same bool // the rules are those of the present: ids mean the same objects before and after
 }
 
 // An objectKey names an object in two rehearsals alike: by its id if it exists,
@@ -224,9 +226,43 @@ func (r *rehearsal) gather(space string, was, tx *space.Tx) error {
 		if !t.before.exists && name != "" {
 			key.name = name
 		}
+		if r.same && space == "" {
+			if err := t.byID(was, tx, id); err != nil {
+				return err
+			}
+		}
 		if !t.before.equal(t.after) {
 			r.objects[key] = t
 		}
+	}
+	return nil
+}
+
+// byID has a metaverse object and what it refers to known by ids: their names are
+// those of connectors, and connectors may come and go without any other change.
+func (t *transition) byID(was, tx *space.Tx, id identity.ID) error {
+	for _, side := range []struct {
+		tx *space.Tx
+		of *state
+	}{{was, &t.before}, {tx, &t.after}} {
+		err := side.tx.Unit(func() error {
+			mv, err := side.tx.Object(id)
+			if err != nil || mv == nil {
+				return err
+			}
+			attributes := mv.Attributes.Clone()
+			for i, a := range attributes {
+				attributes[i] = identity.Attribute{Name: a.Name, Values: a.All()}
+			}
+			side.of.attributes = attributes
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if t.before.exists && t.after.exists {
+		t.after.dn = t.before.dn
 	}
 	return nil
 }

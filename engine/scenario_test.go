@@ -59,6 +59,10 @@ var update = flag.Bool("update", false, "write what happens into the scenarios")
 //	join AGENT KEY N                    join an object by hand with metaverse object #N
 //	disconnect AGENT KEY [normal]       disconnect an object by hand
 //	project AGENT KEY [TYPE]            project an object by hand
+//	forget agent AGENT [dry|DELETES]    remove what the configuration no longer has
+//	forget partition|object AGENT NAME [dry|DELETES]
+//	forget metaverse TYPE [dry|DELETES]
+//	orphans                             show what the configuration no longer has
 //	preview AGENT KEY [delta]           show what the synchronization of an object would do
 //	commit AGENT KEY [delta]            ... and do it
 //	sync AGENT KEY [dry] [no-export]    synchronize one object from end to end
@@ -220,6 +224,9 @@ func (s *script) command(args []string) (string, error) {
 					fmt.Fprintf(&b, " %d %s", n.count, n.name)
 				}
 			}
+			if f.NeedsFullImport {
+				b.WriteString(" needs full import")
+			}
 			if f.NeedsFullSync {
 				b.WriteString(" needs full sync")
 			}
@@ -245,6 +252,10 @@ func (s *script) command(args []string) (string, error) {
 		return s.single(args)
 	case "containers":
 		return s.containers(args)
+	case "forget":
+		return s.forget(args)
+	case "orphans":
+		return s.orphans()
 	case "preview", "commit", "explain":
 		return s.look(name, args)
 	}

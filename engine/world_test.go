@@ -79,7 +79,7 @@ func (w *world) load(configuration string) {
 			w.systems[env.Name] = newSystem(env, settings)
 		}
 		w.systems[env.Name].divide(settings.Partitions)
-		return w.systems[env.Name], nil
+		return narrow(w.systems[env.Name], env.Objects), nil
 	})
 	c, err := config.Load("/world/metasync.yaml", config.Options{
 		Kinds:    []agent.Kind{kind, csv.Kind},
@@ -124,6 +124,7 @@ func (w *world) tryOpen(state store.Store) error {
 		}
 		definition.Agents = append(definition.Agents, engine.Agent{
 			Name: a.Name, Agent: opened, Objects: a.Objects, Profiles: withCombined(a.Profiles), Thresholds: a.Thresholds,
+			Configuration: a.Fingerprint, Strict: a.Strict,
 		})
 	}
 	if _, err := e.Configure(w.t.Context(), definition, w.functions); err != nil {
@@ -367,11 +368,14 @@ func (w *world) showDelta(tx *space.Tx, d *identity.Delta) string {
 func showRecord(r *engine.Record) string {
 	var b strings.Builder
 	for _, s := range r.Steps {
-		fmt.Fprintf(&b, "%s %s: %s%s", r.Agent, s.Type, s.Result, showCounters(s.Staging)+showCounters(s.Discovery)+showCounters(s.Inbound)+showCounters(s.Exports))
+		fmt.Fprintf(&b, "%s %s: %s%s", r.Agent, s.Type, s.Result, showCounters(s.Staging)+showCounters(s.Discovery)+showCounters(s.Inbound)+showCounters(s.Exports)+showCounters(s.Removed))
 		if s.Error != "" {
 			fmt.Fprintf(&b, "\n  %s", s.Error)
 		}
 		b.WriteByte('\n')
+		for _, w := range s.Warnings {
+			fmt.Fprintf(&b, "  warning %s: %s\n", w.Type, w.Detail)
+		}
 		if s.File != "" {
 			fmt.Fprintf(&b, "  %d in %s\n", s.Written, s.File)
 		}

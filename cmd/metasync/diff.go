@@ -32,7 +32,7 @@ func (c *diffCmd) Run(a *app) error {
 	if a.JSON {
 		err = a.printJSON(diffResult{len(found) > 0, found})
 	} else {
-		err = a.printDifferences(found)
+		err = a.printConfigDiff(found)
 	}
 	if err == nil && len(found) > 0 {
 		err = exitDifferent
@@ -40,8 +40,8 @@ func (c *diffCmd) Run(a *app) error {
 	return err
 }
 
-// printDifferences prints them under the names of what they are about.
-func (a *app) printDifferences(found []config.Difference) error {
+// printConfigDiff prints them under the names of what they are about.
+func (a *app) printConfigDiff(found []config.Difference) error {
 	if len(found) == 0 {
 		_, err := fmt.Fprintln(a.stdout, "no difference")
 		return err

@@ -55,6 +55,11 @@ func (a *app) printForecast(f *engine.Forecast, with string) error {
 	default:
 		fmt.Fprintln(a.stdout, "a full synchronization and its exports would change these objects:")
 	}
+	return a.printDifferences(f)
+}
+
+// printDifferences prints the counts of a forecast and its samples.
+func (a *app) printDifferences(f *engine.Forecast) error {
 	t := newTable(a.stdout)
 	t.row("", "ADDS", "UPDATES", "RENAMES", "DELETES", "CONNECTED", "DISCONNECTED")
 	for _, m := range f.Metaverse {

@@ -49,7 +49,7 @@ func (c *historyCmd) Run(a *app) (err error) {
 	t := newTable(a.stdout)
 	t.row("RUN", "STARTED", "TOOK", "AGENT", "PROFILE", "RESULT", "CAUSE")
 	for _, r := range records {
-		t.row(r.Run, stamp(r.Started), took(r.Started, r.Ended), r.Agent, r.Profile, r.Result, causeText(r.Cause))
+		t.row(r.Run, stamp(r.Started), took(r.Started, r.Ended), runAgent(r), r.Profile, r.Result, causeText(r.Cause))
 	}
 	if err := t.end(); err != nil {
 		return err

@@ -39,6 +39,14 @@ func (c exitCode) result() error {
 	return c
 }
 
+// runAgent is the agent of a run, or the metaverse if the run is about that.
+func runAgent(r *run.Record) string {
+	if r.Agent == "" {
+		return "metaverse"
+	}
+	return r.Agent
+}
+
 // causeText is a cause as people read it.
 func causeText(c run.Cause) string {
 	text := c.Kind
@@ -57,7 +65,7 @@ func causeText(c run.Cause) string {
 // printRecord prints a run with its counters and errors.
 func (a *app) printRecord(r *run.Record) error {
 	w := a.stdout
-	fmt.Fprintf(w, "run %d: %s %s: %s\n", r.Run, r.Agent, r.Profile, r.Result)
+	fmt.Fprintf(w, "run %d: %s %s: %s\n", r.Run, runAgent(r), r.Profile, r.Result)
 	t := newTable(w)
 	t.row("  cause", causeText(r.Cause))
 	t.row("  started", stamp(r.Started))
@@ -76,6 +84,9 @@ func (a *app) printRecord(r *run.Record) error {
 		}
 		if step.Hint != "" {
 			fmt.Fprintf(w, "  hint: %s\n", oneLine(step.Hint))
+		}
+		for _, about := range step.Warnings {
+			fmt.Fprintf(w, "  warning: %s: %s; %s\n", about.Type, oneLine(about.Detail), oneLine(about.Hint))
 		}
 		if step.File != "" {
 			fmt.Fprintf(w, "  written: %d to %s\n", step.Written, a.place(step.File))
@@ -105,7 +116,7 @@ func counterGroups(step *run.Report, list func(map[string]int) string) []counter
 	for _, agent := range slices.Sorted(maps.Keys(step.Outbound)) {
 		groups = append(groups, counterGroup{"to " + agent, list(plain(step.Outbound[agent]))})
 	}
-	groups = append(groups, counterGroup{"export", list(step.Exports)})
+	groups = append(groups, counterGroup{"export", list(step.Exports)}, counterGroup{"removed", list(step.Removed)})
 	return slices.DeleteFunc(groups, func(g counterGroup) bool { return g.counts == "" })
 }
 

@@ -155,6 +155,9 @@ func printAgents(w io.Writer, s daemon.Status) error {
 		if agent.NeedsFullSync && agent.Imported && len(agent.Outdated) == 0 {
 			fmt.Fprintf(w, "%s was never synchronized completely.\n", agent.Agent)
 		}
+		if agent.NeedsFullImport {
+			fmt.Fprintf(w, "%s needs a full import: its configuration has changed since the last one.\n", agent.Agent)
+		}
 		if len(agent.Outdated) > 0 {
 			fmt.Fprintf(w, "%s needs a resynchronization: %s.\n", agent.Agent, outdatedText(agent.Outdated))
 		}

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
+	"github.com/metasync/metasync/console"
 	"github.com/metasync/metasync/daemon"
 )
 
@@ -17,6 +19,9 @@ type validateResult struct {
 
 func (*validateCmd) Run(a *app) error {
 	summary, err := daemon.Check(a.ctx, a.daemon())
+	if err == nil && summary.StateInUse {
+		err = a.addOrphans(&summary)
+	}
 	if a.JSON {
 		if summary.File == "" {
 			summary.File, summary.Scripts, summary.Warnings = a.Config, []string{}, []string{}
@@ -37,6 +42,24 @@ func (*validateCmd) Run(a *app) error {
 	_, err = fmt.Fprintf(a.stdout, "ok: %s, %s, %s\n",
 		number(summary.Agents, "agent"), number(summary.Rules, "rule"), number(len(summary.Scripts), "script"))
 	return err
+}
+
+// addOrphans asks the daemon that is at work for what the configuration does not
+// have and the state holds. Another command that has the state for a moment is no
+// reason to wait.
+func (a *app) addOrphans(s *daemon.Summary) error {
+	client, err := console.Dial(a.ctx, daemon.StateFolder(a.daemon()))
+	if err != nil {
+		if errors.Is(err, console.ErrNotRunning) {
+			return nil
+		}
+		return err
+	}
+	orphans, err := client.Orphans(a.ctx, absolute(a.Config))
+	if err == nil {
+		s.AddOrphans(orphans)
+	}
+	return errors.Join(err, client.Close())
 }
 
 // number is a number of things as people read it.

@@ -18,6 +18,10 @@ type Facts struct {
 	Unconfirmed    int    `json:"unconfirmed"`    // exported, and not looked at by an import since
 	NeedsFullSync  bool   `json:"needsFullSync"`  // it was never synchronized fully, or objects are outdated
 
+	// NeedsFullImport: the configuration of the agent has changed since its last
+	// full import.
+	NeedsFullImport bool `json:"needsFullImport,omitempty"`
+
 	// Outdated says about which objects other rules decided than the present ones.
 	// A resynchronization does just these; without it, NeedsFullSync calls for a
 	// full synchronization.

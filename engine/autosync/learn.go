@@ -64,7 +64,7 @@ func stalled(steps []run.StepType, before, after Facts) bool {
 	return slices.ContainsFunc(steps, func(t run.StepType) bool {
 		switch t {
 		case run.FullImport:
-			return !after.Imported || same(before.Unconfirmed, after.Unconfirmed)
+			return !after.Imported || before.NeedsFullImport && after.NeedsFullImport || same(before.Unconfirmed, after.Unconfirmed)
 		case run.DeltaImport:
 			return same(before.Unconfirmed, after.Unconfirmed)
 		case run.FullSync:

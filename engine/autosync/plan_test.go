@@ -89,6 +89,14 @@ func TestPlan(t *testing.T) {
 			s.facts["AD"] = Facts{Imported: true, Unconfirmed: 1, PendingImports: 1}
 			s.delays[key{"AD", "delta-import"}] = delay{next: noon.Add(time.Minute), reason: "down"}
 		}, "start: AD delta-sync (follow-up pending imports)\nwait: AD delta-import for its back-off: down\nnext: 1m0s"},
+		{"a changed configuration", func(s *situation) {
+			s.agent("AD").Import.Off = false
+			s.facts["AD"] = Facts{Imported: true, PendingImports: 1, NeedsFullImport: true}
+		}, "start: AD full-import (follow-up changed configuration)\nwait: AD delta-sync for its turn after full-import, AD delta-import for its turn after full-import"},
+		{"a changed configuration, imported on request only", func(s *situation) {
+			s.agent("AD").Import.Off = true
+			s.facts["AD"] = Facts{Imported: true, PendingImports: 1, NeedsFullImport: true}
+		}, "start: AD delta-sync (follow-up pending imports)\nwait: "},
 		{"changed rules", func(s *situation) {
 			s.facts["AD"] = Facts{Imported: true, PendingImports: 1, NeedsFullSync: true}
 		}, "start: AD full-sync (follow-up changed rules)\nwait: "},

@@ -27,6 +27,7 @@ type agentKeys struct {
 	ImportView             string           `yaml:"importView" oneof:"imported exported" doc:"What inbound flows read. imported: the object as the last import saw it; exported: with what was exported since, and what is going to be, in place of what it saw. Without it imported, or exported in the dialect entra."`
 	Parents                bool             `yaml:"requireParent" default:"false" doc:"Whether rules create and rename objects only in containers that the connector space has. For systems with LDAP names whose containers are imported; otherwise the system itself refuses."`
 	Containers             containers       `yaml:"containers" doc:"For systems with LDAP names: the part of the hierarchy that is imported, and in which alone rules create objects. The longest entry that a name is in decides."`
+	Strict                 bool             `yaml:"strict" default:"false" doc:"Whether a delta import or delta synchronization is refused after a change of the configuration until a full one has run; otherwise it only has a warning."`
 	Thresholds             thresholds       `yaml:"thresholds" doc:"What a step may do before it is held or stopped."`
 	Import                 importSchedule   `yaml:"import" default:"auto" doc:"When to import: auto, off, or a length of time between two imports."`
 	Export                 string           `yaml:"export" oneof:"auto off" default:"auto" doc:"Whether the scheduler exports what is pending; off leaves it to manual runs."`
@@ -65,8 +66,9 @@ func (o *objectKeys) refine(s *jsonschema.Schema) { s.Properties["anchor"].Uniqu
 // An agentForm is an agent: its own keys, and those of its kind.
 type agentForm struct {
 	agentKeys
-	kind     *agent.Kind
-	settings agent.Settings
+	kind        *agent.Kind
+	settings    agent.Settings
+	fingerprint string // see Agent
 }
 
 // An object is an object type. Its keys depend on the kind of the agent, so it
@@ -83,6 +85,7 @@ func (o *object) schema(g *generator) *jsonschema.Schema { return g.object(&o.ob
 
 func (a *agentForm) decode(l *loader, n *node) {
 	targets := []any{&a.agentKeys}
+	a.fingerprint = importFingerprint(n)
 	a.kind = l.kind(n)
 	if a.kind != nil {
 		a.settings = a.kind.New()

@@ -116,7 +116,7 @@ func (l *loader) agent(e *entry[agentForm], triggers map[string]fault.Position) 
 
 			SuppressDeletesOnly: form.Thresholds.Export.SuppressDeletesOnly,
 		},
-		Import: Import(form.Import), Export: form.Export == "auto", Position: e.at,
+		Import: Import(form.Import), Export: form.Export == "auto", Strict: form.Strict, Fingerprint: form.fingerprint, Position: e.at,
 	}
 	var names []string
 	for _, p := range out.Profiles {

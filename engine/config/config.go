@@ -54,7 +54,12 @@ type Agent struct {
 	Import     Import
 	Export     bool // whether the scheduler exports by itself
 	Triggers   []autosync.TriggerSpec
+	Strict     bool // a change of the configuration refuses delta steps until a full one has run
 	Position   fault.Position
+
+	// Fingerprint changes with what is written about the system and its objects:
+	// what decides what an import delivers. Secrets are not in it.
+	Fingerprint string
 }
 
 // An Import is the import schedule of an agent. The zero Import leaves the

@@ -44,7 +44,7 @@ func same(t *testing.T, want, got any) {
 	t.Helper()
 	diff := cmp.Diff(want, got,
 		cmpopts.IgnoreTypes(fault.Position{}), cmpopts.EquateEmpty(),
-		cmpopts.IgnoreFields(autosync.TriggerSpec{}, "Check"),
+		cmpopts.IgnoreFields(autosync.TriggerSpec{}, "Check"), cmpopts.IgnoreFields(config.Agent{}, "Fingerprint"),
 		cmp.Comparer(func(a, b *agent.Kind) bool { return a.Name == b.Name }),
 		cmp.Comparer(func(a, b *time.Location) bool { return a.String() == b.String() }),
 		cmp.AllowUnexported(ldapSettings{}))
@@ -141,7 +141,7 @@ func TestAgents(t *testing.T) {
 	no := false
 	want := []config.Agent{
 		{
-			Name: "HR", Kind: &agent.Kind{Name: "csv"},
+			Name: "HR", Kind: &agent.Kind{Name: "csv"}, Strict: true,
 			Settings: &csvSettings{
 				File: agent.Path(in("data/hr.csv")), Columns: []string{"id", "mail"}, Connections: 4, Ratio: 0.5,
 				Timeout: 90 * time.Second, Header: &no, TLS: tlsSettings{CA: agent.Path(in("certs/ca.pem"))},

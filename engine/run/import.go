@@ -66,6 +66,12 @@ func (s *step) importStep(importer agent.Importer, delta bool) error {
 		err.Hint = "run a full import first"
 		return err
 	}
+	partial := s.agent.Agent.Capabilities().DeltaImport && delta // it does not read the whole system
+	if partial && !s.definition.idle() {
+		if err := s.checkImport(state); err != nil {
+			return err
+		}
+	}
 	if s.schema = s.agent.Schema; s.definition.Resume == "" {
 		if s.schema, err = s.agent.Agent.Schema(s.ctx); err != nil {
 			return err
@@ -80,6 +86,9 @@ func (s *step) importStep(importer agent.Importer, delta bool) error {
 	}
 	if (unconfirmed || moved || s.definition.idle()) && !s.agent.Agent.Capabilities().DeltaImport {
 		req.Watermark = nil // read it all: what was exported must be looked at
+	}
+	if !partial && s.agent.Reconfigured(state) {
+		req.Watermark = nil // the same content may mean something else now
 	}
 	stream, err := s.openImport(importer, req)
 	if err != nil {
@@ -99,7 +108,7 @@ func (s *step) importStep(importer agent.Importer, delta bool) error {
 			return err
 		}
 		s.report.Result = CompletedNoObjects
-		return s.imported(func(*space.PartitionState) {})
+		return s.imported(false, func(*space.PartitionState) {})
 	}
 	if err := x.read(stream); err != nil {
 		_, closeErr := stream.Close(context.WithoutCancel(s.ctx), agent.Aborted)
@@ -127,7 +136,7 @@ func (s *step) importStep(importer agent.Importer, delta bool) error {
 		// to its end: one bad entry holds nobody else.
 		s.unclean = true
 		s.finish(x.entries, CompletedDiscoveryErrors)
-		return s.imported(x.wasRead)
+		return s.imported(x.whole, x.wasRead)
 	}
 	x.watermark = watermark
 	s.read = append(s.read, x)
@@ -172,7 +181,7 @@ func (x *staging) conclude() error {
 	if x.transients > 0 {
 		x.report.Result = CompletedTransients
 	}
-	return x.imported(func(state *space.PartitionState) {
+	return x.imported(x.whole, func(state *space.PartitionState) {
 		x.wasRead(state)
 		if x.definition.Resume == "" { // a file says nothing of where the system is now
 			state.Watermark = x.watermark
@@ -189,8 +198,9 @@ func (x *staging) wasRead(state *space.PartitionState) {
 }
 
 // imported remembers that an import came to its end. An agent whose system is
-// divided has been imported once all partitions have.
-func (s *step) imported(change func(*space.PartitionState)) error {
+// divided has been imported once all partitions have. whole says that it was read
+// from its beginning to its end.
+func (s *step) imported(whole bool, change func(*space.PartitionState)) error {
 	return s.space.Update(func(tx *space.Tx) error {
 		state, err := tx.AgentState(s.agent.Name)
 		if err != nil {
@@ -202,6 +212,10 @@ func (s *step) imported(change func(*space.PartitionState)) error {
 		}
 		part := state.Partition(s.partition)
 		change(&part)
+		part.Imported = part.Imported || whole
+		if (whole || part.Configuration == "") && s.definition.Resume == "" { // a file says nothing of the system
+			part.Configuration = s.agent.Configuration
+		}
 		state.SetPartition(s.partition, part)
 		if s.partition != "" {
 			state.Imported = state.Imported || !slices.ContainsFunc(s.known, func(p agent.Partition) bool {

@@ -115,6 +115,9 @@ type Report struct {
 	Outbound  map[string]map[sync.Counter]int `json:"outbound-flow-counters"`
 	Exports   map[string]int                  `json:"export-counters"`
 	Discovery map[string]int                  `json:"ma-discovery-counters,omitempty"`
+	Removed   map[string]int                  `json:"removal-counters,omitempty"` // see Removal
+
+	Warnings []StepWarning `json:"warnings,omitempty"` // about the step as a whole
 
 	DiscoveryErrors []ErrorRecord `json:"discovery-errors"`
 	SyncErrors      []ErrorRecord `json:"synchronization-errors"`

@@ -21,15 +21,7 @@ func (r *Runner) Rehearse(ctx context.Context, env *Environment, agents []string
 			Runner: r, ctx: ctx, env: env, agent: env.Agents[name], log: slog.New(slog.DiscardHandler),
 			report: newReport(FullSync, r.now()), progress: progress, limits: limitsOf(Step{Type: FullSync}, Thresholds{}),
 		}
-		x := s.synchronization()
-		x.sync = sync.New(ctx, env.Rules, tx.Space(), r.now())
-		x.batches = func(fn func(*space.Tx) (bool, error)) error {
-			for {
-				if more, err := fn(tx); err != nil || !more {
-					return err
-				}
-			}
-		}
+		x := s.rehearsal(tx)
 		if err := x.all(true); err != nil {
 			return nil, err
 		}
@@ -38,4 +30,18 @@ func (r *Runner) Rehearse(ctx context.Context, env *Environment, agents []string
 		reports = append(reports, s.report)
 	}
 	return reports, nil
+}
+
+// rehearsal returns a synchronization in a transaction that nobody commits.
+func (s *step) rehearsal(tx *space.Tx) *synchronization {
+	x := s.synchronization()
+	x.sync = sync.New(s.ctx, s.env.Rules, tx.Space(), s.now())
+	x.batches = func(fn func(*space.Tx) (bool, error)) error {
+		for {
+			if more, err := fn(tx); err != nil || !more {
+				return err
+			}
+		}
+	}
+	return x
 }

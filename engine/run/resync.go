@@ -192,7 +192,7 @@ func (r *Runner) Resync(ctx context.Context, env *Environment, agentName string,
 		return nil, err
 	}
 	profile := &Profile{Name: string(Resync), Steps: []Step{{Type: Resync}}}
-	return r.run(ctx, env, a, profile, append([]identity.ID{}, ids...), cause, progress)
+	return r.run(ctx, env, a, profile, job{chosen: append([]identity.ID{}, ids...)}, cause, progress)
 }
 
 // some synchronizes the chosen objects fully.

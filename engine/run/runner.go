@@ -74,6 +74,11 @@ type Agent struct {
 
 	// ExportOff: nothing is exported but by a profile that somebody runs by hand.
 	ExportOff bool
+	// Configuration is a fingerprint of what decides what an import delivers, ""
+	// if nobody knows; Strict refuses delta steps after a change of it, or of the
+	// rules, until a full one has run. See [StepWarning].
+	Configuration string
+	Strict        bool
 }
 
 // Profile returns the profile with the given name, nil if there is none.
@@ -122,14 +127,19 @@ func (r *Runner) Run(ctx context.Context, env *Environment, agentName, profile s
 		err.Hint = hintFor(profile, names)
 		return nil, err
 	}
-	return r.run(ctx, env, a, p, nil, cause, progress)
+	return r.run(ctx, env, a, p, job{}, cause, progress)
 }
 
-// run carries out a profile, on the chosen objects if it is a resynchronization of
-// some.
-func (r *Runner) run(ctx context.Context, env *Environment, a *Agent, p *Profile, chosen []identity.ID, cause Cause, progress Progress) (*Record, error) {
+// A job is what a run is to do that no profile says.
+type job struct {
+	chosen  []identity.ID // what a resynchronization or an export is to do; nil is what is outdated, or pending
+	removal *Removal      // what a removal is to remove
+}
+
+// run carries out a profile that is the given job.
+func (r *Runner) run(ctx context.Context, env *Environment, a *Agent, p *Profile, what job, cause Cause, progress Progress) (*Record, error) {
 	agentName, profile := a.Name, p.Name
-	release, err := r.acquire(agentName, p, a.Agent.Capabilities().NoConcurrency)
+	release, err := r.acquire(agentName, p, a.Agent != nil && a.Agent.Capabilities().NoConcurrency)
 	if err != nil {
 		return nil, err
 	}
@@ -148,7 +158,7 @@ func (r *Runner) run(ctx context.Context, env *Environment, a *Agent, p *Profile
 		s := &step{
 			Runner: r, ctx: ctx, env: env, agent: a, log: log.With("step", definition.Type),
 			report: newReport(definition.Type, r.now()), progress: progress,
-			definition: definition, limits: r.batched(limitsOf(definition, a.Thresholds)), chosen: chosen,
+			definition: definition, limits: r.batched(limitsOf(definition, a.Thresholds)), job: what,
 		}
 		record.Steps = append(record.Steps, s.report)
 		s.details = s.newDetails(record.Run, len(record.Steps))
@@ -188,7 +198,7 @@ func (r *Runner) acquire(agentName string, p *Profile, alone bool) (release func
 		needs = append(needs, notConcurrent)
 	}
 	for _, s := range p.Steps {
-		if s.Type.Sync() != "" {
+		if s.Type.Sync() != "" || s.Type == Remove {
 			needs = append(needs, "")
 			break
 		}
@@ -247,11 +257,10 @@ type step struct {
 
 	read []*staging // what was imported and has not been concluded from
 
-	chosen []identity.ID // what a resynchronization or an export is to do; nil is what is outdated, or pending
+	job
 
 	rehearsed *space.Tx // see [Single.Rehearse]
 	reported  bitmap    // what was imported, by sequence number, if the synchronization wants to know
-
 }
 
 // run carries out the step and sets its result.
@@ -280,7 +289,10 @@ func (s *step) ended(err error) {
 // parts carries out what the step consists of: one after the other, until one is
 // stopped.
 func (s *step) parts() error {
-	if s.definition.Type == Export {
+	switch {
+	case s.definition.Type == Remove:
+		return s.part(s.remove)
+	case s.definition.Type == Export:
 		return s.part(s.exportStep)
 	}
 	if t := s.definition.Type.Import(); t != "" {

@@ -30,6 +30,11 @@ func (s *step) syncStep(t StepType) error {
 	if t == Resync {
 		return x.resync()
 	}
+	if t == DeltaSync {
+		if err := s.checkRules(); err != nil {
+			return err
+		}
+	}
 	if err := x.all(t == FullSync); err != nil {
 		return err
 	}
@@ -138,6 +143,7 @@ func (x *synchronization) walk(next func(tx *space.Tx, after identity.ID, limit 
 		if err := x.ctx.Err(); err != nil {
 			return false, err
 		}
+		before := tx.Len() // a rehearsal goes on in the same transaction
 		if x.mustStop() {
 			return false, nil
 		}
@@ -151,7 +157,7 @@ func (x *synchronization) walk(next func(tx *space.Tx, after identity.ID, limit 
 			if err := visit(tx, id); err != nil {
 				return false, err
 			}
-			if tx.Len() > syncBatchWrites {
+			if tx.Len()-before > syncBatchWrites {
 				more = true
 				break
 			}

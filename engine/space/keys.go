@@ -18,6 +18,10 @@ func anchorKey(spc uint16, anchor string) []byte {
 	return append(spaceKey(spc), anchor...)
 }
 
+func stateKey(agent string) []byte { return []byte("state/" + agent) }
+
+func knownKey(agent string) []byte { return []byte("known/" + agent) }
+
 func pairKey(first, second identity.ID) []byte {
 	return binary.BigEndian.AppendUint64(idKey(first), uint64(second))
 }

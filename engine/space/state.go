@@ -27,6 +27,10 @@ type AgentState struct {
 	Inbound  map[string]Pass `json:"inbound,omitempty"`
 	Outbound map[string]Pass `json:"outbound,omitempty"`
 
+	// Configuration is that of the agent at its last full import, as a fingerprint;
+	// "" if nobody knows.
+	Configuration string `json:"configuration,omitempty"`
+
 	// Partitions holds the watermarks of a system that is divided.
 	Partitions map[string]PartitionState `json:"partitions,omitempty"`
 
@@ -48,14 +52,15 @@ type PartitionState struct {
 
 	// Containers is the fingerprint of the containers that were read when it was
 	// last read from its beginning to its end.
-	Containers string `json:"containers,omitempty"`
+	Containers    string `json:"containers,omitempty"`
+	Configuration string `json:"configuration,omitempty"` // see AgentState
 }
 
 // Partition returns the state of a partition; "" stands for a system that is not
 // divided.
 func (s *AgentState) Partition(name string) PartitionState {
 	if name == "" {
-		return PartitionState{s.Watermark, s.Imported, s.Containers}
+		return PartitionState{s.Watermark, s.Imported, s.Containers, s.Configuration}
 	}
 	return s.Partitions[name]
 }
@@ -63,7 +68,7 @@ func (s *AgentState) Partition(name string) PartitionState {
 // SetPartition sets what [AgentState.Partition] returns.
 func (s *AgentState) SetPartition(name string, p PartitionState) {
 	if name == "" {
-		s.Watermark, s.Imported, s.Containers = p.Watermark, p.Imported, p.Containers
+		s.Watermark, s.Imported, s.Containers, s.Configuration = p.Watermark, p.Imported, p.Containers, p.Configuration
 		return
 	}
 	if s.Partitions == nil {
@@ -75,7 +80,7 @@ func (s *AgentState) SetPartition(name string, p PartitionState) {
 // AgentState returns what is remembered of an agent.
 func (tx *Tx) AgentState(agent string) (AgentState, error) {
 	var state AgentState
-	data := tx.kv.Get(bucketMeta, []byte("state/"+agent))
+	data := tx.kv.Get(bucketMeta, stateKey(agent))
 	if data == nil {
 		return state, nil
 	}
@@ -91,5 +96,5 @@ func (tx *Tx) SetAgentState(agent string, state AgentState) error {
 	if err != nil {
 		return err
 	}
-	return tx.kv.Put(bucketMeta, []byte("state/"+agent), data)
+	return tx.kv.Put(bucketMeta, stateKey(agent), data)
 }

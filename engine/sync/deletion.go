@@ -109,6 +109,9 @@ func (u *unit) disconnectInbound(c *space.Connector, how cut, then func() error)
 	if gone {
 		return true, within(u.deleteObject(mv), stepDeletion, "", "")
 	}
+	if u.postponed {
+		return false, u.tx.RetryObject(mv.ID)
+	}
 	if err := u.outbound(mv); err != nil {
 		return false, err
 	}

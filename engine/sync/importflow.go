@@ -16,7 +16,13 @@ const maxIndexed = 448
 
 // importFlow lets the object contribute to its metaverse object (sync-engine
 // §3.7). It reports whether a value changed.
+//
+// Nothing flows into an object whose type the configuration no longer has: it
+// stays as it is.
 func (u *unit) importFlow(c *space.Connector, mv *space.Object, view *connectorView, object *rules.ObjectRules, mode Mode) (changed bool, err error) {
+	if u.rules.Type(mv.Type) == nil {
+		return false, nil
+	}
 	if changed, err = u.retype(mv, view, object); err != nil {
 		return false, err
 	}
@@ -347,8 +353,8 @@ func (u *unit) repopulate(mv *space.Object, target *rules.Attribute, except *spa
 // recall takes back everything that an object contributed, unless its agent
 // says that it stays (sync-engine §4.5).
 func (u *unit) recall(c *space.Connector, mv *space.Object) error {
-	agent := u.rules.Agent(u.space.AgentOf(c.ID))
-	if agent != nil && !agent.Recall && !agent.OrphansLowest {
+	recall, lowest := u.recalls(u.space.AgentOf(c.ID))
+	if !recall && !lowest {
 		u.trace.kept(c, mv)
 		return nil
 	}
@@ -361,13 +367,13 @@ func (u *unit) recall(c *space.Connector, mv *space.Object) error {
 		var err error
 		u.trace.beginRecall(c, mv, name)
 		switch {
-		case target == nil && (agent == nil || agent.Recall):
+		case target == nil && recall:
 			u.unset(mv, name)
 		case target == nil:
 		case target.Merges():
 			_, err = u.merge(mv, target, c)
-		case agent != nil && !agent.Recall && target.Mode == rules.Equal:
-		case agent != nil && !agent.Recall:
+		case !recall && target.Mode == rules.Equal:
+		case !recall:
 			_, _, err = u.strongest(mv, target, c, len(target.Flows))
 		case target.Mode == rules.Equal && target.Multi:
 			err = u.recallEqual(c, mv, target)

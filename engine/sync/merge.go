@@ -60,8 +60,8 @@ func (u *unit) isLeftBehind(mv *space.Object, by space.Contribution, leaving *sp
 	if leaving == nil || leaving.ID != by.Connector {
 		return true
 	}
-	agent := u.rules.Agent(u.space.AgentOf(by.Connector))
-	return agent != nil && !agent.Recall
+	recall, _ := u.recalls(u.space.AgentOf(by.Connector))
+	return !recall
 }
 
 func holds(list []space.Contributed, v identity.Value, anyCase bool) bool {

@@ -25,7 +25,8 @@ type Synchronizer struct {
 
 	joinAgain bool // see JoinAgain
 
-	trace *Trace // see Observe
+	trace  *Trace // see Observe
+	former map[string]Former
 }
 
 // New returns a synchronizer. ctx ends calls of script functions; now is the
@@ -255,11 +256,12 @@ type unit struct {
 	written  []written   // see unique.go
 	whole    identity.ID // the metaverse object into which all flows were evaluated
 
-	failure error                         // of the store, where none could be returned
-	current identity.ID                   // the object that is synchronized, 0 if none is
-	target  *space.Object                 // of the inbound flow that is evaluated
-	fresh   bool                          // the object has just been linked
-	retyped map[identity.ID][]*rules.Type // the types that metaverse objects had before
+	failure   error                         // of the store, where none could be returned
+	current   identity.ID                   // the object that is synchronized, 0 if none is
+	target    *space.Object                 // of the inbound flow that is evaluated
+	fresh     bool                          // the object has just been linked
+	postponed bool                          // outbound synchronization is left to a later one
+	retyped   map[identity.ID][]*rules.Type // the types that metaverse objects had before
 }
 
 func (s *Synchronizer) unit(tx *space.Tx) *unit { return &unit{Synchronizer: s, tx: tx} }
