@@ -136,7 +136,7 @@ func show[O, V any](e *Engine, limit int, objects func(*space.Tx) iter.Seq2[O, e
 func (e *Engine) connectorView(tx *space.Tx, c *space.Connector) (ConnectorView, error) {
 	view := ConnectorView{
 		ID: c.ID, Agent: e.space.AgentOf(c.ID), Object: c.ObjectType, DN: c.DN, Anchor: c.Anchor, State: c.State.String(),
-		Attributes: map[string][]any{}, Detected: c.Detected, Error: cmp.Or(c.ImportError, c.ExportError),
+		Attributes: map[string][]any{}, Detected: e.ruleNames(c.Detected), Error: cmp.Or(c.ImportError, c.ExportError),
 	}
 	if c.Link != 0 {
 		view.Metaverse = &c.Link
@@ -218,6 +218,21 @@ func (q ObjectQuery) matches(o *space.Object) bool {
 	return o.Type == q.Type && (q.Key == "" || o.ID.String() == q.Key)
 }
 
+// ruleName returns the name of a rule that the store means by a text.
+func (e *Engine) ruleName(stored string) string {
+	if env := e.current.Load(); env != nil {
+		return env.Rules.RuleName(stored)
+	}
+	return stored
+}
+
+func (e *Engine) ruleNames(stored []string) []string {
+	if env := e.current.Load(); env != nil {
+		return env.Rules.RuleNames(stored)
+	}
+	return stored
+}
+
 func (e *Engine) objectView(tx *space.Tx, o *space.Object) (ObjectView, error) {
 	view := ObjectView{ID: o.ID, Type: o.Type, Attributes: map[string]AttributeView{}, Connectors: []LinkView{}}
 	for _, a := range o.Attributes {
@@ -226,7 +241,7 @@ func (e *Engine) objectView(tx *space.Tx, o *space.Object) (ObjectView, error) {
 			return view, err
 		}
 		by, _ := o.Contribution(a.Name)
-		view.Attributes[a.Name] = AttributeView{values, e.space.AgentOf(by.Connector), by.Rule, by.Time}
+		view.Attributes[a.Name] = AttributeView{values, e.space.AgentOf(by.Connector), e.ruleName(by.Rule), by.Time}
 	}
 	for _, id := range o.Connectors {
 		c, err := tx.Connector(id)

@@ -34,6 +34,7 @@ type Set struct {
 	order     []string
 	dialect   expr.Dialect             // of the model
 	functions map[string]expr.Function // of scripts
+	names     map[string]string        // of rules that have an id, by it
 }
 
 // Type returns a metaverse type, nil if there is none.
@@ -115,7 +116,7 @@ func (a *Attribute) Rank(agent, rule string) int {
 	for _, f := range a.Flows {
 		if f.Rule.Agent == agent {
 			last = f.Rank
-			if f.Rule.Name == rule {
+			if f.Rule.Is(rule) {
 				return f.Rank
 			}
 		}
@@ -142,10 +143,14 @@ type AgentRules struct {
 	AnchorIsDN  bool
 	Deprovision Deprovision
 	Recall      bool
-	Extension   AgentExtension
-	Objects     map[string]*ObjectRules
-	Groups      []Group // whose members scopes and filters ask for
-	assumed     bool    // see ObjectRules
+
+	// DeprovisionByDefault: nobody chose Deprovision.
+	DeprovisionByDefault bool
+
+	Extension AgentExtension
+	Objects   map[string]*ObjectRules
+	Groups    []Group // whose members scopes and filters ask for
+	assumed   bool    // see ObjectRules
 
 	OrphansLowest      bool // kept values of disconnected objects are the weakest
 	ProjectOnAmbiguous bool
@@ -187,7 +192,7 @@ type ObjectRules struct {
 // metaverse type.
 func (o *ObjectRules) Flows(metaverse, rule, attribute string) bool {
 	for _, r := range o.Inbound {
-		if r.Name != rule || r.Type.Name != metaverse {
+		if !r.Is(rule) || r.Type.Name != metaverse {
 			continue
 		}
 		for _, f := range r.Flows {
@@ -202,13 +207,19 @@ func (o *ObjectRules) Flows(metaverse, rule, attribute string) bool {
 // An InboundRule is the inbound half of a rule.
 type InboundRule struct {
 	Name    string
+	Key     string // by which the store knows it, see [Rule.Key]
 	Agent   string
 	Object  string
 	Type    *Type
 	Scope   *Matcher // nil matches everything
 	Project bool
+	Holds   bool // a metaverse object of which a connector is in the scope, see [Held]
 	Flows   []*InboundFlow
 	Retype  *InboundFlow // the flow into the object type, which has no Target; nil if there is none
+
+	// Criteria are join criteria of which one attribute needs a value before the
+	// rule projects; without any, it needs none (sync-engine §3.6).
+	Criteria []*Join
 }
 
 // An InboundFlow gives a metaverse attribute a value.
@@ -223,11 +234,13 @@ type InboundFlow struct {
 // An OutboundRule is the outbound half of a rule.
 type OutboundRule struct {
 	Name        string
+	Key         string // by which the store knows it, see [Rule.Key]
 	Agent       string
 	Object      *identity.ObjectType
 	Scope       *Matcher // nil matches everything
 	Provision   bool
 	Deprovision bool
+	Holds       bool // a metaverse object in the scope that has a connector of the rule, see [Held]
 	Joins       []*Join
 	Flows       []*OutboundFlow
 	DN          *OutboundFlow // the flow into the DN, nil if there is none
@@ -262,6 +275,7 @@ type OutboundFlow struct {
 // A Join is one join criterion of a rule (sync-engine §3.5, §5.3).
 type Join struct {
 	Rule  string
+	Key   string // of the rule
 	Type  *Type
 	Pairs []JoinPair
 
