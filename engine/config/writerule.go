@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"regexp"
@@ -11,8 +12,9 @@ import (
 )
 
 // WriteRules returns rules as the items of the list under `rules:`. What [Load]
-// makes of them are the same rules, apart from places. Of a rule that is not whole,
-// the keys that it has are written.
+// makes of them are the same rules, apart from places; operators have our names
+// instead of the reference's codes. Of a rule that is not whole, the keys that it
+// has are written.
 func WriteRules(list []rules.Rule) []byte {
 	w := &ruleWriter{}
 	for i := range list {
@@ -165,7 +167,7 @@ func (w *ruleWriter) scope(depth int, scope rules.Scope) {
 }
 
 func conditionText(c rules.Condition) string {
-	text := "{attribute: " + inlineText(c.Attribute) + ", operator: " + inlineText(c.Operator)
+	text := "{attribute: " + inlineText(c.Attribute) + ", operator: " + inlineText(cmp.Or(rules.OperatorName(c.Operator), c.Operator))
 	if rules.OperatorTakesValue(c.Operator) {
 		text += ", value: " + inlineText(c.Value)
 	}

@@ -58,7 +58,7 @@ func TestWrittenRules(t *testing.T) {
 			for range rapid.IntRange(0, 3).Draw(t, label) {
 				var list []rules.Condition
 				for range rapid.IntRange(1, 2).Draw(t, label+" conditions") {
-					c := rules.Condition{Attribute: attribute(label), Operator: rapid.SampledFrom(rules.Operators()).Draw(t, "operator")}
+					c := rules.Condition{Attribute: attribute(label), Operator: rules.OperatorName(rapid.SampledFrom(rules.Operators()).Draw(t, "operator"))}
 					if rules.OperatorTakesValue(c.Operator) {
 						c.Value = text.Draw(t, "value")
 					}
