@@ -14,14 +14,14 @@ func (x *explaining) explainConnector(c *space.Connector) *ConnectorExplanation 
 	agent := x.agentOf(c.ID)
 	view := &ConnectorExplanation{
 		ID: c.ID, Agent: agent, Object: c.ObjectType, DN: x.text(c.DN), Anchor: x.text(c.Anchor), State: c.State.String(), Provisioned: c.Provisioned,
-		Applied: append([]string{}, c.Applied...), Detected: append([]string{}, c.Detected...), Attempts: c.Attempts,
+		Applied: append([]string{}, x.env.Rules.RuleNames(c.Applied)...), Detected: append([]string{}, x.env.Rules.RuleNames(c.Detected)...), Attempts: c.Attempts,
 		Runs: x.touching[c.ID], ImportError: x.objectError(c.ImportError), ExportError: x.objectError(c.ExportError), Awaits: x.awaits(c), Attributes: []ConnectorAttribute{},
 	}
 	if c.Link != 0 {
-		view.Link = &LinkExplanation{x.reference(c.Link), c.LinkBy.String(), c.LinkRule, c.LinkedAt}
+		view.Link = &LinkExplanation{x.reference(c.Link), c.LinkBy.String(), x.env.Rules.RuleName(c.LinkRule), c.LinkedAt}
 	}
 	if c.Cut != nil {
-		view.Disconnection = lineageView(c.Cut.By, c.Cut.Rule, c.Cut.At)
+		view.Disconnection = lineageView(c.Cut.By, x.env.Rules.RuleName(c.Cut.Rule), c.Cut.At)
 	}
 	operation := func(d *identity.Delta) string {
 		if d.IsZero() {
@@ -166,7 +166,7 @@ func (x *explaining) awaitsConnectors(c *space.Connector) []AwaitedView {
 	mv, err := x.tx.Object(c.Link)
 	x.keep(err)
 	for _, rule := range x.outboundRules() {
-		if mv == nil || rule.Agent != x.agentOf(c.ID) || rule.Object.Name != c.ObjectType || !slices.Contains(c.Applied, rule.Name) {
+		if mv == nil || rule.Agent != x.agentOf(c.ID) || rule.Object.Name != c.ObjectType || !rule.Among(c.Applied) {
 			continue
 		}
 		for _, flow := range rule.Flows {

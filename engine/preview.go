@@ -436,7 +436,7 @@ func (v *viewer) outbound(p *Preview, t *sync.Trace) {
 	p.ExportFlows = v.exportFlows(t)
 	for _, d := range t.Detected {
 		p.Detected = append(p.Detected, DetectedView{
-			v.agentOf(d.Connector), v.text(v.connector(d.Connector).DN), append([]string{}, d.Before...), append([]string{}, d.After...),
+			v.agentOf(d.Connector), v.text(v.connector(d.Connector).DN), append([]string{}, v.env.Rules.RuleNames(d.Before)...), append([]string{}, v.env.Rules.RuleNames(d.After)...),
 		})
 	}
 }

@@ -174,7 +174,7 @@ func (v *viewer) contributor(by space.Contribution, some bool) *ContributorView 
 	if !some {
 		return nil
 	}
-	return &ContributorView{v.agentOf(by.Connector), v.text(v.connector(by.Connector).DN), by.Rule, by.Time, by.Null}
+	return &ContributorView{v.agentOf(by.Connector), v.text(v.connector(by.Connector).DN), v.env.Rules.RuleName(by.Rule), by.Time, by.Null}
 }
 
 // exportFlow shows an outbound flow.

@@ -200,13 +200,13 @@ func each[O, V any](ctx context.Context, e *Engine, limit int, objects func(*spa
 func (e *Engine) connectorView(tx *space.Tx, c *space.Connector) (ConnectorView, error) {
 	view := ConnectorView{
 		ID: c.ID, Agent: e.space.AgentOf(c.ID), Object: c.ObjectType, DN: c.DN, Anchor: c.Anchor, State: c.State.String(),
-		Attributes: map[string][]any{}, Detected: c.Detected, Error: cmp.Or(c.ImportError, c.ExportError),
+		Attributes: map[string][]any{}, Detected: e.ruleNames(c.Detected), Error: cmp.Or(c.ImportError, c.ExportError),
 	}
 	if c.Link != 0 {
-		view.Metaverse, view.Linked = &c.Link, lineageView(c.LinkBy, c.LinkRule, c.LinkedAt)
+		view.Metaverse, view.Linked = &c.Link, lineageView(c.LinkBy, e.ruleName(c.LinkRule), c.LinkedAt)
 	}
 	if c.Cut != nil {
-		view.Disconnection = lineageView(c.Cut.By, c.Cut.Rule, c.Cut.At)
+		view.Disconnection = lineageView(c.Cut.By, e.ruleName(c.Cut.Rule), c.Cut.At)
 	}
 	for _, a := range c.ImportImage() {
 		values, err := showValues(tx, a.All())
@@ -294,6 +294,21 @@ func (q ObjectQuery) matches(o *space.Object) bool {
 	return o.Type == q.Type && (q.Key == "" || o.ID.String() == q.Key)
 }
 
+// ruleName returns the name of a rule that the store means by a text.
+func (e *Engine) ruleName(stored string) string {
+	if env := e.current.Load(); env != nil {
+		return env.Rules.RuleName(stored)
+	}
+	return stored
+}
+
+func (e *Engine) ruleNames(stored []string) []string {
+	if env := e.current.Load(); env != nil {
+		return env.Rules.RuleNames(stored)
+	}
+	return stored
+}
+
 func (e *Engine) objectView(tx *space.Tx, o *space.Object) (ObjectView, error) {
 	view := ObjectView{ID: o.ID, Type: o.Type, Attributes: map[string]AttributeView{}, Connectors: []LinkView{}}
 	for _, a := range o.Attributes {
@@ -302,7 +317,7 @@ func (e *Engine) objectView(tx *space.Tx, o *space.Object) (ObjectView, error) {
 			return view, err
 		}
 		by, _ := o.Contribution(a.Name)
-		view.Attributes[a.Name] = AttributeView{values, e.space.AgentOf(by.Connector), by.Rule, by.Time}
+		view.Attributes[a.Name] = AttributeView{values, e.space.AgentOf(by.Connector), e.ruleName(by.Rule), by.Time}
 	}
 	for _, id := range o.Connectors {
 		c, err := tx.Connector(id)

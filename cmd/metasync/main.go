@@ -47,6 +47,7 @@ type cli struct {
 	Sync     syncCmd     `cmd:"" help:"Take one object through everything: read it, synchronize, export and confirm; print the steps."`
 	Resync   resyncCmd   `cmd:"" help:"Synchronize again what changed rules decide about, or chosen objects; print the run records."`
 	Get      getCmd      `cmd:"" help:"Show objects."`
+	Rules    rulesCmd    `cmd:"" help:"List the synchronization rules, print one as text or as FIM's XML, copy one, or convert FIM's."`
 	Report   reportCmd   `cmd:"" help:"Print reports."`
 	Preview  previewCmd  `cmd:"" help:"Tell what a synchronization would do and why, for one object or all; change nothing."`
 	Explain  explainCmd  `cmd:"" help:"Tell why an object is as it is: links, contributors, who lost, what is pending."`

@@ -69,6 +69,7 @@ type agentForm struct {
 	kind        *agent.Kind
 	settings    agent.Settings
 	fingerprint string // see Agent
+	given       *node
 }
 
 // An object is an object type. Its keys depend on the kind of the agent, so it
@@ -86,6 +87,7 @@ func (o *object) schema(g *generator) *jsonschema.Schema { return g.object(&o.ob
 func (a *agentForm) decode(l *loader, n *node) {
 	targets := []any{&a.agentKeys}
 	a.fingerprint = importFingerprint(n)
+	a.given = n
 	a.kind = l.kind(n)
 	if a.kind != nil {
 		a.settings = a.kind.New()
@@ -174,6 +176,7 @@ func (a *agentForm) rule(name string, at fault.Position, parameters named[parame
 		Name: name, Deprovision: rules.Deprovision(a.Deprovision), NoRecall: !a.Recall, RequireParent: a.Parents, Position: at,
 		ImportView: rules.ImportView(a.ImportView),
 		Orphans:    rules.OrphanedLineage(a.OrphanedLineage), ProjectOnAmbiguous: a.ProjectOnAmbiguous, MaxConnectors: a.MaxConnectorsPerObject,
+		DeprovisionByDefault: a.given.get("deprovision") == nil,
 	}
 	for _, e := range slices.Concat(parameters, a.Parameters) {
 		out.Parameters[e.name] = e.value.value

@@ -163,6 +163,7 @@ func (l *loader) checkRules(k *keys) {
 		byName[r.Name.text] = r
 		names = append(names, r.Name.text)
 	}
+	l.checkIDs(k.Rules, byName)
 	for i := range k.Rules {
 		r := &k.Rules[i]
 		l.exists("rule", r.DependsOn, names)
@@ -192,6 +193,23 @@ func (l *loader) checkJoins(r *rule, types named[metaverseType]) {
 		}
 		for _, e := range item.Match {
 			l.exists("metaverse attribute", e.value.Metaverse, known)
+		}
+	}
+}
+
+// checkIDs notes the ids by which the store could take one rule for another.
+func (l *loader) checkIDs(list []rule, byName map[string]*rule) {
+	byID := map[string]*rule{}
+	for i := range list {
+		r := &list[i]
+		switch named, other := byName[r.ID.text], byID[r.ID.text]; {
+		case r.ID.text == "":
+		case other != nil:
+			l.fail(r.ID.at, "id %q is already given at %s", r.ID.written, other.ID.at)
+		case named != nil && named != r:
+			l.fail(r.ID.at, "id %q is the name of the rule at %s", r.ID.written, named.Name.at)
+		default:
+			byID[r.ID.text] = r
 		}
 	}
 }

@@ -331,6 +331,13 @@ func exactlyOneOf(s *jsonschema.Schema, keys ...string) {
 	}
 }
 
+// excludes notes a problem if the mapping has a key beside one that it excludes.
+func (l *loader) excludes(n *node, key, excluded string) {
+	if n.get(key) != nil && n.get(excluded) != nil {
+		l.fail(n.get(key).at, "the keys %s and %s exclude each other", excluded, key)
+	}
+}
+
 // needs notes a problem if the mapping has a key without the one that it needs.
 func (l *loader) needs(n *node, key, needed string) {
 	if n.get(key) != nil && n.get(needed) == nil {

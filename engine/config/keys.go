@@ -104,7 +104,7 @@ func (s *Scripting) refine(schema *jsonschema.Schema) {
 // A metaverseType is an object type of the metaverse.
 type metaverseType struct {
 	Attributes named[metaverseAttribute] `yaml:"attributes" doc:"The attributes: a type, or a mapping."`
-	Delete     deletion                  `yaml:"delete" doc:"When an object is deleted: last-connector, or a mapping."`
+	Delete     deletion                  `yaml:"delete" doc:"When an object is deleted: last-connector, held, or a mapping."`
 }
 
 // A metaverseAttribute is written as a type alone or as a mapping.
@@ -168,23 +168,26 @@ func (p *precedence) schema(g *generator) *jsonschema.Schema {
 	}}
 }
 
-// A deletion is last-connector alone or a mapping.
+// A deletion is last-connector or held alone, or a mapping.
 type deletion struct {
 	deletionKeys
 	at fault.Position
 }
 
 type deletionKeys struct {
-	When   string `yaml:"when" oneof:"last-connector any-of" doc:"last-connector: when no connector is left; any-of: when an object loses its connector of one of the agents."`
+	When   string `yaml:"when" oneof:"last-connector any-of held" doc:"last-connector: when no connector is left; any-of: when an object loses its connector of one of the agents; held: when no rule holds the object any more, see link."`
 	Ignore []word `yaml:"ignore" doc:"With last-connector: agents whose connectors do not count."`
 	Agents []word `yaml:"agents" doc:"With any-of: the agents."`
 	Script bool   `yaml:"script" doc:"Always true: a script decides."`
 }
 
+// deletionWords are the deletion rules that need nothing else.
+var deletionWords = []string{string(rules.LastConnector), string(rules.Held)}
+
 func (d *deletion) decode(l *loader, n *node) {
 	d.at = n.at
 	if n.kind == textNode {
-		if l.choice(n, []string{string(rules.LastConnector)}) {
+		if l.choice(n, deletionWords) {
 			d.When = n.text
 		}
 		return
@@ -195,7 +198,7 @@ func (d *deletion) decode(l *loader, n *node) {
 }
 
 func (d *deletion) schema(g *generator) *jsonschema.Schema {
-	return g.shortOrMapping(g.choice([]string{string(rules.LastConnector)}), &deletionKeys{})
+	return g.shortOrMapping(g.choice(deletionWords), &deletionKeys{})
 }
 
 func (d *deletionKeys) check(l *loader, n *node) {
@@ -235,6 +238,8 @@ func (d *deletionKeys) refine(s *jsonschema.Schema) {
 		&jsonschema.Schema{If: anyOf, Then: &jsonschema.Schema{Required: []string{"agents"}}},
 		&jsonschema.Schema{If: when(rules.LastConnector), Then: without("agents")},
 		&jsonschema.Schema{If: when(rules.AnyOf), Then: without("ignore")},
+		&jsonschema.Schema{If: when(rules.Held), Then: without("agents")},
+		&jsonschema.Schema{If: when(rules.Held), Then: without("ignore")},
 	)
 }
 

@@ -78,7 +78,7 @@ func TestModel(t *testing.T) {
 				Name: "HR", Deprovision: rules.Disconnect, Orphans: rules.KeepLineage, MaxConnectors: 1,
 				Filter: map[string]rules.Scope{"employee": {{{Attribute: "status", Operator: "equal", Value: "test"}}}},
 			},
-			{Name: "AD", Deprovision: rules.Disconnect, Orphans: rules.KeepLineage, MaxConnectors: 1},
+			{Name: "AD", Deprovision: rules.Disconnect, DeprovisionByDefault: true, Orphans: rules.KeepLineage, MaxConnectors: 1},
 		},
 		Rules: []rules.Rule{
 			{
@@ -235,7 +235,15 @@ func TestOtherParts(t *testing.T) {
 	if !outbound.ByPolicy || len(outbound.Scope) != 0 {
 		t.Errorf("outbound: %+v", outbound)
 	}
-	same(t, &rules.Inbound{}, got.Model.Rules[2].Inbound)
+	same(t, &rules.Inbound{Sticky: true}, got.Model.Rules[2].Inbound)
+	same(t, &rules.Outbound{}, got.Model.Rules[2].Outbound)
+	same(t, &rules.Inbound{}, got.Model.Rules[3].Inbound)
+	first := got.Model.Rules[0]
+	same(t, rules.Rule{ID: "4a11c1", Description: "People as HR knows them", Tag: "core"},
+		rules.Rule{ID: first.ID, Description: first.Description, Tag: first.Tag, Disabled: first.Disabled})
+	if last := inbound.Flows[len(inbound.Flows)-1]; last.Merge != rules.MergeCaseInsensitive {
+		t.Errorf("merge type %q", last.Merge)
+	}
 	same(t, config.Autosync{
 		Mode: "exclusive", Export: "off", Stagger: 250 * time.Millisecond,
 		NeverTogether: [][]string{{"HR", "AD"}}, FullSyncOnRuleChange: "off",
@@ -258,7 +266,7 @@ func TestDefaults(t *testing.T) {
 		State: in(".metasync"), Scripts: in("scripts"),
 		Model: rules.Model{
 			Dialect: "fim", Precedence: rules.ByAgent, Provisioning: rules.ByBoth,
-			Agents: []rules.Agent{{Name: "HR", Deprovision: rules.Disconnect, Orphans: rules.KeepLineage, MaxConnectors: 1}},
+			Agents: []rules.Agent{{Name: "HR", Deprovision: rules.Disconnect, DeprovisionByDefault: true, Orphans: rules.KeepLineage, MaxConnectors: 1}},
 		},
 		Agents: []config.Agent{{
 			Name: "HR", Kind: &agent.Kind{Name: "csv"}, Settings: &csvSettings{File: agent.Path(in("hr.csv")), Connections: 1},

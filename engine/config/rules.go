@@ -1,7 +1,9 @@
 package config
 
 import (
+	"fmt"
 	"strings"
+	"unicode"
 
 	"github.com/google/jsonschema-go/jsonschema"
 
@@ -12,6 +14,10 @@ import (
 // A rule is a synchronization rule (sync-engine §5.1).
 type rule struct {
 	Name             word          `yaml:"name,required" doc:"Its name, which no other rule has."`
+	ID               word          `yaml:"id" doc:"What it is known by in the store, which no other rule has for its id or name. A rule with an id can be renamed without being another one."`
+	Description      string        `yaml:"description" doc:"What it is for."`
+	Tag              string        `yaml:"tag" doc:"A label of your own, shown where rules are listed."`
+	Disabled         bool          `yaml:"disabled" default:"false" doc:"Whether the rule is as if it were not there. It is checked all the same."`
 	Agent            word          `yaml:"agent,required" doc:"The agent."`
 	Object           word          `yaml:"object,required" doc:"The object type of the agent."`
 	Metaverse        word          `yaml:"metaverse,required" doc:"The object type of the metaverse."`
@@ -29,6 +35,7 @@ type rule struct {
 type inboundKeys struct {
 	Scope      scope              `yaml:"scope" doc:"For which objects of the agent the rule holds: a list of conditions on its attributes, all of which must hold, or {any: [lists]}."`
 	Project    bool               `yaml:"project" default:"false" doc:"Whether an object that finds no partner creates one in the metaverse."`
+	Link       string             `yaml:"link" oneof:"join sticky-join provision" doc:"Instead of project, what the rule does about links. provision: the same as project: true; join: as project: false; sticky-join: the same, but it holds the metaverse object where the deletion rule is held, as provision does."`
 	Disconnect bool               `yaml:"disconnect" default:"false" doc:"Whether a link that the rule made is cut when the rule no longer applies to the object and no other rule holds the link. Otherwise the link stays, and only the values go that the rule gave."`
 	Flows      named[inboundFlow] `yaml:"flows" doc:"What the metaverse attributes get their values from: an attribute of the agent, an =expression, or a mapping."`
 }
@@ -37,6 +44,7 @@ type outboundKeys struct {
 	Apply       string              `yaml:"apply" oneof:"scope policy" default:"scope" doc:"scope: to every object in the scope; policy: only where an expected rule entry says so."`
 	Scope       scope               `yaml:"scope" doc:"For which metaverse objects the rule holds: a list of conditions on their attributes, all of which must hold, or {any: [lists]}."`
 	Provision   bool                `yaml:"provision" default:"false" doc:"Whether an object without a partner creates one in the system."`
+	Link        string              `yaml:"link" oneof:"join sticky-join provision" doc:"Instead of provision, what the rule does about links. provision: the same as provision: true; join: as provision: false; sticky-join: the same, but it holds the metaverse object where the deletion rule is held."`
 	Deprovision bool                `yaml:"deprovision" default:"false" doc:"Whether an object that the rule holds for no longer is disconnected."`
 	Parameters  []word              `yaml:"parameters" doc:"Parameters that a workflow fills; an expression reads them as $name."`
 	Flows       named[outboundFlow] `yaml:"flows" doc:"What the attributes of the agent get their values from: a metaverse attribute, an =expression, or a mapping."`
@@ -47,9 +55,7 @@ func (r *rule) check(l *loader, n *node) {
 	if len(n.given("inbound", "outbound")) == 0 {
 		l.fail(n.at, "a rule needs inbound, outbound or both")
 	}
-	if given := n.given("precedence", "precedenceBefore"); len(given) == 2 {
-		l.fail(n.get("precedenceBefore").at, "the keys precedence and precedenceBefore exclude each other")
-	}
+	l.excludes(n, "precedenceBefore", "precedence")
 }
 
 func (r *rule) refine(s *jsonschema.Schema) {
@@ -59,14 +65,27 @@ func (r *rule) refine(s *jsonschema.Schema) {
 	s.DependentSchemas = map[string]*jsonschema.Schema{"precedenceBefore": without("precedence")}
 }
 
-func (o *outboundKeys) check(l *loader, _ *node) { l.unique(o.Parameters) }
+func (in *inboundKeys) check(l *loader, n *node) { l.excludes(n, "link", "project") }
 
-func (o *outboundKeys) refine(s *jsonschema.Schema) { s.Properties["parameters"].UniqueItems = true }
+func (in *inboundKeys) refine(s *jsonschema.Schema) {
+	s.DependentSchemas = map[string]*jsonschema.Schema{"link": without("project")}
+}
+
+func (o *outboundKeys) check(l *loader, n *node) {
+	l.unique(o.Parameters)
+	l.excludes(n, "link", "provision")
+}
+
+func (o *outboundKeys) refine(s *jsonschema.Schema) {
+	s.Properties["parameters"].UniqueItems = true
+	s.DependentSchemas = map[string]*jsonschema.Schema{"link": without("provision")}
+}
 
 // definition returns the rule as the rules have it.
 func (r *rule) definition() rules.Rule {
 	out := rules.Rule{
-		Name: r.Name.text, Agent: r.Agent.text, Object: r.Object.text, Metaverse: r.Metaverse.text,
+		Name: r.Name.text, ID: r.ID.text, Description: r.Description, Tag: r.Tag, Disabled: r.Disabled,
+		Agent: r.Agent.text, Object: r.Object.text, Metaverse: r.Metaverse.text,
 		Precedence: r.Precedence, PrecedenceBefore: r.PrecedenceBefore.text, DependsOn: r.DependsOn.text, Dialect: r.Dialect, Position: r.at,
 	}
 	for _, item := range r.Join {
@@ -80,7 +99,10 @@ func (r *rule) definition() rules.Rule {
 		out.Join = append(out.Join, criterion)
 	}
 	if in := r.Inbound; in != nil {
-		out.Inbound = &rules.Inbound{Scope: in.Scope.rule(), Project: in.Project, Disconnect: in.Disconnect}
+		out.Inbound = &rules.Inbound{
+			Scope: in.Scope.rule(), Disconnect: in.Disconnect,
+			Project: in.Project || in.Link == string(rules.ProvisionLink), Sticky: in.Link == string(rules.StickyLink),
+		}
 		for _, e := range in.Flows {
 			out.Inbound.Flows = append(out.Inbound.Flows, rules.Flow{
 				Target: e.name, Source: e.value.from, Scope: e.value.Scope.rule(), Merge: rules.MergeType(e.value.Merge), Position: e.at,
@@ -90,7 +112,8 @@ func (r *rule) definition() rules.Rule {
 	if o := r.Outbound; o != nil {
 		out.Outbound = &rules.Outbound{
 			ByPolicy: o.Apply == "policy", Scope: o.Scope.rule(),
-			Provision: o.Provision, Deprovision: o.Deprovision, Parameters: words(o.Parameters),
+			Provision: o.Provision || o.Link == string(rules.ProvisionLink), Sticky: o.Link == string(rules.StickyLink),
+			Deprovision: o.Deprovision, Parameters: words(o.Parameters),
 		}
 		for _, e := range o.Flows {
 			out.Outbound.Flows = append(out.Outbound.Flows, rules.Flow{
@@ -237,9 +260,43 @@ type inboundFlow struct {
 
 type inboundFlowKeys struct {
 	sourceKeys
-	DNPart int    `yaml:"dnPart" doc:"A component of the name, counted from 1, which is the object's own."`
-	Scope  scope  `yaml:"scope" doc:"For which objects of the agent the flow exists: conditions as in the scope of a rule."`
-	Merge  string `yaml:"merge" oneof:"update replace merge merge-case-insensitive" default:"update" doc:"update and replace: the strongest flow gives the attribute all its values; merge: it has the values of all flows; merge-case-insensitive: the same, without values that differ only in case. All flows into an attribute have the same."`
+	DNPart int   `yaml:"dnPart" doc:"A component of the name, counted from 1, which is the object's own."`
+	Scope  scope `yaml:"scope" doc:"For which objects of the agent the flow exists: conditions as in the scope of a rule."`
+	Merge  merge `yaml:"merge" default:"update" doc:"update and replace: the strongest flow gives the attribute all its values; merge: it has the values of all flows; merge-case-insensitive: the same, without values that differ only in case. All flows into an attribute have the same. The reference's spellings, such as MergeCaseInsensitive, are accepted."`
+}
+
+// A merge is a merge type, in our spelling or that of the reference (sync-engine
+// §4.9).
+type merge rules.MergeType
+
+var merges = []string{string(rules.Update), string(rules.ReplaceValues), string(rules.Merge), string(rules.MergeCaseInsensitive)}
+
+func (m *merge) decode(l *loader, n *node) {
+	if n.kind == textNode {
+		plain := func(s string) string { return strings.ToLower(strings.ReplaceAll(s, "-", "")) }
+		for _, name := range merges {
+			if plain(name) == plain(n.text) {
+				*m = merge(name)
+				return
+			}
+		}
+	}
+	l.choice(n, merges)
+}
+
+func (m *merge) schema(g *generator) *jsonschema.Schema {
+	var pattern strings.Builder
+	for i, name := range merges {
+		pattern.WriteString([]string{"^(", "|"}[min(i, 1)])
+		for _, r := range name {
+			if r == '-' {
+				pattern.WriteString("-?")
+				continue
+			}
+			fmt.Fprintf(&pattern, "[%c%c]", unicode.ToUpper(r), r)
+		}
+	}
+	return &jsonschema.Schema{AnyOf: []*jsonschema.Schema{g.choice(merges), {Type: "string", Pattern: pattern.String() + ")$"}}}
 }
 
 var inboundSources = []string{"from", "value", "script", "dnPart"}

@@ -23,10 +23,8 @@ const (
 // Compile checks a model and makes it ready to run. The error joins everything
 // that is wrong, each as a *[fault.Error] with its place.
 func Compile(model Model, functions Functions) (*Set, error) {
-	c := &compiler{model: model, functions: functions, set: &Set{
-		types: map[string]*Type{}, agents: map[string]*AgentRules{},
-		dialect: expr.Dialect(cmp.Or(model.Dialect, string(expr.FIM))), functions: functions.ByName,
-	}}
+	c := newCompiler(model, functions)
+	c.disabled()
 	c.provisioning()
 	c.types()
 	c.agents()
@@ -43,6 +41,13 @@ func Compile(model Model, functions Functions) (*Set, error) {
 	c.reads()
 	c.fingerprints()
 	return c.set, nil
+}
+
+func newCompiler(model Model, functions Functions) *compiler {
+	return &compiler{model: model, functions: functions, set: &Set{
+		types: map[string]*Type{}, agents: map[string]*AgentRules{},
+		dialect: expr.Dialect(cmp.Or(model.Dialect, string(expr.FIM))), functions: functions.ByName,
+	}}
 }
 
 type compiler struct {
@@ -137,7 +142,8 @@ func (c *compiler) agents() {
 		a := &AgentRules{
 			Name: definition.Name, Schema: definition.Schema, AnchorIsDN: definition.AnchorIsDN,
 			Deprovision: cmp.Or(definition.Deprovision, Disconnect), Recall: !definition.NoRecall,
-			LDAPNames: definition.LDAPNames, RequireParent: definition.RequireParent,
+			DeprovisionByDefault: definition.DeprovisionByDefault || definition.Deprovision == "",
+			LDAPNames:            definition.LDAPNames, RequireParent: definition.RequireParent,
 			Containers: definition.Containers, NoContainerRename: definition.NoContainerRename, NoRename: definition.NoRename,
 			Objects: map[string]*ObjectRules{}, Extension: c.functions.Agents[definition.Name],
 			ImportView:    c.importView(definition),
@@ -191,6 +197,12 @@ func (c *compiler) importView(definition Agent) ImportView {
 
 func (c *compiler) rules() {
 	for _, r := range c.ruleOrder() {
+		if r.ID != "" {
+			if c.set.names == nil {
+				c.set.names = map[string]string{}
+			}
+			c.set.names[r.ID] = r.Name
+		}
 		c.rule(r)
 	}
 }
@@ -228,7 +240,7 @@ func (c *compiler) rule(r Rule) {
 func (c *compiler) joins(r Rule, t *Type, object *ObjectRules) []*Join {
 	var joins []*Join
 	for _, criterion := range r.Join {
-		j := &Join{Rule: r.Name, Type: t, Types: []*Type{t}, Pairs: criterion.Pairs, Resolver: cmp.Or(criterion.Resolver, r.Name)}
+		j := &Join{Rule: r.Name, Key: r.Key(), Type: t, Types: []*Type{t}, Pairs: criterion.Pairs, Resolver: cmp.Or(criterion.Resolver, r.Name)}
 		if criterion.AnyType {
 			j.Types = c.searchable(r, criterion)
 		}

@@ -84,13 +84,14 @@ type DeletionRule struct {
 	Position fault.Position `json:"-"`
 }
 
-// A DeletionCondition is last-connector or any-of.
+// A DeletionCondition is last-connector, any-of or held.
 type DeletionCondition string
 
 // The deletion conditions.
 const (
 	LastConnector DeletionCondition = "last-connector" // also the empty condition
 	AnyOf         DeletionCondition = "any-of"
+	Held          DeletionCondition = "held" // by no rule any more, see [LinkType]
 )
 
 // An Agent is what the rules must know of a management agent.
@@ -106,7 +107,12 @@ type Agent struct {
 
 	Filter      map[string]Scope // connector filter by object type (sync-engine §3.4)
 	Deprovision Deprovision
-	NoRecall    bool // keep contributed values after a disconnect (sync-engine §4.5)
+
+	// DeprovisionByDefault: nobody chose Deprovision. An empty Deprovision is a
+	// default, too. See [Held].
+	DeprovisionByDefault bool `json:"-"` // described where it counts
+
+	NoRecall bool // keep contributed values after a disconnect (sync-engine §4.5)
 
 	// RequireParent: an object is created, or renamed, only into a container that
 	// the connector space has. It needs LDAPNames.
@@ -172,7 +178,12 @@ const (
 
 // A Rule is a synchronization rule (sync-engine §5.1).
 type Rule struct {
-	Name       string
+	Name        string
+	ID          string `json:"-"` // see Key
+	Description string `json:"-"`
+	Tag         string `json:"-"` // a label that means nothing to the rules
+	Disabled    bool   `json:"-"` // as if it were not there, but checked
+
 	Agent      string
 	Object     string // resource type of the connected system
 	Metaverse  string // resource type of the metaverse
@@ -218,6 +229,7 @@ type JoinPair struct {
 type Inbound struct {
 	Scope   Scope
 	Project bool
+	Sticky  bool `json:",omitempty"` // see [LinkType]
 
 	// Disconnect cuts a link that the rule made when the rule no longer applies to
 	// the object, and no other rule holds the link. Without it the link stays, and
@@ -232,6 +244,7 @@ type Outbound struct {
 	ByPolicy    bool // only where an expected rule entry says so
 	Scope       Scope
 	Provision   bool
+	Sticky      bool `json:",omitempty"` // see [LinkType]
 	Deprovision bool
 	Parameters  []string
 	Flows       []Flow

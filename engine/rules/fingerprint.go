@@ -60,6 +60,8 @@ type description struct {
 	Types          []string
 	Delete         DeletionRule
 	Provisioning   Provisioning
+	Holders        []Rule   `json:",omitempty"` // what holds the objects, where that counts
+	ByDefault      []string `json:",omitempty"` // agents whose deprovisioning nobody chose, where that counts
 }
 
 // A target is a metaverse attribute and who contributes to it, the strongest
@@ -138,6 +140,9 @@ func (c *compiler) describeType(order []Rule, t *Type) *description {
 	if t.Extension.Provision != nil || t.Delete.Script {
 		d.Extensions[""] = cmp.Or(t.Extension.Version, c.functions.Version)
 	}
+	if t.Delete.When == Held {
+		d.holders(order, t)
+	}
 	concerned := map[string]bool{}
 	if t.Extension.Provision != nil { // it may connect objects of any agent
 		for _, name := range c.set.order {
@@ -191,11 +196,23 @@ func (c *compiler) describeType(order []Rule, t *Type) *description {
 		options := c.agentOptions(name)
 		options.ProjectOnAmbiguous, options.MaxConnectors, options.ImportView = false, 0, "" // inbound
 		d.Agents = append(d.Agents, options)
+		if t.Delete.When == Held && c.set.agents[name].DeprovisionByDefault {
+			d.ByDefault = append(d.ByDefault, name)
+		}
 		if e := c.set.agents[name].Extension; e.Filter != nil || e.Deprovision != nil {
 			d.Extensions[name] = cmp.Or(e.Version, c.functions.Version)
 		}
 	}
 	return d
+}
+
+// holders adds the inbound rules that hold objects of a type, as far as they do.
+func (d *description) holders(order []Rule, t *Type) {
+	for _, r := range order {
+		if in := r.Inbound; in != nil && r.Metaverse == t.Name && in.Link() != JoinLink {
+			d.Holders = append(d.Holders, Rule{Agent: r.Agent, Object: r.Object, Inbound: &Inbound{Scope: in.Scope}})
+		}
+	}
 }
 
 // agentOptions returns what the model says of an agent, without its schema and
@@ -214,6 +231,7 @@ func (c *compiler) filter(agent, objectType string) Scope {
 // rule adds a rule, with the dialect that counts for it.
 func (d *description) rule(c *compiler, r Rule) {
 	r.Dialect = cmp.Or(r.Dialect, c.model.Dialect)
+	r.Name, r.DependsOn = r.Key(), c.keyOf(r.DependsOn)
 	d.Rules = append(d.Rules, r)
 }
 
@@ -224,7 +242,7 @@ func (d *description) depends(order []Rule, on *InboundRule) {
 			return other.Name == on.Name && other.Agent == on.Agent && other.Inbound != nil
 		})
 		d.Rules = append(d.Rules, Rule{
-			Name: order[i].Name, Agent: order[i].Agent, Object: order[i].Object, Inbound: &Inbound{Scope: order[i].Inbound.Scope},
+			Name: order[i].Key(), Agent: order[i].Agent, Object: order[i].Object, Inbound: &Inbound{Scope: order[i].Inbound.Scope},
 		})
 	}
 }
@@ -233,6 +251,18 @@ func (d *description) depends(order []Rule, on *InboundRule) {
 func (d *description) metaverse(t *Type, name string) {
 	attribute, _ := metaverseAttribute(t)(name)
 	d.Metaverse = append(d.Metaverse, attribute)
+}
+
+// keyOf returns the key of the rule with a name.
+func (c *compiler) keyOf(name string) string {
+	if name != "" {
+		for i := range c.model.Rules {
+			if c.model.Rules[i].Name == name {
+				return c.model.Rules[i].Key()
+			}
+		}
+	}
+	return name
 }
 
 func (d *description) scoped(t *Type, scope Scope) {
@@ -258,7 +288,7 @@ func (d *description) target(c *compiler, t *Type, a *Attribute) {
 		}
 	}
 	for _, f := range a.Flows {
-		out.Flows = append(out.Flows, [3]string{f.Rule.Agent, f.Rule.Object, f.Rule.Name})
+		out.Flows = append(out.Flows, [3]string{f.Rule.Agent, f.Rule.Object, f.Rule.Key})
 	}
 	d.Targets = append(d.Targets, out)
 }

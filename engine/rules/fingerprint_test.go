@@ -60,6 +60,8 @@ func TestFingerprintsOfTypes(t *testing.T) {
 			Name: "cars", Agent: "HR", Object: "car", Metaverse: "thing",
 			Inbound: &Inbound{Project: true, Flows: []Flow{{Target: "number", Source: Source{Attribute: "id"}}}},
 		})
+		m.Rules[0].ID, m.Types[0].Delete.When = "r1", Held
+		m.Agents[1].Deprovision, m.Agents[1].DeprovisionByDefault = Disconnect, true
 		m.Rules[0].Inbound.Flows = append(m.Rules[0].Inbound.Flows,
 			Flow{Target: "name", Source: Source{Script: "full name"}})
 		m.Rules[1].Outbound.Flows[0].Source.Expression = `"CN=" + initials(name)`
@@ -102,6 +104,16 @@ func TestFingerprintsOfTypes(t *testing.T) {
 			rival.Inbound = &Inbound{Flows: []Flow{{Target: "number", Source: Source{Attribute: "mail"}}}}
 			m.Rules = append(m.Rules, rival)
 		}, nothing, []string{"AD.user", "HR.employee", "person"}}, // number flows out directly
+		{"another name of a rule that keeps its id", func(m *Model) { m.Rules[0].Name = "staff" }, nothing, nil},
+		{"a label, a description, a disabled rule", func(m *Model) {
+			m.Rules[0].Tag, m.Rules[0].Description = "core", "people"
+			disabled := user
+			disabled.Disabled = true
+			m.Rules = append(m.Rules, disabled)
+		}, nothing, nil},
+		{"a sticky join", func(m *Model) { m.Rules[0].Inbound.Project, m.Rules[0].Inbound.Sticky = false, true }, nothing, []string{"HR.employee"}},
+		{"a link type that holds nobody", func(m *Model) { m.Rules[0].Inbound.Project = false }, nothing, []string{"HR.employee", "person"}},
+		{"whether deprovisioning was chosen", func(m *Model) { m.Agents[1].Deprovision, m.Agents[1].DeprovisionByDefault = Disconnect, false }, nothing, []string{"person"}},
 		{"the precedence of an attribute", func(m *Model) { m.Types[0].Attributes[0].Precedence.Agents = []string{"AD"} }, nothing, []string{"HR.employee", "person"}},
 		{"an attribute that nobody uses", func(m *Model) {
 			m.Types[0].Attributes = append(m.Types[0].Attributes, MetaverseAttribute{Name: "x", Type: identity.TypeString})

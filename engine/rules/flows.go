@@ -12,7 +12,14 @@ import (
 
 func (c *compiler) inbound(r Rule, t *Type, object *ObjectRules, agent *AgentRules, joins []*Join) {
 	attribute, names := object.attribute, object.names
-	rule := &InboundRule{Name: r.Name, Agent: r.Agent, Object: r.Object, Type: t, Project: r.Inbound.Project, Disconnect: r.Inbound.Disconnect}
+	rule := &InboundRule{
+		Name: r.Name, Key: r.Key(), Agent: r.Agent, Object: r.Object, Type: t, Project: r.Inbound.Project,
+		Disconnect: r.Inbound.Disconnect, Holds: r.Inbound.Link() != JoinLink,
+	}
+	c.checkLink(r, r.Inbound.Project, r.Inbound.Sticky)
+	if c.model.Precedence == ByRule {
+		rule.Criteria = joins
+	}
 	rule.Scope = c.connectorScope(r.Inbound.Scope, object, agent)
 	for _, j := range joins {
 		j.Inbound = rule
@@ -79,9 +86,10 @@ func (c *compiler) outbound(r Rule, t *Type, object *ObjectRules, agent *AgentRu
 	}
 	attribute, names := metaverseAttribute(t), t.names
 	rule := &OutboundRule{
-		Name: r.Name, Agent: r.Agent, Object: object.Type,
-		Provision: r.Outbound.Provision, Deprovision: r.Outbound.Deprovision,
+		Name: r.Name, Key: r.Key(), Agent: r.Agent, Object: object.Type,
+		Provision: r.Outbound.Provision, Deprovision: r.Outbound.Deprovision, Holds: r.Outbound.Sticky,
 	}
+	c.checkLink(r, r.Outbound.Provision, r.Outbound.Sticky)
 	rule.Scope = c.compileScope(r.Outbound.Scope, attribute, names)
 	for _, j := range joins {
 		j.outbound, j.Scope = true, rule.Scope

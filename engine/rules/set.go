@@ -34,6 +34,7 @@ type Set struct {
 	order     []string
 	dialect   expr.Dialect             // of the model
 	functions map[string]expr.Function // of scripts
+	names     map[string]string        // of rules that have an id, by it
 }
 
 // Type returns a metaverse type, nil if there is none.
@@ -117,7 +118,7 @@ func (a *Attribute) Rank(agent, rule string) int {
 	for _, f := range a.Flows {
 		if f.Rule.Agent == agent {
 			last = f.Rank
-			if f.Rule.Name == rule {
+			if f.Rule.Is(rule) {
 				return f.Rank
 			}
 		}
@@ -144,10 +145,14 @@ type AgentRules struct {
 	AnchorIsDN  bool
 	Deprovision Deprovision
 	Recall      bool
-	Extension   AgentExtension
-	Objects     map[string]*ObjectRules
-	Groups      []Group // whose members scopes and filters ask for
-	assumed     bool    // see ObjectRules
+
+	// DeprovisionByDefault: nobody chose Deprovision.
+	DeprovisionByDefault bool
+
+	Extension AgentExtension
+	Objects   map[string]*ObjectRules
+	Groups    []Group // whose members scopes and filters ask for
+	assumed   bool    // see ObjectRules
 
 	ImportView         ImportView
 	OrphansLowest      bool // kept values of disconnected objects are the weakest
@@ -197,10 +202,11 @@ type ObjectRules struct {
 	Tested bool
 }
 
-// Rule returns the inbound rule with a name, nil if there is none.
-func (o *ObjectRules) Rule(name string) *InboundRule {
+// Rule returns the inbound rule that the store means by a text, nil if there is
+// none.
+func (o *ObjectRules) Rule(stored string) *InboundRule {
 	for _, r := range o.Inbound {
-		if r.Name == name {
+		if r.Is(stored) {
 			return r
 		}
 	}
@@ -211,7 +217,7 @@ func (o *ObjectRules) Rule(name string) *InboundRule {
 // metaverse type.
 func (o *ObjectRules) Flows(metaverse, rule, attribute string) bool {
 	for _, r := range o.Inbound {
-		if r.Name != rule || r.Type.Name != metaverse {
+		if !r.Is(rule) || r.Type.Name != metaverse {
 			continue
 		}
 		for _, f := range r.Flows {
@@ -226,11 +232,13 @@ func (o *ObjectRules) Flows(metaverse, rule, attribute string) bool {
 // An InboundRule is the inbound half of a rule.
 type InboundRule struct {
 	Name    string
+	Key     string // by which the store knows it, see [Rule.Key]
 	Agent   string
 	Object  string
 	Type    *Type
 	Scope   *Matcher // nil matches everything
 	Project bool
+	Holds   bool // a metaverse object of which a connector is in the scope, see [Held]
 	Flows   []*InboundFlow
 	Retype  *InboundFlow // the flow into the object type, which has no Target; nil if there is none
 
@@ -240,6 +248,10 @@ type InboundRule struct {
 	DependsOn *InboundRule
 
 	Disconnect bool // see [Inbound]
+
+	// Criteria are join criteria of which one attribute needs a value before the
+	// rule projects; without any, it needs none (sync-engine §3.6).
+	Criteria []*Join
 
 	reads  []string // what decides about the object itself, ordered
 	groups bool     // ... and its membership in groups
@@ -264,11 +276,13 @@ type InboundFlow struct {
 // An OutboundRule is the outbound half of a rule.
 type OutboundRule struct {
 	Name        string
+	Key         string // by which the store knows it, see [Rule.Key]
 	Agent       string
 	Object      *identity.ObjectType
 	Scope       *Matcher // nil matches everything
 	Provision   bool
 	Deprovision bool
+	Holds       bool // a metaverse object in the scope that has a connector of the rule, see [Held]
 	Joins       []*Join
 	Flows       []*OutboundFlow
 	DN          *OutboundFlow // the flow into the DN, nil if there is none
@@ -303,6 +317,7 @@ type OutboundFlow struct {
 // A Join is one join criterion of a rule (sync-engine §3.5, §5.3).
 type Join struct {
 	Rule     string
+	Key      string  // of the rule
 	Type     *Type   // of the rule
 	Types    []*Type // in which to look, ordered by name
 	Pairs    []JoinPair

@@ -145,7 +145,7 @@ func (u *unit) leaves(c *space.Connector, view *connectorView, object *rules.Obj
 	}
 	if t := u.rules.Type(mv.Type); t != nil {
 		for _, rule := range t.Outbound {
-			if rule.Agent == made.Agent && rule.Object.Name == made.Object && (rule.Provision || len(rule.Joins) > 0) && slices.Contains(c.Applied, rule.Name) {
+			if rule.Agent == made.Agent && rule.Object.Name == made.Object && (rule.Provision || len(rule.Joins) > 0) && rule.Among(c.Applied) {
 				return nil, nil
 			}
 		}
@@ -157,7 +157,7 @@ func (u *unit) leaves(c *space.Connector, view *connectorView, object *rules.Obj
 // connector filter, and a normal disconnector.
 func (u *unit) leave(c *space.Connector, rule *rules.InboundRule) error {
 	u.trace.leaves(rule)
-	removed, err := u.disconnectInbound(c, cut{by: space.ByScope, rule: rule.Name}, func() error { return nil })
+	removed, err := u.disconnectInbound(c, cut{by: space.ByScope, rule: rule.Key}, func() error { return nil })
 	if err != nil {
 		return within(err, stepFilter, rule.Name, "")
 	}

@@ -133,7 +133,7 @@ func (u *unit) standing(c *space.Connector, mv *space.Object, flow *rules.Inboun
 		return StandingNotFlowed
 	case target.Merges() || flow.Rank > u.rank(mv, target, by):
 		return StandingNotPrecedent
-	case by.Rule == flow.Rule.Name && isLinked(mv, by.Connector):
+	case flow.Rule.Is(by.Rule) && isLinked(mv, by.Connector):
 		return StandingRival
 	}
 	return StandingNotFlowed

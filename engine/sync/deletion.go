@@ -141,6 +141,9 @@ func (u *unit) shouldDelete(mv *space.Object, agent string, was rules.ConnectorE
 		return false, nil
 	case t.Delete.Script:
 		return rules.Call(func() (bool, error) { return t.Extension.ShouldDelete(u.ctx, was, u.metaverseEntry(mv)) })
+	case t.Delete.When == rules.Held:
+		held, err := u.held(mv, t)
+		return !held, err
 	}
 	return u.declaredDeletion(t, mv, agent), nil
 }
@@ -168,6 +171,7 @@ func (u *unit) declaredDeletion(t *rules.Type, mv *space.Object, agent string) b
 // each by the rule of its own agent, and references to it are removed.
 func (u *unit) deleteObject(mv *space.Object) error {
 	u.trace.cuts(BecauseDeleted, "")
+	t := u.rules.Type(mv.Type)
 	for _, id := range slices.Clone(mv.Connectors) {
 		c, err := u.tx.Connector(id)
 		if err != nil {
@@ -177,7 +181,7 @@ func (u *unit) deleteObject(mv *space.Object) error {
 			mv.RemoveConnector(id)
 			continue
 		}
-		if _, err := u.deprovision(c, mv, cut{by: space.ByDeletion}, false); err != nil {
+		if _, err := u.deprovisionUnlessChosen(c, mv, cut{by: space.ByDeletion}, orphanOption(t, c), false); err != nil {
 			return err
 		}
 	}
@@ -209,12 +213,18 @@ func (u *unit) deleteObject(mv *space.Object) error {
 // its agent's deprovisioning rule says (sync-engine §8.1). It reports whether the
 // metaverse object changed because what the object contributed was recalled.
 func (u *unit) deprovision(c *space.Connector, mv *space.Object, how cut, recall bool) (recalled bool, err error) {
+	return u.deprovisionUnlessChosen(c, mv, how, "", recall)
+}
+
+// deprovisionUnlessChosen is deprovision with an option, unless that is "", for
+// agents of which nobody chose one.
+func (u *unit) deprovisionUnlessChosen(c *space.Connector, mv *space.Object, how cut, otherwise rules.Deprovision, recall bool) (recalled bool, err error) {
 	name := u.space.AgentOf(c.ID)
 	agent := u.rules.Agent(name)
 	unheard := isUnheard(c)
 	option := rules.Disconnect
 	if agent != nil && !unheard {
-		if option, err = u.deprovisioning(c, agent); err != nil {
+		if option, err = u.deprovisioning(c, agent, otherwise); err != nil {
 			return false, within(err, stepDeprovisioning, "", "")
 		}
 	}
@@ -255,10 +265,13 @@ func (u *unit) deprovision(c *space.Connector, mv *space.Object, how cut, recall
 }
 
 // deprovisioning decides what becomes of an object that the system knows.
-func (u *unit) deprovisioning(c *space.Connector, agent *rules.AgentRules) (rules.Deprovision, error) {
-	option, err := agent.Decide(func() (rules.Deprovision, error) {
-		return agent.Extension.Deprovision(u.ctx, u.connectorEntry(c))
-	})
+func (u *unit) deprovisioning(c *space.Connector, agent *rules.AgentRules, otherwise rules.Deprovision) (rules.Deprovision, error) {
+	option, err := otherwise, error(nil)
+	if otherwise == "" || !agent.DeprovisionByDefault {
+		option, err = agent.Decide(func() (rules.Deprovision, error) {
+			return agent.Extension.Deprovision(u.ctx, u.connectorEntry(c))
+		})
+	}
 	if err != nil || option != rules.DeleteObject {
 		return option, err
 	}

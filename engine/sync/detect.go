@@ -28,7 +28,7 @@ func (o *outbound) detect(c *space.Connector, agent string) error {
 			return err
 		}
 		if holds {
-			detected = append(detected, rule.Name)
+			detected = append(detected, rule.Key)
 		}
 	}
 	slices.Sort(detected)

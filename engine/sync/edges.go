@@ -29,7 +29,7 @@ func (u *unit) flowValues(c *space.Connector, mv *space.Object, flow *rules.Inbo
 	if change == nil || change.Op != identity.Update || target == nil || target.Set == nil {
 		return false, false, nil
 	}
-	if by, _ := mv.Contribution(target.Name); by.Connector != c.ID || by.Rule != flow.Rule.Name {
+	if by, _ := mv.Contribution(target.Name); by.Connector != c.ID || !flow.Rule.Is(by.Rule) {
 		return false, false, nil
 	}
 	removed, certain, err := u.leaving(change.Removed)
@@ -45,7 +45,7 @@ func (u *unit) flowValues(c *space.Connector, mv *space.Object, flow *rules.Inbo
 	if len(added)+len(removed) == 0 {
 		return true, false, nil
 	}
-	mv.Change(target.Name, added, removed, space.Contribution{Connector: c.ID, Rule: flow.Rule.Name, Time: u.now})
+	mv.Change(target.Name, added, removed, space.Contribution{Connector: c.ID, Rule: flow.Rule.Key, Time: u.now})
 	u.tx.PutObject(mv)
 	return true, true, nil
 }
@@ -109,7 +109,7 @@ func (u *unit) stageValues(c *space.Connector, mv *space.Object, flow *rules.Out
 		return false, nil
 	}
 	top := c.TopImage().Find(flow.Target)
-	settled := c.Import.IsZero() && !c.NotReimported && slices.Contains(c.Applied, flow.Rule.Name)
+	settled := c.Import.IsZero() && !c.NotReimported && flow.Rule.Among(c.Applied)
 	if top == nil || top.Set == nil || !settled || !u.only(mv, c, flow) {
 		return false, nil
 	}

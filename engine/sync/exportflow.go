@@ -36,7 +36,7 @@ func (o *outbound) exportFlow(c *space.Connector) error {
 	concerned := o.concerned(c, agentName)
 	if creating && c.LinkRule != "" && len(concerned) == 0 && o.rules.RulesProvision {
 		_, err := o.deprovision(c, o.mv, cut{by: space.ByDeprovisioning}, false) // nobody wants it any more, and nobody has been told
-		return within(err, stepDeprovisioning, c.LinkRule, "")
+		return within(err, stepDeprovisioning, o.rules.RuleName(c.LinkRule), "")
 	}
 	if err := o.rename(c, concerned, agent, staged, creating); err != nil {
 		return err
@@ -44,7 +44,7 @@ func (o *outbound) exportFlow(c *space.Connector) error {
 	f := flowing{c: c, agent: agentName, base: c.ExportedImage(), staged: staged, creating: creating}
 	var names []string
 	for _, rule := range concerned {
-		names = append(names, rule.Name)
+		names = append(names, rule.Key)
 		for _, flow := range rule.Flows {
 			if flow.Contested && slices.Contains(f.decided, flow.Target) || flow.Initial && !creating || !flow.Scope.Match(o.view) {
 				o.trace.passedOver(o, c, flow, creating)
@@ -101,8 +101,8 @@ func (o *outbound) undecided(c *space.Connector, agent string) []string {
 	var names []string
 	for _, rule := range o.t.Outbound {
 		if rule.Deprovision && rule.Agent == agent && rule.Object.Name == c.ObjectType &&
-			!slices.Contains(o.applied, rule) && slices.Contains(c.Applied, rule.Name) {
-			names = append(names, rule.Name)
+			!slices.Contains(o.applied, rule) && rule.Among(c.Applied) {
+			names = append(names, rule.Key)
 		}
 	}
 	return names

@@ -88,7 +88,7 @@ func (u *unit) withdrawRemoved(c *space.Connector, mv *space.Object, object *rul
 			withdrawn, err = u.repopulate(mv, target, nil)
 		}
 		if err != nil {
-			return false, within(err, stepImportFlow, by.Rule, name)
+			return false, within(err, stepImportFlow, u.rules.RuleName(by.Rule), name)
 		}
 		changed = changed || withdrawn
 	}
@@ -202,7 +202,7 @@ func (u *unit) contributeRanked(c *space.Connector, mv *space.Object, view *conn
 	case s.nothing():
 		return u.repopulate(mv, target, nil)
 	}
-	if present && !own && target.Mode == rules.Ranked && current.Rule == flow.Rule.Name && isLinked(mv, current.Connector) {
+	if present && !own && target.Mode == rules.Ranked && flow.Rule.Is(current.Rule) && isLinked(mv, current.Connector) {
 		if rivals, err := u.rivals(c, current); err != nil || rivals {
 			if err != nil {
 				return false, err
@@ -234,12 +234,12 @@ func (u *unit) rival(c *space.Connector, mv *space.Object, current space.Contrib
 }
 
 func (u *unit) by(c *space.Connector, flow *rules.InboundFlow) space.Contribution {
-	return space.Contribution{Connector: c.ID, Rule: flow.Rule.Name, Time: u.now}
+	return space.Contribution{Connector: c.ID, Rule: flow.Rule.Key, Time: u.now}
 }
 
 // isBy reports whether a contribution is that of an object by a flow.
 func isBy(by space.Contribution, c *space.Connector, flow *rules.InboundFlow) bool {
-	return by.Connector == c.ID && by.Rule == flow.Rule.Name
+	return by.Connector == c.ID && flow.Rule.Is(by.Rule)
 }
 
 func isLinked(mv *space.Object, connector identity.ID) bool {

@@ -27,7 +27,7 @@ func (u *unit) link(c *space.Connector, view *connectorView, agent *rules.AgentR
 
 // attach links an object to the metaverse object that was found for it.
 func (u *unit) attach(c *space.Connector, found match) error {
-	if err := u.connect(c, found.mv, found.by.Rule, space.ByJoin); err != nil {
+	if err := u.connect(c, found.mv, found.by.Key, space.ByJoin); err != nil {
 		return err
 	}
 	if err := u.replace(c, found.mv); err != nil {
@@ -45,7 +45,7 @@ func (u *unit) attach(c *space.Connector, found match) error {
 // project creates a metaverse object for an object that joined none. The agent's
 // extension decides if there is one, else the strongest rule that projects.
 func (u *unit) project(c *space.Connector, view *connectorView, agent *rules.AgentRules, object *rules.ObjectRules) (linkResult, error) {
-	var metaverse, by string
+	var metaverse, by, key string
 	if decide := agent.Extension.Project; decide != nil {
 		name, err := rules.Call(func() (string, error) { return decide(u.ctx, u.viewed(view)) })
 		if err != nil {
@@ -58,10 +58,17 @@ func (u *unit) project(c *space.Connector, view *connectorView, agent *rules.Age
 		metaverse = name
 	} else {
 		for _, rule := range object.Inbound {
-			if rule.Project && u.applies(rule, view, nil) {
-				metaverse, by = rule.Type.Name, rule.Name
-				break
+			if !rule.Project || !u.applies(rule, view, nil) {
+				continue
 			}
+			if some, err := u.identifies(view, agent, rule.Criteria); err != nil || !some {
+				if err != nil {
+					return unlinked, within(err, stepProjection, rule.Name, "")
+				}
+				continue
+			}
+			metaverse, by, key = rule.Type.Name, rule.Name, rule.Key
+			break
 		}
 	}
 	u.trace.projection(metaverse, by, agent)
@@ -70,7 +77,7 @@ func (u *unit) project(c *space.Connector, view *connectorView, agent *rules.Age
 	}
 	mv := u.tx.NewObject(metaverse)
 	u.tx.PutObject(mv)
-	return projected, within(u.connect(c, mv, by, space.ByProjection), stepProjection, by, "")
+	return projected, within(u.connect(c, mv, key, space.ByProjection), stepProjection, by, "")
 }
 
 // A match is what a search for the partner of an object found.
@@ -303,6 +310,20 @@ func (u *unit) mayJoin(view *connectorView, mv *space.Object, join *rules.Join, 
 		return true
 	}
 	return join.AlsoOutbound() && join.Scope.Match(objectView{mv})
+}
+
+// identifies reports whether an object has a value for one attribute of some join
+// criteria at least: without any, it is nobody whom another object could ever find
+// (sync-engine §3.6). No criteria ask for nothing.
+func (u *unit) identifies(view *connectorView, agent *rules.AgentRules, criteria []*rules.Join) (bool, error) {
+	for _, join := range criteria {
+		for _, pair := range join.Pairs {
+			if values, err := u.joinValues(view, agent, pair); err != nil || len(values) > 0 {
+				return err == nil, err
+			}
+		}
+	}
+	return len(criteria) == 0, nil
 }
 
 // joinValues returns the values that a pair of a join criterion looks for.

@@ -53,6 +53,15 @@ func (u *unit) outbound(mv *space.Object) error {
 	if err := u.tx.DoneObject(mv.ID); err != nil {
 		return err
 	}
+	if t.Delete.When == rules.Held {
+		if held, err := u.held(mv, t); err != nil || !held {
+			if err != nil {
+				return within(err, stepDeletion, "", "")
+			}
+			u.trace.deletion(u, mv, "", true)
+			return within(u.deleteObject(mv), stepDeletion, "", "")
+		}
+	}
 	o := &outbound{unit: u, mv: mv, t: t, view: objectView{mv}, applied: u.room.applied}
 	if err := o.provision(); err != nil {
 		return err
@@ -192,7 +201,7 @@ func (o *outbound) leave() error {
 			if err != nil {
 				return err
 			}
-			if c == nil || c.ObjectType != rule.Object.Name || !slices.Contains(c.Applied, rule.Name) {
+			if c == nil || c.ObjectType != rule.Object.Name || !rule.Among(c.Applied) {
 				continue
 			}
 			o.trace.cuts(BecauseRuleLeft, rule.Name)
@@ -214,13 +223,13 @@ func (o *outbound) provisionByRule(rule *rules.OutboundRule) error {
 		return err
 	}
 	if existing != nil {
-		return o.take(existing, rule.Name)
+		return o.take(existing, rule.Key)
 	}
 	dn, err := o.outboundDN(rule)
 	if err != nil {
 		return err
 	}
-	_, err = o.create(rule.Agent, rule.Object.Name, dn, rule.Name)
+	_, err = o.create(rule.Agent, rule.Object.Name, dn, rule.Key)
 	return err
 }
 

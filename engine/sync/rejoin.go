@@ -31,7 +31,7 @@ func (u *unit) rejoin(c *space.Connector, view *connectorView, agent *rules.Agen
 	if found.mv == nil || found.mv.ID == c.Link {
 		return false, nil
 	}
-	_, err = u.disconnectInbound(c, cut{by: space.ByRejoining, rule: found.by.Rule}, func() error { return u.attach(c, found) })
+	_, err = u.disconnectInbound(c, cut{by: space.ByRejoining, rule: found.by.Key}, func() error { return u.attach(c, found) })
 	return true, within(err, stepJoin, found.by.Rule, "")
 }
 

@@ -301,7 +301,7 @@ func (t *Trace) connector(o *outbound, p *ProvisioningTrace) {
 		return
 	}
 	p.DN = c.DN
-	if !slices.Contains(o.created, c.ID) || p.Rule != nil && c.LinkRule != p.Rule.Name {
+	if !slices.Contains(o.created, c.ID) || p.Rule != nil && !p.Rule.Is(c.LinkRule) {
 		return
 	}
 	p.Outcome = OutboundJoined
