@@ -43,6 +43,10 @@ type Capabilities struct {
 	// Confirmation says which exported changes an import confirms.
 	Confirmation Confirmation
 
+	// NoRename: the system cannot give an object another name. Changes with a NewDN
+	// are refused before they reach the agent.
+	NoRename bool
+
 	// NoReferencesInFirstExport: the system cannot create an object together with
 	// its references. They follow as an Update in a second pass of the export.
 	NoReferencesInFirstExport bool
@@ -230,6 +234,12 @@ type Change struct {
 	// Repeated: an interrupted export may have carried this out already. What
 	// is then found in place is a success.
 	Repeated bool
+
+	// NamePassed, with Repeated: the same export gives the name DN to another object
+	// once this one has NewDN. Where the name is all that there is to know an object
+	// by, whoever bears DN may be that other one: an object that is found under NewDN
+	// is the one meant.
+	NamePassed bool
 }
 
 // A Result is what became of a [Change].

@@ -76,6 +76,12 @@ func (x *export) nameTaken(tx *space.Tx, c *space.Connector, dn string) error {
 		return tx.Absorb(holder, c)
 	}
 	holder.DN = transientPrefix + holder.ID.String()
+	switch {
+	case x.capabilities.AnchorIsDN && holder.Exported != nil && holder.Exported.Op.Removes() && !holder.State.IsConnector():
+		return tx.RemoveConnector(holder) // it was deleted, and cannot be there any more
+	case x.capabilities.AnchorIsDN:
+		holder.Anchor = ""
+	}
 	holder.SetDigest(nil)
 	tx.PutConnector(holder)
 	return nil
