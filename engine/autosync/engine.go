@@ -29,7 +29,12 @@ type Outcome struct {
 	Run    uint64         // its number in the run history; 0 if there is no record
 	Result run.Result     // how it ended
 	Steps  []run.StepType // the parts of the steps that ran; none means all of the profile
-	Err    error          // why it stopped, for the administrator
+
+	// Changed: it has found or made changes by which objects may succeed that failed
+	// before.
+	Changed bool
+
+	Err error // why it stopped, for the administrator
 }
 
 // OutcomeOf returns the outcome of a run that has a record.
@@ -37,6 +42,7 @@ func OutcomeOf(record *run.Record) Outcome {
 	o := Outcome{Run: record.Run, Result: record.Result}
 	for _, step := range record.Steps {
 		o.Steps = append(o.Steps, step.Parts()...)
+		o.Changed = o.Changed || step.Changed()
 		if step.Error != "" {
 			o.Err = errors.New(step.Error)
 		}
