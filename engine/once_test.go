@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/metasync/metasync/engine/agent/agenttest"
+	"github.com/metasync/metasync/engine/store/storetest"
 )
 
 // exchange is a world in which names pass from one object to another: HR names
@@ -27,7 +28,7 @@ agents:
     type: memory
     deprovision: delete
     %s
-    objects: {user: {anchor: [%s], strings: [number], attributes: {manager: reference}}}
+    objects: {user: {anchor: [%s], strings: [number, note], attributes: {manager: reference}}}
 rules:
   - name: people
     agent: HR
@@ -70,7 +71,7 @@ func (w *world) renamePeople(t *rapid.T) {
 }
 
 // staffed fails the test unless every person has one account of the right name.
-func (w *world) staffed(t *rapid.T, suffix func(string) string) {
+func (w *world) staffed(t fataler, suffix func(string) string) {
 	var want, got []string
 	called := map[string]string{}
 	for _, o := range w.systems["HR"].Objects() {
@@ -159,4 +160,68 @@ func onceEnds(t *testing.T, rt *rapid.T, kind string) {
 			rt.Fatalf("a second once changes the store (-before +after):\n%s\n%s", diff, w)
 		}
 	}
+}
+
+// TestNamesCrash kills the engine at every commit while names pass from one account
+// to another. Every account ends with the name of its person, and with what somebody
+// else has written on it: none has become another one on the way.
+func TestNamesCrash(t *testing.T) {
+	for _, kind := range slices.Sorted(maps.Keys(exchangeKinds)) {
+		t.Run(kind, func(t *testing.T) {
+			k := exchangeKinds[kind]
+			dn := func(name string) string {
+				if kind == "ldap" && name != "" {
+					return "CN=" + name + ",OU=x"
+				}
+				return name
+			}
+			n := 1
+			for crashed := true; crashed; n++ {
+				w := newWorld(t, fmt.Sprintf(exchange, k[0], k[1], k[2]))
+				for i, name := range []string{"a", "b", "c", "d", "e", "f", "g"} {
+					w.edit("HR", fmt.Sprint(i), "employee", "name="+name, fmt.Sprintf("boss=%d", (i+1)%6))
+				}
+				w.once()
+				for i, name := range []string{"a", "b", "c", "d", "e", "f", "g"} {
+					w.change("Dir", dn(name), fmt.Sprintf("note=of %d", i))
+				}
+				w.once()
+				// Two swap, three go round, one gets a new name, and its own goes to
+				// somebody who had that of one who goes.
+				for id, name := range map[string]string{"0": "b", "1": "a", "2": "d", "3": "e", "4": "c", "5": "g"} {
+					w.change("HR", id, "name="+name)
+				}
+				w.drop("HR", "6")
+				w.open()
+				if err := w.tryOpen(storetest.FailAfter(w.state, n)); err == nil {
+					crashed = w.killed("HR", "full-import") || w.killed("HR", "delta-sync") || w.killed("Dir", "export")
+				}
+				w.open()
+				w.check()
+				records, summary := w.once()
+				if summary.Failed || summary.Errors {
+					for _, r := range records {
+						t.Log(showRecord(r))
+					}
+					t.Fatalf("after a crash at commit %d: %+v\n%s", n, summary, w)
+				}
+				w.check()
+				w.staffed(t, dn)
+				for _, o := range w.systems["Dir"].Objects() {
+					if got, want := o.Attributes.First("note").Text(), "of "+o.Attributes.First("number").Text(); got != want {
+						t.Fatalf("after a crash at commit %d: the account of %s is that %s\n%s", n, o.Attributes.First("number"), got, w)
+					}
+				}
+			}
+			if n < 8 {
+				t.Fatalf("there are only %d commits: the test tests nothing", n)
+			}
+		})
+	}
+}
+
+// killed runs a profile and reports whether the store failed on the way.
+func (w *world) killed(agent, profile string) bool {
+	record, err := w.tryRun(w.t.Context(), agent, profile)
+	return err != nil || record.Result.Severity() > 3
 }

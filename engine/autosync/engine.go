@@ -10,13 +10,14 @@ import (
 // Facts are what an agent has left to do, read from transactional counters.
 type Facts struct {
 	Agent          string `json:"agent"`
-	Imported       bool   `json:"imported"`       // it was imported completely at least once
-	PendingImports int    `json:"pendingImports"` // objects to synchronize, without those of FailedImports
-	FailedImports  int    `json:"failedImports"`  // objects whose last synchronization failed
-	PendingExports int    `json:"pendingExports"` // objects to export, without those of FailedExports
-	FailedExports  int    `json:"failedExports"`  // objects whose last export failed
-	Unconfirmed    int    `json:"unconfirmed"`    // exported, and not looked at by an import since
-	NeedsFullSync  bool   `json:"needsFullSync"`  // it was never synchronized fully, or objects are outdated
+	Imported       bool   `json:"imported"`             // it was imported completely at least once
+	PendingImports int    `json:"pendingImports"`       // objects to synchronize, without those of FailedImports
+	FailedImports  int    `json:"failedImports"`        // objects whose last synchronization failed
+	PendingExports int    `json:"pendingExports"`       // objects to export, without those of FailedExports
+	FailedExports  int    `json:"failedExports"`        // objects whose last export failed
+	Unconfirmed    int    `json:"unconfirmed"`          // exported, and not looked at by an import since
+	MustExport     bool   `json:"mustExport,omitempty"` // an export was interrupted, and no import makes sense before it has gone on
+	NeedsFullSync  bool   `json:"needsFullSync"`        // it was never synchronized fully, or objects are outdated
 
 	// Outdated says about which objects other rules decided than the present ones.
 	// A resynchronization does just these; without it, NeedsFullSync calls for a

@@ -36,6 +36,9 @@ func (x *export) rename() error {
 						if err := x.moveBelow(tx, before, n.dn); err != nil {
 							return err
 						}
+						if err := x.leaveReferences(tx, c); err != nil {
+							return err
+						}
 					}
 					switch {
 					case x.capabilities.AnchorIsDN && n.dn != "" && c.Anchor != "":
@@ -58,6 +61,30 @@ func (x *export) rename() error {
 		}
 	}
 	x.named = x.named[:0]
+	return nil
+}
+
+// leaveReferences has the next import look at everyone again who refers to an object
+// that got another name, where names are the anchors: no such system makes references
+// follow, and what they say now means somebody else.
+func (x *export) leaveReferences(tx *space.Tx, c *space.Connector) error {
+	if !x.capabilities.AnchorIsDN {
+		return nil
+	}
+	owners, err := tx.Referrers(c.ID)
+	if err != nil {
+		return err
+	}
+	for _, id := range owners {
+		owner, err := tx.Connector(id)
+		if err != nil {
+			return err
+		}
+		if owner != nil && owner.Anchor != "" {
+			owner.SetDigest(nil)
+			tx.PutConnector(owner)
+		}
+	}
 	return nil
 }
 

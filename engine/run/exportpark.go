@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/metasync/metasync/engine/agent"
+	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/engine/identity"
 	"github.com/metasync/metasync/engine/space"
 )
@@ -14,6 +15,46 @@ import (
 // between. One object of the circle is moved there, in an export of its own that
 // ends before the rest begins: whenever the process dies, the connector space says
 // where the object may be, and the next export goes on from there.
+
+// MustExport reports whether an export was interrupted while it gave other names to
+// objects that a system knows by nothing else. An import could not tell them apart:
+// the export has to go on first.
+func MustExport(tx *space.Tx, a *Agent) (bool, error) {
+	if !a.Agent.Capabilities().AnchorIsDN {
+		return false, nil
+	}
+	state, err := tx.AgentState(a.Name)
+	if err != nil || state.Batch == state.ConfirmedBatch {
+		return false, err
+	}
+	for after := identity.ID(0); ; {
+		ids, err := tx.List(space.Sent, a.Name, after, exportPage)
+		if err != nil || len(ids) == 0 {
+			return false, err
+		}
+		for _, id := range ids {
+			c, err := tx.Connector(id)
+			if err != nil {
+				return false, err
+			}
+			if c != nil && c.Batch > state.ConfirmedBatch && c.Exported.IsRename() {
+				return true, nil
+			}
+			after = id
+		}
+	}
+}
+
+// mustExport returns the error of an import that [MustExport] forbids.
+func mustExport(tx *space.Tx, a *Agent) error {
+	must, err := MustExport(tx, a)
+	if err != nil || !must {
+		return err
+	}
+	refused := fault.New(string(NoStartMA), "an export of agent %q was interrupted while it renamed objects, and nobody knows which of them have their new names", a.Name)
+	refused.Hint = "run the export again: it goes on from there"
+	return refused
+}
 
 // temporary begins the name that an object has while another one takes its own.
 const temporary = "metasync-"

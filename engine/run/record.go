@@ -37,6 +37,7 @@ const (
 	StoppedServer            Result = "stopped-server"
 	NoStartFullImport        Result = "no-start-full-import-required"
 	NoStartPartition         Result = "missing-partition-for-run-step"
+	NoStartMA                Result = "no-start-ma"
 	NoStartNoSteps           Result = "no-start-no-steps-in-profile"
 )
 

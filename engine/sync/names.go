@@ -49,11 +49,14 @@ func (u *unit) mayTake(agent, dn string, c *space.Connector) error {
 
 // givesUp reports whether the next export takes a name from an object: by another
 // name, or because the object is deleted and that was not sent yet. A deletion that
-// was sent has to be confirmed first.
+// was sent has to be confirmed first; so has every one in a system that knows objects
+// by nothing but their names: there, one that an interrupted export repeats would hit
+// whoever has got the name.
 func (u *unit) givesUp(holder *space.Connector, agent, dn string) bool {
 	switch {
 	case holder.Unapplied != nil && holder.Unapplied.Op == identity.Delete:
-		return holder.Exported == nil || !holder.Exported.Op.Removes()
+		a := u.rules.Agent(agent)
+		return a != nil && !a.AnchorIsDN && (holder.Exported == nil || !holder.Exported.Op.Removes())
 	case holder.Unapplied.IsRename():
 		return !u.space.SameDN(agent, holder.Unapplied.DN, dn)
 	case holder.Exported.IsRename():
