@@ -106,8 +106,9 @@ type export struct {
 	sent         int
 	objects      int // sent so far, without those that are sent again
 	total        int
-	named        []naming      // to be stored once everything is written
-	settled      []identity.ID // likewise: what no import has to confirm
+	named        []naming               // to be stored once everything is written
+	newNames     map[identity.ID]string // of the objects that were renamed
+	settled      []identity.ID          // likewise: what no import has to confirm
 }
 
 // begin plans the export, checks the deletion threshold and opens a new batch.
