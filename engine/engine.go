@@ -449,6 +449,9 @@ func (e *Engine) Facts() ([]autosync.Facts, error) {
 				// An export was cut short: nobody knows what arrived, so it is sent
 				// again before anything is confirmed.
 				f.PendingExports, f.Unconfirmed = f.PendingExports+f.Unconfirmed, 0
+				if f.MustExport, err = run.MustExport(tx, env.Agents[name]); err != nil {
+					return err
+				}
 			}
 			facts = append(facts, f)
 		}

@@ -35,6 +35,7 @@ var update = flag.Bool("update", false, "write what happens into the scenarios")
 //	remove SYSTEM KEY                   delete an object
 //	run AGENT PROFILE...                run profiles
 //	cycle                               a full cycle of all agents; shows runs that did something
+//	once                                what a scheduler does until nothing is left, likewise
 //	config SECTION                      reconfigure from another section
 //	restart                             open the engine anew over the same store
 //	fail SYSTEM CALL N ERROR            the n-th call from now on fails
@@ -196,6 +197,21 @@ func (s *script) command(args []string) (string, error) {
 			if !quiet(r) {
 				b.WriteString(showRecord(r))
 			}
+		}
+		return b.String(), nil
+	case "once":
+		var b strings.Builder
+		records, summary := s.once()
+		for _, r := range records {
+			if !quiet(r) {
+				b.WriteString(showRecord(r))
+			}
+		}
+		for _, w := range summary.Left {
+			fmt.Fprintf(&b, "left: %s %s, %s\n", w.Agent, w.Profile, w.For)
+		}
+		if summary.Errors {
+			b.WriteString("with errors\n")
 		}
 		return b.String(), nil
 	case "restart":

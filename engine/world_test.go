@@ -14,6 +14,7 @@ import (
 	"github.com/metasync/metasync/agents/csv"
 	"github.com/metasync/metasync/engine"
 	"github.com/metasync/metasync/engine/agent"
+	"github.com/metasync/metasync/engine/autosync"
 	"github.com/metasync/metasync/engine/config"
 	"github.com/metasync/metasync/engine/identity"
 	"github.com/metasync/metasync/engine/rules"
@@ -33,7 +34,8 @@ type world struct {
 	systems map[string]*system
 	instead map[string]agent.Agent // agents that take the place of a system's own
 	config  *config.Config
-	edges   int // see space.Space.KeepEdges; 0 is the default
+	plan    autosync.Settings // of a scheduler
+	edges   int               // see space.Space.KeepEdges; 0 is the default
 
 	mirror *world // to which everything happens as well
 
@@ -131,7 +133,33 @@ func (w *world) tryOpen(state store.Store) error {
 		return err
 	}
 	w.engine = e
+	w.plan = definition.Scheduling()
+	w.plan.Mode = autosync.Exclusive // so that runs come in the same order every time
 	return nil
+}
+
+// once does all there is to do, by a scheduler, and returns the records of its runs.
+func (w *world) once() ([]*engine.Record, autosync.Summary) {
+	w.t.Helper()
+	clock := func() time.Time { return w.now }
+	scheduler, err := autosync.New(autosync.Options{Engine: w.engine, Store: store.NewMemory(), Settings: w.plan, Clock: clock})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.now = w.now.Add(time.Minute)
+	summary, err := scheduler.Once(w.t.Context())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var records []*engine.Record
+	for _, completed := range summary.Runs {
+		record, err := w.engine.History().Record(completed.Run)
+		if err != nil {
+			w.t.Fatalf("%+v: %v", completed, err)
+		}
+		records = append(records, record)
+	}
+	return records, summary
 }
 
 // withCombined adds a profile for each combined step type, so that tests can run

@@ -345,8 +345,11 @@ func (x *fileExport) add(c *agent.Change, typ int, delta *identity.Delta) (strin
 
 func (x *fileExport) update(c *agent.Change, typ int, delta *identity.Delta) (string, *fault.Error) {
 	o, err := x.known(c, typ)
-	if err == nil && o == nil && c.Repeated && c.NewDN != "" && x.layout.dnColumn < 0 {
-		o, err = x.find(c.NewDN)
+	if err == nil && c.Repeated && c.NewDN != "" && x.layout.dnColumn < 0 && (o == nil || c.NamePassed) {
+		var arrived *object
+		if arrived, err = x.find(c.NewDN); arrived != nil {
+			o = arrived
+		}
 	}
 	if err != nil {
 		return "", err

@@ -19,11 +19,15 @@ func (a *csvAgent) ReadObject(ctx context.Context, req agent.ObjectRequest, page
 	if err != nil {
 		return err
 	}
-	key := req.Anchor
+	key, is := req.Anchor, func(e *agent.Entry) bool { return e.Anchor == req.Anchor }
 	if key == "" {
-		key = req.DN
+		key, is = req.DN, func(e *agent.Entry) bool { return e.DN == req.DN }
+		if a.dn != "" {
+			name := nameKey(key)
+			is = func(e *agent.Entry) bool { return nameKey(e.DN) == name }
+		}
 	}
-	rows, unreadable, err := find(ctx, stream, key, page)
+	rows, unreadable, err := find(ctx, stream, is, page)
 	_, closeErr := stream.Close(ctx, agent.Aborted)
 	switch err = errors.Join(err, closeErr); {
 	case err != nil:
@@ -41,9 +45,9 @@ func (a *csvAgent) ReadObject(ctx context.Context, req agent.ObjectRequest, page
 	return nil
 }
 
-// find puts the object with an anchor into found. It reads the stream to its end,
+// find puts the object that is the one into found. It reads the stream to its end,
 // so that what it found is of one state of the file.
-func find(ctx context.Context, stream agent.Import, anchor string, found *agent.Page) (rows, unreadable int, err error) {
+func find(ctx context.Context, stream agent.Import, is func(*agent.Entry) bool, found *agent.Page) (rows, unreadable int, err error) {
 	for {
 		var page agent.Page // its entry may be what is looked for
 		err := stream.Next(ctx, &page)
@@ -59,7 +63,7 @@ func find(ctx context.Context, stream agent.Import, anchor string, found *agent.
 			switch {
 			case e.Anchor == "":
 				unreadable++
-			case e.Anchor != anchor:
+			case !is(e):
 			case len(found.Entries) == 0:
 				*found.Add() = *e
 			default:

@@ -25,7 +25,7 @@ type onceResult struct {
 	Left       []autosync.Waiting   `json:"left"`       // what should have happened and could not
 	Changes    int                  `json:"changes"`    // objects found changed, and changes exported
 	Failed     bool                 `json:"failed"`
-	Errors     bool                 `json:"errors"` // on some objects
+	Errors     bool                 `json:"errors"` // on some objects, at the end
 }
 
 func (*onceCmd) Run(a *app) (err error) {
@@ -72,7 +72,9 @@ func (*onceCmd) Run(a *app) (err error) {
 func (r onceResult) exit() exitCode {
 	var severities []int
 	for _, record := range r.Runs {
-		severities = append(severities, record.Result.Severity())
+		if s := record.Result.Severity(); s != run.CompletedSyncErrors.Severity() || r.Errors { // else a later run overcame them
+			severities = append(severities, s)
+		}
 	}
 	code := exitFor(severities...)
 	if len(r.NotStarted) > 0 || r.Failed && code != exitHeld {
@@ -150,7 +152,9 @@ func (a *app) printOnce(r onceResult) error {
 	if err := t.end(); err != nil {
 		return err
 	}
-	a.printObjectErrors(r.Runs)
+	if r.Errors {
+		a.printObjectErrors(r.Runs)
+	}
 	for _, w := range r.Left {
 		fmt.Fprintf(a.stdout, "left to do: %s %s: %s\n", w.Agent, w.Profile, oneLine(w.For))
 	}

@@ -31,6 +31,7 @@ func TestExitCode(t *testing.T) {
 		{"nothing", onceResult{}, exitDone},
 		{"warnings", onceResult{Runs: records(run.Success, run.CompletedWarnings)}, exitDone},
 		{"errors", onceResult{Runs: records(run.CompletedSyncErrors, run.Success), Errors: true}, exitErrors},
+		{"errors that were overcome", onceResult{Runs: records(run.CompletedSyncErrors, run.Success)}, exitDone},
 		{"held", onceResult{Runs: records(run.CompletedSyncErrors, run.StoppedDeletionLimit), Failed: true, Errors: true}, exitHeld},
 		{"failed", onceResult{Runs: records(run.StoppedDeletionLimit, run.StoppedServer), Failed: true}, exitFailed},
 		{"not started", onceResult{Runs: records(run.StoppedDeletionLimit), NotStarted: []autosync.Completed{{}}, Failed: true}, exitFailed},

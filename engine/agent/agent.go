@@ -61,7 +61,8 @@ type Capabilities struct {
 	NoPasswordsInFirstExport bool
 
 	// NoRename: the name of an object never changes. A rule that would change one is
-	// an error on the object ("modify-naming-attribute").
+	// an error on the object ("modify-naming-attribute"), and no change with a NewDN
+	// reaches the agent.
 	NoRename bool
 
 	// DeltaBeforeFull: a delta import needs no full one before it; without a
@@ -267,6 +268,12 @@ type Change struct {
 	// Repeated: an interrupted export may have carried this out already. What
 	// is then found in place is a success.
 	Repeated bool
+
+	// NamePassed, with Repeated: the same export gives the name DN to another object
+	// once this one has NewDN. Where the name is all that there is to know an object
+	// by, whoever bears DN may be that other one: an object that is found under NewDN
+	// is the one meant.
+	NamePassed bool
 }
 
 // A Result is what became of a [Change].

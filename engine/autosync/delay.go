@@ -57,7 +57,24 @@ type retryKey struct {
 type retry struct {
 	failed   int // how many objects
 	attempts int // how often just as many failed
+	hasty    int // how often it was brought forward
 	next     time.Time
+}
+
+// A try of failed objects is brought forward as long as no more than maxVain tries
+// in a row left just as many, and maxHasty times while any are left: an error for
+// good must not keep the engine busy.
+const (
+	maxVain  = 3
+	maxHasty = 20
+)
+
+// hastened returns the retry after something has changed.
+func (r retry) hastened(now time.Time) retry {
+	if r.attempts <= maxVain && r.hasty < maxHasty && r.next.After(now) {
+		r.next, r.hasty = now, r.hasty+1
+	}
+	return r
 }
 
 // again returns the retry after a run that left failed objects. The pause
@@ -67,5 +84,5 @@ func (r retry) again(failed int, now time.Time) retry {
 		r.attempts = 0
 	}
 	n := r.attempts + 1
-	return retry{failed: failed, attempts: n, next: now.Add(objectPause.after(n))}
+	return retry{failed: failed, attempts: n, hasty: r.hasty, next: now.Add(objectPause.after(n))}
 }

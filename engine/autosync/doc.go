@@ -12,6 +12,10 @@
 //	pending exports       -> export
 //	otherwise             -> what was requested, then the import schedule
 //
+// Objects with errors are tried again with whatever else their agent has to do, after
+// a back-off, and at once when a run has changed something that may have been in
+// their way, as long as that gets anywhere.
+//
 // No synchronization starts before every agent has been imported once, for
 // rules that provision blindly double accounts.
 //

@@ -10,13 +10,14 @@ import (
 // Facts are what an agent has left to do, read from transactional counters.
 type Facts struct {
 	Agent          string `json:"agent"`
-	Imported       bool   `json:"imported"`       // it was imported completely at least once
-	PendingImports int    `json:"pendingImports"` // objects to synchronize, without those of FailedImports
-	FailedImports  int    `json:"failedImports"`  // objects whose last synchronization failed
-	PendingExports int    `json:"pendingExports"` // objects to export, without those of FailedExports
-	FailedExports  int    `json:"failedExports"`  // objects whose last export failed
-	Unconfirmed    int    `json:"unconfirmed"`    // exported, and not looked at by an import since
-	NeedsFullSync  bool   `json:"needsFullSync"`  // it was never synchronized fully, or objects are outdated
+	Imported       bool   `json:"imported"`             // it was imported completely at least once
+	PendingImports int    `json:"pendingImports"`       // objects to synchronize, without those of FailedImports
+	FailedImports  int    `json:"failedImports"`        // objects whose last synchronization failed
+	PendingExports int    `json:"pendingExports"`       // objects to export, without those of FailedExports
+	FailedExports  int    `json:"failedExports"`        // objects whose last export failed
+	Unconfirmed    int    `json:"unconfirmed"`          // exported, and not looked at by an import since
+	MustExport     bool   `json:"mustExport,omitempty"` // an export was interrupted, and no import makes sense before it has gone on
+	NeedsFullSync  bool   `json:"needsFullSync"`        // it was never synchronized fully, or objects are outdated
 
 	// NeedsFullImport: the configuration of the agent has changed since its last
 	// full import.
@@ -33,7 +34,12 @@ type Outcome struct {
 	Run    uint64         // its number in the run history; 0 if there is no record
 	Result run.Result     // how it ended
 	Steps  []run.StepType // the parts of the steps that ran; none means all of the profile
-	Err    error          // why it stopped, for the administrator
+
+	// Changed: it has found or made changes by which objects may succeed that failed
+	// before.
+	Changed bool
+
+	Err error // why it stopped, for the administrator
 }
 
 // OutcomeOf returns the outcome of a run that has a record.
@@ -41,6 +47,7 @@ func OutcomeOf(record *run.Record) Outcome {
 	o := Outcome{Run: record.Run, Result: record.Result}
 	for _, step := range record.Steps {
 		o.Steps = append(o.Steps, step.Parts()...)
+		o.Changed = o.Changed || step.Changed()
 		if step.Error != "" {
 			o.Err = errors.New(step.Error)
 		}

@@ -23,6 +23,7 @@ func (s *Scheduler) learn(facts map[string]Facts, now time.Time) {
 		// exports, a synchronization stages the next changes.
 		if !e.overlapped && stalled(e.steps, before, after) {
 			s.postpone(e.key, stallPause, now, fmt.Sprintf("it ended with %q and left all that it was for", e.outcome.Result))
+			s.readAll(e, after)
 		} else {
 			for k := range s.delays {
 				if k == e.key || k.agent == e.agent && covers(s.settings.wholeSteps(e.key), s.settings.wholeSteps(k)) {
@@ -31,10 +32,13 @@ func (s *Scheduler) learn(facts map[string]Facts, now time.Time) {
 			}
 		}
 		if hasKind(e.steps, syncing) {
-			s.tried(retryKey{e.agent, syncing}, after.FailedImports, now)
+			s.tried(retryKey{e.agent, syncing}, after.FailedImports, e.seen[syncing], now)
 		}
 		if hasKind(e.steps, exporting) {
-			s.tried(retryKey{e.agent, exporting}, after.FailedExports, now)
+			s.tried(retryKey{e.agent, exporting}, after.FailedExports, e.seen[exporting], now)
+		}
+		if e.moves(after) {
+			s.proceed(e, now)
 		}
 	}
 	s.judge = nil
@@ -53,6 +57,17 @@ func (s *Scheduler) learn(facts map[string]Facts, now time.Time) {
 		s.origins[agent] = from
 		s.expect(retryKey{agent, syncing}, f.FailedImports, now)
 		s.expect(retryKey{agent, exporting}, f.FailedExports, now)
+	}
+}
+
+// readAll has an agent imported fully whose delta import did not show what was
+// exported: a change that changed nothing, because the system was so already, is in
+// no change log.
+func (s *Scheduler) readAll(e *execution, after Facts) {
+	a, found := s.settings.agent(e.agent)
+	full := a.Operations[run.FullImport]
+	if found && after.Unconfirmed > 0 && slices.Contains(e.steps, run.DeltaImport) && full != "" && full != e.profile {
+		s.fullOnly[e.agent] = e.outcome.Run
 	}
 }
 
@@ -103,11 +118,54 @@ func (s *Scheduler) trace(e *execution, facts map[string]Facts, now time.Time) {
 	}
 }
 
-// tried notes that a run has tried failed objects again.
-func (s *Scheduler) tried(k retryKey, failed int, now time.Time) {
+// moves reports whether a run changed something that objects may have waited for
+// which failed. What was exported is believed when an import has seen it, or when
+// none has to.
+func (e *execution) moves(after Facts) bool {
+	before := e.before[e.agent]
+	switch {
+	case hasKind(e.steps, importing), hasKind(e.steps, syncing):
+		left := func(f Facts) int {
+			return f.Unconfirmed + f.PendingImports + f.FailedImports + f.PendingExports + f.FailedExports
+		}
+		confirmed := !hasKind(e.steps, syncing) && before.Unconfirmed > after.Unconfirmed && left(before) > left(after)
+		return e.outcome.Changed || confirmed
+	}
+	return e.outcome.Changed && after.Unconfirmed == 0
+}
+
+// proceed has failed objects tried again at once for which a run has changed
+// something: an import of a system what was to be exported to it, and every run
+// what was to be synchronized. A run itself has tried what it is about.
+func (s *Scheduler) proceed(e *execution, now time.Time) {
+	for _, a := range s.settings.Agents {
+		if a.Name != e.agent || !hasKind(e.steps, syncing) {
+			s.hasten(retryKey{a.Name, syncing}, now)
+		}
+	}
+	if hasKind(e.steps, importing) && !hasKind(e.steps, exporting) {
+		s.hasten(retryKey{e.agent, exporting}, now)
+	}
+}
+
+// hasten brings the next try of failed objects forward, unless several such tries
+// in a row were in vain.
+func (s *Scheduler) hasten(k retryKey, now time.Time) {
+	s.progress[k]++
+	if r, known := s.retries[k]; known {
+		s.retries[k] = r.hastened(now)
+	}
+}
+
+// tried notes that a run has tried failed objects again; seen is the progress when
+// it began. What changed meanwhile may have come too late for it.
+func (s *Scheduler) tried(k retryKey, failed int, seen uint64, now time.Time) {
 	r := s.retries[k].again(failed, now)
 	if s.once != nil {
 		r.next = never
+	}
+	if s.progress[k] != seen {
+		r = r.hastened(now)
 	}
 	s.retries[k] = r
 }

@@ -13,13 +13,30 @@ type Summary struct {
 	Runs   []Completed `json:"runs"`   // in the order in which they ended
 	Left   []Waiting   `json:"left"`   // what should have happened and could not, but for objects with errors
 	Failed bool        `json:"failed"` // a run stopped or did not start, or something is left
-	Errors bool        `json:"errors"` // a run finished with errors on some objects
+	Errors bool        `json:"errors"` // a run finished with errors on some objects, and no later one overcame them
+
+	errors map[retryKey]bool // whose last run finished so
 }
 
 func (s *Summary) add(c Completed, e *execution) {
 	s.Runs = append(s.Runs, c)
 	s.Failed = s.Failed || e.failed()
-	s.Errors = s.Errors || e.outcome.withErrors()
+	if s.errors == nil {
+		s.errors = map[retryKey]bool{}
+	}
+	for _, k := range []kind{importing, syncing, exporting} {
+		if !hasKind(e.steps, k) || e.failed() {
+			continue
+		}
+		at := retryKey{e.agent, k}
+		// Synchronization and export try all again that failed; an import need not
+		// read again what was wrong.
+		s.errors[at] = e.outcome.withErrors() || k == importing && s.errors[at]
+	}
+	s.Errors = false
+	for _, failed := range s.errors {
+		s.Errors = s.Errors || failed
+	}
 }
 
 func (s *Summary) leave(waiting []Waiting) {
@@ -34,10 +51,11 @@ func (s *Summary) leave(waiting []Waiting) {
 // Once does all there is to do and returns: it imports every agent, fully if
 // that never happened, then synchronizes, exports and confirms until nothing is
 // left, and carries out the requests that an earlier scheduler left. It waits
-// for no back-off; what failed once is not tried again in this call. A failure
-// is in the summary. An error says that the work was given up: because ctx is
-// done, because the facts cannot be read, or with ErrRunning. The summary tells
-// what was done until then.
+// for no back-off; what failed once is not tried again in this call, but for single
+// objects once something has changed that may have been in their way. A failure is
+// in the summary. An error says that the work was given up: because ctx is done,
+// because the facts cannot be read, or with ErrRunning. The summary tells what was
+// done until then.
 func (s *Scheduler) Once(ctx context.Context) (Summary, error) {
 	var summary Summary
 	if err := s.begin(&summary); err != nil {

@@ -52,7 +52,7 @@ func TestOnce(t *testing.T) {
 	})
 }
 
-// What fails is tried once, and reported.
+// What fails is tried again as long as something changes, and reported.
 func TestOnceFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(Overlap, "HR", "AD", "Web")
@@ -89,7 +89,8 @@ func TestOnceFails(t *testing.T) {
 		want := []string{
 			"AD delta-import", "AD delta-import", "AD delta-import", // one by call, two to confirm
 			"AD export", "AD export", // what failed before the call, and what HR changed
-			"HR delta-import", "HR delta-sync",
+			"AD export",                                                          // once that was confirmed
+			"HR delta-import", "HR delta-sync", "HR delta-sync", "HR delta-sync", // likewise, after either confirmation
 			"Web delta-import", "Web export", "Web full-import",
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
@@ -110,6 +111,38 @@ func TestOnceFails(t *testing.T) {
 			t.Error(diff)
 		}
 	})
+}
+
+// What blocked an object goes with a confirmed export: the object is tried again in
+// the same call, and its errors are no longer those of the call. One that fails for
+// good is not tried for ever.
+func TestOnceTriesAgain(t *testing.T) {
+	for _, forGood := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFake(Overlap, "HR", "AD")
+			f.targets = func(agent string) []string { return map[string][]string{"HR": {"AD"}}[agent] }
+			f.failObjects = func() int {
+				if a := f.agents["HR"]; !hasKind(f.active["HR"], syncing) {
+					return 0
+				} else if a.PendingImports > 0 || forGood && a.FailedImports > 0 {
+					return 1
+				}
+				return 0
+			}
+			f.change("HR", 3)
+			summary, err := newScheduler(t, store.NewMemory(), f, settingsFor(Overlap, "HR", "AD")).Once(t.Context())
+			if err != nil || summary.Failed || summary.Errors != forGood {
+				t.Errorf("%+v, %v", summary, err)
+			}
+			want := []string{"HR full-import", "AD full-import", "HR delta-sync", "AD export", "AD delta-import", "HR delta-sync"}
+			if !forGood {
+				want = append(want, "AD export", "AD delta-import")
+			}
+			if diff := cmp.Diff(want[2:], f.runs()[2:]); diff != "" { // the imports go on at the same time
+				t.Error(diff)
+			}
+		})
+	}
 }
 
 // Without its first import an agent holds every synchronization.

@@ -61,6 +61,7 @@ type Scheduler struct {
 	factDelay delay // of an engine that cannot tell its facts
 	delays    map[key]delay
 	retries   map[retryKey]retry
+	progress  map[retryKey]uint64 // how often something changed that failed objects may have waited for
 	origins   map[string]origins
 	wanted    map[key]time.Time
 	imported  map[string]time.Time
@@ -88,6 +89,8 @@ type execution struct {
 	result
 	interrupted bool // it was stopped because the scheduler stops
 	overlapped  bool // another run went on at the same time
+
+	seen map[kind]uint64 // the progress of the agent when it started
 }
 
 func (e *execution) failed() bool { return e.err != nil || e.outcome.failed() }
@@ -116,7 +119,7 @@ func New(o Options) (*Scheduler, error) {
 		engine: o.Engine, store: o.Store, clock: o.Clock, log: o.Log, settings: o.Settings,
 		wake: make(chan struct{}, 1), ended: make(chan *execution),
 		queue: queue, imported: imported, running: map[string]*execution{},
-		delays: map[key]delay{}, retries: map[retryKey]retry{}, origins: map[string]origins{},
+		delays: map[key]delay{}, retries: map[retryKey]retry{}, progress: map[retryKey]uint64{}, origins: map[string]origins{},
 		wanted: map[key]time.Time{}, fullOnly: map[string]uint64{}, last: map[string]Completed{},
 	}
 	if s.clock == nil {
@@ -157,6 +160,7 @@ func (s *Scheduler) begin(once *Summary) error {
 	if once != nil { // every call tries everything anew
 		clear(s.delays)
 		clear(s.retries)
+		clear(s.progress)
 	}
 	return nil
 }
@@ -313,6 +317,10 @@ func (s *Scheduler) launch(ctx context.Context, w want, now time.Time) {
 	e := &execution{want: w, steps: s.settings.steps(w.key), started: now, before: s.facts, overlapped: len(s.running) > 0}
 	for _, other := range s.running {
 		other.overlapped = true
+	}
+	e.seen = map[kind]uint64{}
+	for _, k := range []kind{syncing, exporting} {
+		e.seen[k] = s.progress[retryKey{w.agent, k}]
 	}
 	for k, request := range s.queue {
 		same := k == w.key

@@ -77,6 +77,8 @@ func (s *situation) wants(a AgentSettings, busy bool) []want {
 	switch {
 	case busy:
 		list = s.requested(a, false)
+	case s.facts[a.Name].MustExport && a.Operations[run.Export] != "":
+		list = []want{s.resumption(a)}
 	case s.importsOnly:
 		list = append(s.imports(a), s.requested(a, false)...)
 	default:
@@ -90,6 +92,12 @@ func (s *situation) wants(a AgentSettings, busy bool) []want {
 		}
 	}
 	return distinct
+}
+
+// resumption returns the export without which no import makes sense.
+func (s *situation) resumption(a AgentSettings) want {
+	cause := Cause{Kind: CauseRetry, Name: "interrupted export"}
+	return want{key: key{a.Name, a.Operations[run.Export]}, cause: cause, fact: true}
 }
 
 // imports returns the full imports without which nothing else makes sense.

@@ -24,6 +24,8 @@ const (
 // updates go first, in the order of exportplan.go; then, in further passes,
 // what the agent wants to see again; deletions last.
 //
+// A deletion that frees a name which another object gets goes before all of them.
+//
 // Before a change is sent it is marked as sent in the current export batch. A
 // batch that ends well is confirmed as a whole; what a crash left in an
 // unconfirmed one is sent again by the next export.
@@ -51,6 +53,14 @@ func (s *step) exportStep() error {
 	}
 	if !pending {
 		return s.emptyFile()
+	}
+	if len(x.plan.parked) > 0 && !s.definition.idle() {
+		if err := x.park(exporter); err != nil {
+			return err
+		}
+		if pending, err = x.begin(); err != nil || !pending {
+			return err
+		}
 	}
 	return x.carryOut(exporter, x.send)
 }
@@ -102,8 +112,9 @@ type export struct {
 	sent         int
 	objects      int // sent so far, without those that are sent again
 	total        int
-	named        []naming      // to be stored once everything is written
-	settled      []identity.ID // likewise: what no import has to confirm
+	named        []naming               // to be stored once everything is written
+	newNames     map[identity.ID]string // of the objects that were renamed
+	settled      []identity.ID          // likewise: what no import has to confirm
 }
 
 // begin plans the export, checks the deletion threshold and opens a new batch.
@@ -139,14 +150,14 @@ func (x *export) begin() (pending bool, err error) {
 		x.report.Result = CompletedNoObjects
 		return false, nil
 	}
-	x.total = len(x.plan.changes) + len(x.plan.deletes)
+	x.total = x.plan.total()
 	if x.definition.idle() {
 		return true, nil
 	}
 	if err := x.checkThreshold(total); err != nil {
 		return false, err
 	}
-	x.total = len(x.plan.changes) + len(x.plan.deletes) // without what is held back
+	x.total = x.plan.total() // without what is held back
 	x.report.Batch = x.batch
 	return true, x.space.Update(func(tx *space.Tx) error {
 		state, err := tx.AgentState(x.agent.Name)
@@ -161,7 +172,7 @@ func (x *export) begin() (pending bool, err error) {
 // checkThreshold returns an error if the export would delete more than it may.
 // If only deletions are to be held back then, it takes them out of the plan.
 func (x *export) checkThreshold(total int) error {
-	deletes := len(x.plan.deletes)
+	deletes := x.plan.removals()
 	if x.chosen != nil && deletes > 0 {
 		deletes = max(deletes, x.waiting)
 	}
@@ -172,10 +183,10 @@ func (x *export) checkThreshold(total int) error {
 	if !x.agent.Thresholds.SuppressDeletesOnly {
 		return exceeded
 	}
-	if err := x.takeBack(x.plan.deletes); err != nil {
+	if err := x.takeBack(x.plan.holdDeletes()); err != nil {
 		return err
 	}
-	x.plan.deletes, x.heldBack = nil, exceeded
+	x.heldBack = exceeded
 	if len(x.plan.changes) == 0 {
 		return exceeded
 	}
@@ -244,6 +255,9 @@ type turn struct {
 // see again, and deletions.
 func (x *export) send() error {
 	x.pass = 1
+	if err := x.sendNew(x.plan.early, isDeletion); err != nil {
+		return err
+	}
 	if err := x.sendNew(x.plan.changes, func(d *identity.Delta) bool { return !isDeletion(d) }); err != nil {
 		return err
 	}

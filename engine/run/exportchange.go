@@ -16,11 +16,15 @@ func (x *export) mark(tx *space.Tx, t turn, wanted func(*identity.Delta) bool) (
 		return outgoing{}, nil, err
 	}
 	o := outgoing{turn: t, objectType: c.ObjectType, sent: c.Unapplied, exported: c.Exported, batch: c.Batch, failure: c.ExportError, link: c.Link}
+	var rest *identity.Delta
 	if x.isInterrupted(c) {
 		o.repeated = true
-		o.sent, o.exported, o.batch = c.Exported.Merge(c.Unapplied), nil, 0
+		o.sent, o.exported, o.batch = x.due(c), nil, 0
+		if x.replays(c) {
+			rest = c.Unapplied
+		}
 	}
-	if x.isWhole(c) {
+	if x.isWhole(c) && rest == nil {
 		return x.markWhole(tx, c, o, wanted)
 	}
 	if o.sent.IsZero() || isTransient(c) || !wanted(o.sent) {
@@ -34,8 +38,8 @@ func (x *export) mark(tx *space.Tx, t turn, wanted func(*identity.Delta) bool) (
 		o.op = identity.Update
 	}
 	change := &agent.Change{Op: o.op, ObjectType: c.ObjectType, DN: c.DN, Anchor: c.Anchor, Repeated: o.repeated}
+	change.NamePassed = o.repeated && o.rename && x.plan.passed[c.ID]
 	o.dn, o.anchor = c.DN, c.Anchor
-	var rest *identity.Delta
 	if o.op == identity.Add && (x.capabilities.NoReferencesInFirstExport || x.capabilities.NoPasswordsInFirstExport) {
 		if o.sent.Op == identity.Update { // a new object in place of a lost one needs all its references
 			whole := o.exported.Merge(o.sent).Apply(c.ImportImage())
@@ -44,8 +48,8 @@ func (x *export) mark(tx *space.Tx, t turn, wanted func(*identity.Delta) bool) (
 		} else {
 			o.sent, rest = x.splitFirst(c.ObjectType, o.sent)
 		}
+		o.rest = rest != nil
 	}
-	o.rest = rest != nil
 	c.Exported, c.Unapplied, c.Batch, c.ExportError = o.exported.Merge(o.sent), rest, x.batch, nil
 	c.NotReimported = false // it is sent again, or will be missed again
 	c.SetDigest(nil)

@@ -3,6 +3,7 @@ package run
 import (
 	"slices"
 
+	"github.com/metasync/metasync/engine/agent"
 	"github.com/metasync/metasync/engine/identity"
 	"github.com/metasync/metasync/engine/space"
 )
@@ -36,6 +37,9 @@ func (x *export) rename() error {
 						if err := x.moveBelow(tx, before, n.dn); err != nil {
 							return err
 						}
+						if err := x.leaveReferences(tx, c); err != nil {
+							return err
+						}
 					}
 					switch {
 					case x.capabilities.AnchorIsDN && n.dn != "" && c.Anchor != "":
@@ -61,6 +65,74 @@ func (x *export) rename() error {
 	return nil
 }
 
+// renames notes the name that an object has got in this export, for references to it:
+// until the export ends, the connector space may not know.
+func (x *export) renames(id identity.ID, dn string) {
+	if dn == "" {
+		return
+	}
+	if x.newNames == nil {
+		x.newNames = map[identity.ID]string{}
+	}
+	x.newNames[id] = dn
+}
+
+// refersTo reports whether what is to be sent for an object names one of others.
+func (x *export) refersTo(tx *space.Tx, id identity.ID, others map[identity.ID]bool) (bool, error) {
+	if len(others) == 0 {
+		return false, nil
+	}
+	c, err := tx.Connector(id)
+	if err != nil || c == nil {
+		return false, err
+	}
+	delta := x.due(c)
+	if delta == nil {
+		return false, nil
+	}
+	for i := range delta.Changes {
+		for _, values := range [][]identity.Value{delta.Changes[i].Values, delta.Changes[i].Removed} {
+			if slices.ContainsFunc(values, func(v identity.Value) bool { return others[v.Ref()] }) {
+				return true, nil
+			}
+		}
+	}
+	if x.capabilities.ExportLevel == agent.ValueLevel {
+		return false, nil
+	}
+	for other := range others {
+		refers := func(a identity.Attribute) bool { return a.Contains(identity.ReferenceTo(other)) }
+		if slices.ContainsFunc(c.ExportedImage(), refers) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// leaveReferences has the next import look at everyone again who refers to an object
+// that got another name, where names are the anchors: no such system makes references
+// follow, and what they say now means somebody else.
+func (x *export) leaveReferences(tx *space.Tx, c *space.Connector) error {
+	if !x.capabilities.AnchorIsDN {
+		return nil
+	}
+	owners, err := tx.Referrers(c.ID)
+	if err != nil {
+		return err
+	}
+	for _, id := range owners {
+		owner, err := tx.Connector(id)
+		if err != nil {
+			return err
+		}
+		if owner != nil && owner.Anchor != "" {
+			owner.SetDigest(nil)
+			tx.PutConnector(owner)
+		}
+	}
+	return nil
+}
+
 // nameTaken makes room for an object that has got a name: no other one can have
 // it any more, whatever the last import said.
 func (x *export) nameTaken(tx *space.Tx, c *space.Connector, dn string) error {
@@ -76,6 +148,12 @@ func (x *export) nameTaken(tx *space.Tx, c *space.Connector, dn string) error {
 		return tx.Absorb(holder, c)
 	}
 	holder.DN = transientPrefix + holder.ID.String()
+	switch {
+	case x.capabilities.AnchorIsDN && holder.Exported != nil && holder.Exported.Op.Removes() && !holder.State.IsConnector():
+		return tx.RemoveConnector(holder) // it was deleted, and cannot be there any more
+	case x.capabilities.AnchorIsDN:
+		holder.Anchor = ""
+	}
 	holder.SetDigest(nil)
 	tx.PutConnector(holder)
 	return nil
@@ -114,6 +192,10 @@ func (x *export) namedValues(tx *space.Tx, values []identity.Value) ([]identity.
 	}
 	out := make([]identity.Value, 0, len(values))
 	for _, v := range values {
+		if name := x.newNames[v.Ref()]; name != "" {
+			out = append(out, identity.Reference(name))
+			continue
+		}
 		target, err := tx.Connector(v.Ref())
 		if err != nil {
 			return nil, err

@@ -26,25 +26,42 @@ type outgoing struct {
 }
 
 // page marks changes as sent, sends them, and takes the mark back from those
-// that failed or shall come again.
+// that failed or shall come again. Who refers to an object that gets another name in
+// the page waits until it is known whether it has got it.
 func (x *export) page(turns []turn, wanted func(*identity.Delta) bool) error {
 	if err := x.ctx.Err(); err != nil || x.mustStop() {
 		return err
 	}
 	var out []outgoing
 	var changes []agent.Change
+	var rest []turn // of the next page
+	moving := map[identity.ID]bool{}
 	err := x.transaction()(func(tx *space.Tx) error {
-		for _, t := range turns {
+		for i, t := range turns {
 			err := tx.Unit(func() error {
+				if stale, err := x.refersTo(tx, t.id, moving); err != nil || stale {
+					rest = turns[i:]
+					return err
+				}
 				o, change, err := x.mark(tx, t, wanted)
 				if err != nil || change == nil {
 					return err
 				}
 				out, changes = append(out, o), append(changes, *change)
+				switch {
+				case !o.rename:
+				case x.definition.idle():
+					x.renames(o.id, o.sent.DN)
+				default:
+					moving[o.id] = true
+				}
 				return nil
 			})
 			if err != nil {
 				return fmt.Errorf("export %s: %w", t.id, err)
+			}
+			if rest != nil {
+				break
 			}
 		}
 		return nil
@@ -72,7 +89,10 @@ func (x *export) page(turns []turn, wanted func(*identity.Delta) bool) error {
 	if x.definition.idle() {
 		return nil
 	}
-	return x.settle(out, changes, results)
+	if err := x.settle(out, changes, results); err != nil || rest == nil {
+		return err
+	}
+	return x.page(rest, wanted)
 }
 
 // stoppedAt returns at which change the agent stopped the run, -1 if at none. An
@@ -158,6 +178,7 @@ func (x *export) settle(out []outgoing, changes []agent.Change, results []agent.
 		}
 		if n, learnt := x.learnt(*o, changes[i], result); learnt {
 			x.named = append(x.named, n)
+			x.renames(n.id, n.dn)
 		}
 		if x.settlesAtOnce(o) {
 			x.settled = append(x.settled, o.id)

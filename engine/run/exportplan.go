@@ -18,12 +18,44 @@ import (
 // (sync-engine §2.4). Circles of references are cut at their first object in that
 // order; containers always come first. Deletions begin with the deepest, and among
 // these with the youngest.
+//
+// An object that gets a name comes after the one that gives it up; if that is
+// deleted, the deletion comes before all changes. Objects whose names go round in a
+// circle are opened by moving one of them out of the way (exportpark.go).
 type exportPlan struct {
+	early   []identity.ID // deletions that free a name which a change needs
 	changes []identity.ID
-	deletes []identity.ID
+	deletes []identity.ID // the other ones
+	parked  []identity.ID // of the changes: to be moved to a temporary name first
+
+	after  map[identity.ID]identity.ID // who has the name that an object of changes gets, and gives it up
+	passed map[identity.ID]bool        // objects whose name another one gets
 }
 
-func (p *exportPlan) isEmpty() bool { return len(p.changes)+len(p.deletes) == 0 }
+func (p *exportPlan) isEmpty() bool { return p.total() == 0 }
+
+// total is how many objects are to be sent.
+func (p *exportPlan) total() int { return len(p.changes) + p.removals() }
+
+// removals is how many of them count as deletions.
+func (p *exportPlan) removals() int { return len(p.early) + len(p.deletes) }
+
+// holdDeletes takes the deletions out of the plan, and what needs them.
+func (p *exportPlan) holdDeletes() (held []identity.ID) {
+	held = slices.Concat(p.early, p.deletes)
+	p.changes = slices.DeleteFunc(p.changes, func(id identity.ID) bool {
+		for range len(p.after) {
+			next, waits := p.after[id]
+			if !waits {
+				break
+			}
+			id = next
+		}
+		return slices.Contains(p.early, id)
+	})
+	p.early, p.deletes = nil, nil
+	return held
+}
 
 // newPlan plans everything that is pending, and what an interrupted export left.
 func (x *export) newPlan() (exportPlan, error) {
@@ -32,7 +64,7 @@ func (x *export) newPlan() (exportPlan, error) {
 		if err := p.scanChosen(); err != nil {
 			return exportPlan{}, err
 		}
-		return exportPlan{changes: p.orderChanges(), deletes: p.orderDeletes()}, nil
+		return p.plan(), nil
 	}
 	if x.batch > x.confirmed+1 {
 		if err := p.scan(space.Sent, x.isInterrupted); err != nil {
@@ -47,7 +79,17 @@ func (x *export) newPlan() (exportPlan, error) {
 			return exportPlan{}, err
 		}
 	}
-	return exportPlan{changes: p.orderChanges(), deletes: p.orderDeletes()}, nil
+	return p.plan(), nil
+}
+
+// plan orders what was gathered.
+func (p *planner) plan() exportPlan {
+	var out exportPlan
+	p.settleNames(&out)
+	out.changes = p.orderChanges()
+	out.deletes = p.orderDeletes()
+	out.early, out.deletes = out.splitDeletes()
+	return out
 }
 
 // A planner gathers what is to be sent.
@@ -55,6 +97,8 @@ type planner struct {
 	*export
 	changes, deletes []planned
 	before           []constraint
+	names            []constraint  // the other one has the name that the object gets
+	hopping          []identity.ID // were about to be moved out of the way when an export was interrupted
 }
 
 // planned is an object with what decides about its place.
@@ -62,14 +106,16 @@ type planned struct {
 	id         identity.ID
 	depth      uint16
 	isAdd      bool
+	renamed    bool
 	references uint32
 }
 
 // A constraint says that one object is sent after another one, if that is to be
-// created.
+// created or about its name.
 type constraint struct {
 	object, after identity.ID
-	container     bool // the other one is its container: this is never cut
+	container     bool // the other one is its container, or has its name: this is never cut
+	name          bool // the other one has its name
 }
 
 // scan plans the objects of a work list.
@@ -104,11 +150,8 @@ func (p *planner) scan(list space.List, wanted func(*space.Connector) bool) erro
 
 // add plans one object.
 func (p *planner) add(tx *space.Tx, c *space.Connector) error {
-	delta := c.Unapplied
-	if p.isInterrupted(c) {
-		delta = c.Exported.Merge(c.Unapplied)
-	}
-	o := planned{id: c.ID, isAdd: delta.Op == identity.Add}
+	delta := p.due(c)
+	o := planned{id: c.ID, isAdd: delta.Op == identity.Add, renamed: delta.IsRename()}
 	var parent identity.DN
 	if p.capabilities.LDAPNames {
 		name := c.DN
@@ -122,6 +165,11 @@ func (p *planner) add(tx *space.Tx, c *space.Connector) error {
 	if isDeletion(delta) {
 		p.deletes = append(p.deletes, o)
 		return nil
+	}
+	if o.renamed {
+		if err := p.wantsName(tx, c, delta.DN); err != nil {
+			return err
+		}
 	}
 	if len(parent) > 0 {
 		id, err := tx.ByDN(p.agent.Name, parent.String())
@@ -220,7 +268,7 @@ func newSorter(objects []planned, constraints []constraint) *sorter {
 	each := func(fn func(c constraint, object, after int32)) {
 		for _, c := range constraints {
 			object, _ := place(c.object)
-			if after, found := place(c.after); found && objects[after].isAdd {
+			if after, found := place(c.after); found && (objects[after].isAdd || c.name) {
 				fn(c, object, after)
 			}
 		}

@@ -49,6 +49,9 @@ func (s *step) importStep(importer agent.Importer, delta bool) error {
 		first = tx.LastSequence(s.agent.Name)
 		whole, err := tx.AgentState(s.agent.Name)
 		state, confirmedBatch = whole.Partition(s.partition), whole.ConfirmedBatch
+		if err == nil && !s.definition.idle() {
+			err = mustExport(tx, s.agent)
+		}
 		return err
 	})
 	if err != nil {

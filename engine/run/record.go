@@ -37,6 +37,7 @@ const (
 	StoppedServer            Result = "stopped-server"
 	NoStartFullImport        Result = "no-start-full-import-required"
 	NoStartPartition         Result = "missing-partition-for-run-step"
+	NoStartMA                Result = "no-start-ma"
 	NoStartNoSteps           Result = "no-start-no-steps-in-profile"
 )
 
@@ -228,6 +229,32 @@ func (r *Report) add(list *[]ErrorRecord, e ErrorRecord) {
 	if len(*list) < maxListed {
 		*list = append(*list, e)
 	}
+}
+
+// Changed reports whether a step has found or made changes by which something may
+// succeed that has failed before: an import or a synchronization that was not idle,
+// an export that created, renamed or deleted objects.
+func (r *Report) Changed() bool {
+	if changed(r.Staging, stageNoChange, stageFailure) || changed(r.Exports, exportUpdate, exportFailure) ||
+		changed(r.Inbound, sync.ConnectorNoFlow, sync.DisconnectorRemains, sync.DisconnectorFiltered, sync.FlowFailure) {
+		return true
+	}
+	for _, counters := range r.Outbound {
+		if changed(counters, sync.ConnectorNoFlow) {
+			return true
+		}
+	}
+	return false
+}
+
+// changed reports whether anything was counted but what is no change.
+func changed[K comparable](counters map[K]int, none ...K) bool {
+	for name, n := range counters {
+		if n > 0 && !slices.Contains(none, name) {
+			return true
+		}
+	}
+	return false
 }
 
 // forget takes back the error of a synchronization of an object that another one

@@ -116,6 +116,9 @@ func (x *export) moveBelow(tx *space.Tx, from, to string) error {
 		}
 		m.object.DN = m.dn
 		m.object.SetDigest(nil)
+		if x.newNames[m.object.ID] != "" {
+			x.renames(m.object.ID, m.dn)
+		}
 		tx.PutConnector(m.object)
 	}
 	return nil

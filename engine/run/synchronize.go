@@ -106,7 +106,7 @@ func (x *synchronization) rest() error {
 	if err := x.walk(listed(&x.deleted), x.object); err != nil {
 		return err
 	}
-	if err := x.walk(listed(&x.blocked), x.unblocked); err != nil {
+	if err := x.unblock(); err != nil {
 		return err
 	}
 	if err := x.retries(); err != nil {
@@ -130,7 +130,8 @@ type synchronization struct {
 	batches    func(fn func(*space.Tx) (more bool, err error)) error // as space.Space.Batches
 	mode       sync.Mode
 	deleted    []identity.ID // for later: objects that are gone, ordered
-	blocked    []identity.ID // that failed because another object was in their way, ordered
+	blocked    blockedObjects
+	visited    map[identity.ID]bool // of those: tried again
 	processed  int
 	total      int
 	terminated error // an extension ended the run
@@ -194,37 +195,7 @@ func (x *synchronization) object(tx *space.Tx, id identity.ID) error {
 		x.report.Inbound[result.Inbound]++
 		x.details.inbound(&result)
 	}
-	if result.Err != nil && slices.Contains(blocking, result.Err.Name) && (len(x.blocked) == 0 || id > x.blocked[len(x.blocked)-1]) {
-		x.blocked = append(x.blocked, id)
-	}
-	return x.record(tx, id, result)
-}
-
-// blocking are errors of an object that another one may take away.
-var blocking = []string{uniqueIndexViolation, "object-already-exists", "ambiguous-import-flow-from-multiple-connectors", "unsupported-container-delete"}
-
-// uniqueIndexViolation is the error of an object that wants a value of another one.
-const uniqueIndexViolation = "unique-index-violation"
-
-// unblocked tries an object again that another one was in the way of, now that
-// what is gone has gone, and what wanted another value has it.
-func (x *synchronization) unblocked(tx *space.Tx, id identity.ID) error {
-	if len(x.deleted) == 0 {
-		c, err := tx.Connector(id)
-		if err != nil || c == nil || c.ImportError == nil || c.ImportError.Name != uniqueIndexViolation {
-			return err
-		}
-	}
-	result, err := x.sync.Connector(tx, id, x.mode)
-	if err != nil || result.Err != nil {
-		return x.end(err)
-	}
-	x.report.forget(id)
-	x.report.Inbound[sync.FlowFailure]--
-	if result.Inbound != "" {
-		x.report.Inbound[result.Inbound]++
-		x.details.inbound(&result)
-	}
+	x.note(id, &result)
 	return x.record(tx, id, result)
 }
 

@@ -215,12 +215,8 @@ func (o *outbound) move(c *space.Connector, agent, dn string, staged *identity.D
 	if err := o.checkParent(agent, dn); err != nil {
 		return err
 	}
-	holder, err := o.nameHolder(agent, dn)
-	if err != nil {
+	if err := o.mayTake(agent, dn, c); err != nil {
 		return err
-	}
-	if holder != nil && holder.ID != c.ID && holder.State != space.Placeholder {
-		return taken(agent, holder)
 	}
 	if !creating {
 		if err := o.checkRename(c, agent); err != nil {
@@ -229,7 +225,9 @@ func (o *outbound) move(c *space.Connector, agent, dn string, staged *identity.D
 		staged.DN = dn
 		return nil
 	}
-	if holder != nil && holder.ID != c.ID {
+	if holder, err := o.nameHolder(agent, dn); err != nil {
+		return err
+	} else if holder != nil && holder.ID != c.ID {
 		if err := o.tx.Absorb(holder, c); err != nil {
 			return err
 		}

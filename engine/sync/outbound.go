@@ -13,6 +13,9 @@ import (
 // before it gives up (sync-engine §3.8).
 const maxProvisioningCalls = 10
 
+// NameTaken is the error of an object that shall get a name which another one has.
+const NameTaken = "object-already-exists"
+
 // nameProvisioningFailed is the error of an object that gets no name.
 const nameProvisioningFailed = "sync-rule-flow-provisioning-failed"
 
@@ -253,9 +256,10 @@ func (o *outbound) create(agent, objectType, dn, rule string) (added bool, err e
 	case c.ObjectType == objectType && joinable(c):
 		return false, o.take(c, rule)
 	case c.State == space.FilteredDisconnector && rule != "":
-		o.warn(c, fault.As(taken(agent, c), "object-already-exists"))
+		o.warn(c, fault.As(taken(agent, c), NameTaken))
 		return false, nil // it is there, and not ours: that holds nothing else up
 	default:
+		o.blocker = Blocker{c.ID, true}
 		return false, taken(agent, c)
 	}
 	c.ObjectType, c.DN, c.Provisioned = objectType, dn, true
@@ -304,7 +308,7 @@ func taken(agent string, c *space.Connector) error {
 	if c.State == space.ExplicitDisconnector || c.State == space.ExplicitConnector {
 		article = "an"
 	}
-	err := fault.New("object-already-exists", "agent %q has %s %s named %q already", agent, article, c.State, c.DN)
+	err := fault.New(NameTaken, "agent %q has %s %s named %q already", agent, article, c.State, c.DN)
 	switch {
 	case vanishes(c):
 		err.Text += ": that it is deleted is not confirmed yet"

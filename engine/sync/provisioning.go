@@ -151,12 +151,8 @@ func (e *provisioningEntry) Rename(connector identity.ID, dn string) error {
 		return fault.New("invalid-dn", "%q of agent %q cannot be without a name", c.DN, agent)
 	}
 	if !e.o.space.SameDN(agent, dn, c.DN) {
-		holder, err := e.o.nameHolder(agent, dn)
-		if err != nil {
+		if err := e.o.mayTake(agent, dn, c); err != nil {
 			return err
-		}
-		if holder != nil && holder.ID != c.ID && holder.State != space.Placeholder {
-			return taken(agent, holder)
 		}
 		if err := e.o.checkParent(agent, dn); err != nil {
 			return err

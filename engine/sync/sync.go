@@ -55,6 +55,8 @@ type Result struct {
 	Outbound []Outbound // what happened to connectors, in all connector spaces
 	Err      *fault.Error
 	Warnings []*fault.Error
+
+	Blocker Blocker // who was in the way of a name, if Err is object-already-exists
 }
 
 // A Subject tells which connector-space object something is about, also when it
@@ -175,7 +177,11 @@ func (s *Synchronizer) Connector(tx *space.Tx, id identity.ID, mode Mode) (Resul
 	if err := s.remember(tx, id, named); err != nil {
 		return Result{}, err
 	}
-	return Result{Subject: u.result.Subject, Inbound: FlowFailure, Err: named}, nil
+	result := Result{Subject: u.result.Subject, Inbound: FlowFailure, Err: named}
+	if named.Name == NameTaken {
+		result.Blocker = u.blocker
+	}
+	return result, nil
 }
 
 // Object does the outbound phase of a metaverse object again that was marked for
@@ -262,6 +268,9 @@ type unit struct {
 	fresh     bool                          // the object has just been linked
 	postponed bool                          // outbound synchronization is left to a later one
 	retyped   map[identity.ID][]*rules.Type // the types that metaverse objects had before
+
+	blocker Blocker  // see Result
+	claims  *[]claim // of the objects that are synchronized together, nil if one is alone
 }
 
 func (s *Synchronizer) unit(tx *space.Tx) *unit { return &unit{Synchronizer: s, tx: tx} }

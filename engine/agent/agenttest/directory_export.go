@@ -253,8 +253,8 @@ func (s *state) applyAdd(c agent.Change) (agent.Result, *fault.Error) {
 
 func (s *state) applyUpdate(c agent.Change) (agent.Result, *fault.Error) {
 	o := s.find(c.Anchor, c.DN)
-	if o == nil && c.Repeated && c.NewDN != "" {
-		o = s.find("", c.NewDN)
+	if arrived := s.find("", c.NewDN); c.NewDN != "" && c.Repeated && (o == nil || s.caps.AnchorIsDN && c.NamePassed && arrived != nil) {
+		o = arrived
 	}
 	if o == nil {
 		return agent.Result{}, fault.New("cd-missing-object", "there is no object %q", c.DN)

@@ -109,6 +109,8 @@ func (k *keptExport) refusal(c *agent.Change) *fault.Error {
 	}
 	switch {
 	case dn == "":
+	case c.Op != identity.Add && k.kept.capabilities.NoRename:
+		return fault.New("modify-naming-attribute", "the system cannot give an object another name, and it shall be %q", dn)
 	case k.kept.capabilities.AnchorIsDN && tooLong(dn, len(t.Anchor)):
 		return fault.New("anchor-too-long", "the anchor has %d characters, %d are allowed", utf8.RuneCountInString(dn), longest(len(t.Anchor)))
 	case !utf8.ValidString(dn) || len(dn) > maxName:
