@@ -44,9 +44,7 @@ func declareFlowFunction(args []goja.Value) (host.Declaration, error) {
 	if !goja.IsString(args[0]) || !isIdentifier(args[0].String()) {
 		return none, invalid("%s is not a name that an expression can use", quoted(args[0]))
 	}
-	if slices.ContainsFunc(expr.Library(expr.FIM), func(f expr.Function) bool {
-		return strings.EqualFold(f.Name, args[0].String())
-	}) {
+	if isBuiltIn(args[0].String()) {
 		return none, invalid("%s cannot be registered: there is a built-in function of this name", quoted(args[0]))
 	}
 	fn, ok := args[1].(*goja.Object)
@@ -80,6 +78,13 @@ func isIdentifier(name string) bool {
 		}
 	}
 	return name != ""
+}
+
+// isBuiltIn reports whether an expression would find a built-in function under
+// the name. The case of names counts in the Entra dialect.
+func isBuiltIn(name string) bool {
+	return slices.ContainsFunc(expr.Library(expr.FIM), func(f expr.Function) bool { return strings.EqualFold(f.Name, name) }) ||
+		slices.ContainsFunc(expr.Library(expr.Entra), func(f expr.Function) bool { return f.Name == name })
 }
 
 // flowFunction makes a registration callable from expressions.

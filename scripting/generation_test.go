@@ -106,9 +106,13 @@ func TestDeclareFlowFunction(t *testing.T) {
 		_, err := l.Load(t.Context())
 		wantError(t, err, "scripts/a.js:1:1: script-registration-invalid: flowFunction: "+want)
 	}
-	l, _ := folder(t, "a.js", `flowFunction("Left", () => 1)`)
-	_, err := l.Load(t.Context())
-	wantError(t, err, `there is a built-in function of this name`)
+	for _, name := range []string{"Left", "uppercase", "PCase"} { // of both dialects, of fim in any case, of entra
+		l, _ := folder(t, "a.js", `flowFunction("`+name+`", () => 1)`)
+		_, err := l.Load(t.Context())
+		wantError(t, err, `there is a built-in function of this name`)
+	}
+	l, _ := folder(t, "a.js", `flowFunction("pcase", () => 1)`) // entra would not find PCase so
+	load(t, l)
 }
 
 func TestFlowFunctionTimesOut(t *testing.T) {

@@ -298,13 +298,14 @@ func TestParseDateTime(t *testing.T) {
 		"20071225101112+0100":           "2007-12-25T09:11:12Z",
 		"25 December 2007":              "2007-12-25T00:00:00Z",
 		"Tue, 25 Dec 2007 10:11:12 GMT": "2007-12-25T10:11:12Z",
+		"2007-12-25 4:05 PM":            "2007-12-25T16:05:00Z",
 	} {
 		got, ok := parseDateTime(text)
 		if !ok || got.Format(time.RFC3339Nano) != want {
 			t.Errorf("%q: got %v, %v, want %s", text, got, ok, want)
 		}
 	}
-	for _, bad := range []string{"", "25/12/2007", "yesterday", "2007-02-30"} {
+	for _, bad := range []string{"", "25/12/2007", "yesterday", "2007-02-30", "Tue, 25 Dec 2007 10:11:12 CET", "2007-12-25T10:11:12." + strings.Repeat("0", 100)} {
 		if got, ok := parseDateTime(bad); ok {
 			t.Errorf("%q: got %v, want none", bad, got)
 		}
@@ -422,6 +423,19 @@ func TestSecretsStaySecret(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err = program.Eval(ctx)
+		if err == nil || strings.Contains(err.Error(), secret) {
+			t.Errorf("%s: error %v", source, err)
+		}
+	}
+	for _, source := range []string{
+		`CNum(%p%)`, `CBool(%p%)`, `CDate(%p%)`, `CGuid(%p%)`, `DNComponent(CRef(%p%), 1)`, `DateAdd(%p%, 1, Now())`, `FormatDateTime(Now(), %p% & "'")`,
+		`ReplaceChars("x", %p%)`, `ConvertFromBase64(%p%)`, `Split("x", %p%)`, `Join(%p%, 1)`, `With($x, %p%, CNum($x))`, `Select($x, %p%, CNum($x))`,
+		`Item(%p%, 2)`, `Error(%p%)`,
+	} {
+		program, err := Compile(source, Options{Dialect: Entra})
+		if err == nil {
+			_, err = program.Eval(ctx)
+		}
 		if err == nil || strings.Contains(err.Error(), secret) {
 			t.Errorf("%s: error %v", source, err)
 		}

@@ -161,7 +161,7 @@ func arity(least, most int) string {
 // text of a built-in function's error may show an argument; not so if that is
 // secret.
 func (s *site) fail(err error) error {
-	if s.secret && s.function.Call == nil && !errors.Is(err, errTooLong) {
+	if s.secret && s.function.Call == nil && !errors.Is(err, errTooLong) && !errors.Is(err, errTooMuchWork) {
 		err = errors.New("the value of a parameter does not fit")
 	}
 	placed := &fault.Error{Name: errorName, Text: s.function.Name, Position: s.position, Err: err}
@@ -250,6 +250,73 @@ func fixed3(f func(ctx *Context, x, y, z identity.Value) (Value, error)) builder
 			return v, nil
 		}}, nil
 	}
+}
+
+// eagerList builds calls of a function of a list and, if there is a second
+// argument, a value.
+func eagerList(f func(ctx *Context, list Value, x identity.Value) (Value, error)) builder {
+	return func(_ *compiler, s *site) (operand, error) {
+		list := &s.args[0]
+		var x *argument
+		if len(s.args) > 1 {
+			x = &s.args[1]
+		}
+		return operand{code: func(ctx *Context) (Value, error) {
+			lv, done, err := list.eval(ctx)
+			if done {
+				return lv, err
+			}
+			var xv Value
+			if x != nil {
+				if xv, done, err = x.eval(ctx); done {
+					return xv, err
+				}
+			}
+			v, err := f(ctx, lv, xv.single)
+			if err != nil {
+				return Value{}, s.fail(err)
+			}
+			return v, nil
+		}}, nil
+	}
+}
+
+// withDefaults gives the last parameters of a function values for calls that
+// leave them out.
+func withDefaults(build builder, defaults ...Value) builder {
+	return func(c *compiler, s *site) (operand, error) {
+		params := s.function.Params
+		for i := len(s.args); i < len(params); i++ {
+			value := defaults[i-len(params)+len(defaults)]
+			s.args = append(s.args, argument{
+				operand: constant(value, s.position), Param: params[i], index: i + 1, of: s.function.Name, strict: c.grammar.strict,
+			})
+		}
+		return build(c, s)
+	}
+}
+
+// taking refuses, while it is compiled, a call whose first argument has none of
+// the types.
+func taking(build builder, types ...identity.Type) builder {
+	return func(c *compiler, s *site) (operand, error) {
+		if a := &s.args[0]; a.typ != 0 && !slices.Contains(types, a.typ) {
+			return operand{}, notTaken(a, types)
+		}
+		return build(c, s)
+	}
+}
+
+func notTaken(a *argument, types []identity.Type) error {
+	names := make([]string, len(types))
+	for i, t := range types {
+		names[i] = t.String()
+	}
+	err := newError(a.position, "argument %d of %s must be of type %s, not %s", a.index, a.of, strings.Join(names, " or "), a.typ)
+	if a.typ == identity.TypeDateTime && slices.Contains(types, identity.TypeString) {
+		err.Hint = "FormatDateTime makes a text of a datetime"
+	}
+	return err
 }
 
 // script builds calls of a function of a script.

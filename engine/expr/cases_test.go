@@ -7,24 +7,31 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/engine/identity"
 )
 
-// A corpusCase is a documented example. Want is a value in the form of FromJSON,
-// {"$match": regexp}, {"$range": [low, high]} or {"$error": true}.
+// A corpusCase is a documented example, or one of the same kind. Want is a value
+// in the form of FromJSON, {"$match": regexp}, {"$range": [low, high]}, or
+// {"$error": true} or a part of the error's text.
 type corpusCase struct {
 	ID         string         `json:"id"`
 	Expr       string         `json:"expr"`
 	Attributes map[string]any `json:"attributes"`
+	Imported   map[string]any `json:"imported"`
+	Parameters map[string]any `json:"parameters"`
 	Names      string         `json:"names"`
 	Want       any            `json:"want"`
 }
 
-func TestDocumentedExamples(t *testing.T) {
-	data, err := os.ReadFile("testdata/fim.json")
+// readCorpus reads the cases of a dialect.
+func readCorpus(t testing.TB, d Dialect) []corpusCase {
+	t.Helper()
+	data, err := os.ReadFile("testdata/" + string(d) + ".json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,28 +41,95 @@ func TestDocumentedExamples(t *testing.T) {
 	if err := decoder.Decode(&cases); err != nil {
 		t.Fatal(err)
 	}
-	if len(cases) < 50 {
-		t.Fatalf("only %d cases", len(cases))
+	return cases
+}
+
+// A listedObject holds attributes whose lists keep the order that they were given.
+type listedObject map[string]Value
+
+func (o listedObject) Get(name string) []identity.Value { return o[name].Values() }
+
+// attribute is the schema of the attributes: they have the type of their first
+// value, any if they have none, and are lists if they are written so.
+func (o listedObject) attribute(name string) (identity.AttributeType, bool) {
+	found := identity.AttributeType{Name: name, Multi: o[name].IsList()}
+	if values := o[name].Values(); len(values) > 0 {
+		found.Type = values[0].Type()
 	}
-	for _, c := range cases {
-		t.Run(c.ID, func(t *testing.T) {
-			opts := Options{Dialect: FIM}
-			if c.Names == "plain" {
-				opts.Names = PlainNames
-			}
-			got, err := evaluate(c.Expr, opts, attributesOf(t, c.Attributes))
-			want, _ := c.Want.(map[string]any)
-			if want["$error"] != nil {
-				if err == nil {
-					t.Fatalf("%s = %v, want an error", c.Expr, got.JSON())
+	return found, true
+}
+
+func listedObjectOf(t testing.TB, object map[string]any) listedObject {
+	t.Helper()
+	values := listedObject{}
+	for name, document := range object {
+		v, err := FromJSON(document)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		values[name] = v
+	}
+	return values
+}
+
+// eval computes the value of a case at a fixed time. In Entra, attributes have types.
+func (c corpusCase) eval(t testing.TB, d Dialect) (Value, error) {
+	t.Helper()
+	opts := Options{Dialect: d}
+	if c.Names == "plain" {
+		opts.Names = PlainNames
+	}
+	object, parameters := listedObjectOf(t, c.Attributes), listedObjectOf(t, c.Parameters)
+	if d == Entra {
+		opts.Attribute = object.attribute
+	}
+	program, err := Compile(c.Expr, opts)
+	if err != nil {
+		return Value{}, err
+	}
+	ctx := &Context{
+		Object: object, Now: time.Date(2026, 1, 5, 2, 0, 0, 0, time.UTC),
+		Parameters: func(name string) Value { return parameters[name] },
+	}
+	if c.Imported != nil {
+		ctx.Imported = listedObjectOf(t, c.Imported)
+	}
+	v, err := program.Eval(ctx)
+	if single, ok := v.Single(); ok && program.Type() != 0 && program.Type() != single.Type() {
+		t.Errorf("%s is of type %v, declared %v", c.Expr, single.Type(), program.Type())
+	}
+	if program.IsList() && !v.IsNull() && !v.IsList() {
+		t.Errorf("%s is declared a list", c.Expr)
+	}
+	return v, err
+}
+
+func TestDocumentedExamples(t *testing.T) {
+	for d, least := range map[Dialect]int{FIM: 50, Entra: 450} {
+		cases := readCorpus(t, d)
+		if len(cases) < least {
+			t.Fatalf("%s has only %d cases", d, len(cases))
+		}
+		for _, c := range cases {
+			t.Run(string(d)+"/"+c.ID, func(t *testing.T) {
+				got, err := c.eval(t, d)
+				want, _ := c.Want.(map[string]any)
+				if wanted := want["$error"]; wanted != nil {
+					part, _ := wanted.(string)
+					if err == nil || !strings.Contains(err.Error(), part) {
+						t.Fatalf("%s = %v, error %v, want error %q", c.Expr, got.JSON(), err, part)
+					}
+					if named := fault.As(err, ""); named.Name == "" || named.Position.Line == 0 {
+						t.Errorf("error without name or place: %+v", named)
+					}
+					return
 				}
-				return
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			compareCase(t, c, got)
-		})
+				if err != nil {
+					t.Fatal(err)
+				}
+				compareCase(t, c, got)
+			})
+		}
 	}
 }
 
@@ -91,17 +165,20 @@ func compareCase(t *testing.T, c corpusCase, got Value) {
 
 // TestEveryFunctionHasAnExample keeps the corpora in step with the table.
 func TestEveryFunctionHasAnExample(t *testing.T) {
-	data, err := os.ReadFile("testdata/fim.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	corpus := string(data)
-	for _, c := range behaviour {
-		corpus += c.source + "\n"
-	}
-	for _, f := range Library(FIM) {
-		if !strings.Contains(corpus, f.Name) {
-			t.Errorf("no example of %s", f.Name)
+	for _, d := range Dialects() {
+		var corpus strings.Builder
+		for _, c := range readCorpus(t, d) {
+			corpus.WriteString(c.Expr + "\n")
+		}
+		if d == FIM {
+			for _, c := range behaviour {
+				corpus.WriteString(c.source + "\n")
+			}
+		}
+		for _, f := range Library(d) {
+			if !strings.Contains(corpus.String(), f.Name) {
+				t.Errorf("no example of %s in %s", f.Name, d)
+			}
 		}
 	}
 }

@@ -186,32 +186,45 @@ func TestBounds(t *testing.T) {
 }
 
 func TestLibrary(t *testing.T) {
-	rows := Library(FIM)
-	if !slices.IsSortedFunc(rows, func(a, b Function) int { return strings.Compare(a.Name, b.Name) }) {
-		t.Error("not sorted")
-	}
-	names := make(map[string]bool)
-	for _, f := range rows {
-		if names[strings.ToLower(f.Name)] {
-			t.Errorf("%s is there twice", f.Name)
-		}
-		names[strings.ToLower(f.Name)] = true
-		if f.Doc == "" || f.Source == "" || f.build == nil || !strings.HasPrefix(f.Signature, f.Name+"(") {
-			t.Errorf("%s is not complete: %+v", f.Name, f)
-		}
-	}
-	for _, name := range []string{
-		"UpperCase", "LowerCase", "ProperCase", "LTrim", "RTrim", "Trim", "RightPad", "LeftPad", "BitOr", "BitAnd",
-		"DateTimeFormat", "ConvertSidToString", "ConvertStringToGuid", "ReplaceString", "Word", "Left", "Right", "Mid",
-		"CRLF", "RandomNum", "EscapeDNComponent", "Null", "IIF", "Eq", "NotEquals", "LessThan", "GreaterThan",
-		"LessThanOrEquals", "GreaterThanOrEquals", "IsPresent", "CustomExpression",
+	for d, wanted := range map[Dialect][]string{
+		FIM: {
+			"UpperCase", "LowerCase", "ProperCase", "LTrim", "RTrim", "Trim", "RightPad", "LeftPad", "BitOr", "BitAnd",
+			"DateTimeFormat", "ConvertSidToString", "ConvertStringToGuid", "ReplaceString", "Word", "Left", "Right", "Mid",
+			"CRLF", "RandomNum", "EscapeDNComponent", "Null", "IIF", "Eq", "NotEquals", "LessThan", "GreaterThan",
+			"LessThanOrEquals", "GreaterThanOrEquals", "IsPresent", "CustomExpression",
+		},
+		Entra: {
+			"CBool", "CDate", "CGuid", "CNum", "CRef", "CStr", "ConvertFromBase64", "ConvertToBase64", "ConvertFromUTF8Hex",
+			"ConvertToUTF8Hex", "StringFromGuid", "StringFromSid", "DateAdd", "DateFromNum", "NumFromDate", "FormatDateTime",
+			"Now", "DNComponent", "DNComponentRev", "EscapeDNComponent", "IsBitSet", "IsDate", "IsEmpty", "IsGuid", "IsNull",
+			"IsNullOrEmpty", "IsNumeric", "IsPresent", "IsString", "BitAnd", "BitOr", "RandomNum", "Contains", "Count", "Item",
+			"ItemOrNull", "Join", "RemoveDuplicates", "Split", "Error", "IIF", "Select", "Switch", "Where", "With", "Guid",
+			"InStr", "InStrRev", "LCase", "Left", "Len", "LTrim", "Mid", "PadLeft", "PadRight", "PCase", "Replace",
+			"ReplaceChars", "Right", "RTrim", "Trim", "UCase", "Word", "ImportedValue",
+		},
 	} {
-		if !names[strings.ToLower(name)] {
-			t.Errorf("%s is missing", name)
+		rows := Library(d)
+		if !slices.IsSortedFunc(rows, func(a, b Function) int { return strings.Compare(a.Name, b.Name) }) {
+			t.Errorf("%s is not sorted", d)
 		}
-	}
-	rows[0].Name = "changed"
-	if Library(FIM)[0].Name == "changed" {
-		t.Error("Library returns its own rows")
+		names := make(map[string]bool)
+		for _, f := range rows {
+			if names[strings.ToLower(f.Name)] {
+				t.Errorf("%s is there twice in %s", f.Name, d)
+			}
+			names[strings.ToLower(f.Name)] = true
+			if f.Doc == "" || f.Source == "" || f.build == nil || !strings.HasPrefix(f.Signature, f.Name+"(") {
+				t.Errorf("%s is not complete: %+v", f.Name, f)
+			}
+		}
+		for _, name := range wanted {
+			if !names[strings.ToLower(name)] {
+				t.Errorf("%s is missing in %s", name, d)
+			}
+		}
+		rows[0].Name = "changed"
+		if Library(d)[0].Name == "changed" {
+			t.Error("Library returns its own rows")
+		}
 	}
 }

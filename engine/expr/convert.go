@@ -1,8 +1,6 @@
 package expr
 
 import (
-	"encoding/binary"
-	"encoding/hex"
 	"fmt"
 	"strconv"
 	"strings"
@@ -27,15 +25,16 @@ var convertFunctions = []Function{
 // sidToString reads a revision, a count, a big-endian authority of 6 bytes, and
 // count little-endian sub-authorities of 4.
 func sidToString(_ *Context, sid identity.Value) (Value, error) {
-	b := []byte(sid.Str())
+	b := sid.Str()
 	if len(b) < 8 || b[0] != 1 || b[1] > 15 || len(b) != 8+4*int(b[1]) {
 		return Value{}, fmt.Errorf("%d bytes are not a security identifier", len(b))
 	}
 	var authority uint64
-	for _, c := range b[2:8] {
-		authority = authority<<8 | uint64(c)
+	for i := 2; i < 8; i++ {
+		authority = authority<<8 | uint64(b[i])
 	}
-	text := []byte("S-1-")
+	var room [192]byte // fifteen sub-authorities of ten digits, and what is before them
+	text := append(room[:0], "S-1-"...)
 	if authority < 1<<32 {
 		text = strconv.AppendUint(text, authority, 10)
 	} else {
@@ -43,30 +42,53 @@ func sidToString(_ *Context, sid identity.Value) (Value, error) {
 	}
 	for rest := b[8:]; len(rest) > 0; rest = rest[4:] {
 		text = append(text, '-')
-		text = strconv.AppendUint(text, uint64(binary.LittleEndian.Uint32(rest)), 10)
+		text = strconv.AppendUint(text, uint64(rest[0])|uint64(rest[1])<<8|uint64(rest[2])<<16|uint64(rest[3])<<24, 10)
 	}
 	return Str(string(text)), nil
 }
 
-// stringToGUID reads 32 digits, with hyphens after 8, 12, 16 and 20 of them or
+func stringToGUID(_ *Context, guid identity.Value) (Value, error) {
+	b, ok := parseGUID(guid.Str())
+	if !ok {
+		return Value{}, fmt.Errorf("%s is not a valid GUID", show(guid))
+	}
+	return Of(identity.Binary(b[:])), nil
+}
+
+// parseGUID reads 32 digits, with hyphens after 8, 12, 16 and 20 of them or
 // without any, in braces or not. The first three groups are stored in
 // little-endian order.
-func stringToGUID(_ *Context, guid identity.Value) (Value, error) {
-	digits := guid.Str()
-	if inner, ok := strings.CutPrefix(digits, "{"); ok {
-		if digits, ok = strings.CutSuffix(inner, "}"); !ok {
-			digits = ""
+func parseGUID(text string) (b [16]byte, ok bool) {
+	if inner, ok := strings.CutPrefix(text, "{"); ok {
+		if text, ok = strings.CutSuffix(inner, "}"); !ok {
+			return b, false
 		}
 	}
-	if len(digits) == 36 && digits[8] == '-' && digits[13] == '-' && digits[18] == '-' && digits[23] == '-' {
-		digits = digits[:8] + digits[9:13] + digits[14:18] + digits[19:23] + digits[24:]
+	hyphens := len(text) == 36
+	if !hyphens && len(text) != 32 {
+		return b, false
 	}
-	b, err := hex.DecodeString(digits)
-	if err != nil || len(b) != 16 {
-		return Value{}, fmt.Errorf("%s is not a valid GUID", show(guid))
+	digits := 0
+	for i := range len(text) {
+		c := text[i]
+		switch {
+		case hyphens && (i == 8 || i == 13 || i == 18 || i == 23):
+			if c != '-' {
+				return b, false
+			}
+			continue
+		case isDigit(c):
+			c -= '0'
+		case isHexDigit(c):
+			c = c | 0x20 - 'a' + 10
+		default:
+			return b, false
+		}
+		b[digits/2] = b[digits/2]<<4 | c
+		digits++
 	}
 	b[0], b[1], b[2], b[3] = b[3], b[2], b[1], b[0]
 	b[4], b[5] = b[5], b[4]
 	b[6], b[7] = b[7], b[6]
-	return Of(identity.Binary(b)), nil
+	return b, true
 }

@@ -23,34 +23,93 @@ func buildDateTimeFormat(c *compiler, s *site) (operand, error) {
 		if err != nil {
 			return operand{}, s.fail(err)
 		}
-		return fixed2(func(_ *Context, at, _ identity.Value) (Value, error) { return Str(compiled.format(at.Time())), nil })(c, s)
+		return fixed2(func(ctx *Context, at, _ identity.Value) (Value, error) { return formatDateTime(ctx, at, compiled) })(c, s)
 	}
-	return fixed2(func(_ *Context, at, format identity.Value) (Value, error) {
+	return fixed2(func(ctx *Context, at, format identity.Value) (Value, error) {
+		if err := ctx.handle(stepWork * len(format.Str())); err != nil {
+			return Value{}, err
+		}
 		compiled, err := parseLayout(format.Str())
 		if err != nil {
 			return Value{}, err
 		}
-		return Str(compiled.format(at.Time())), nil
+		return formatDateTime(ctx, at, compiled)
 	})(c, s)
 }
 
-// dateTimeLayouts are the forms in which a datetime may be written, besides
-// those that identity.ParseValue reads. Dates with slashes are month/day/year.
-var dateTimeLayouts = []string{
-	"1/2/2006", "1/2/2006 15:04:05.999999999", "1/2/2006 15:04", "1/2/2006 3:04:05 PM", "1/2/2006 3:04 PM",
-	"2006-01-02 15:04", "2006-01-02T15:04", "2006-01-02 15:04:05.999999999", "2006-01-02T15:04:05.999999999",
-	"2006-01-02 15:04:05Z07:00", "2006/1/2", "2006/1/2 15:04:05",
-	"20060102150405.999999999Z", "20060102150405Z0700", "20060102150405.999999999Z0700",
-	"2 January 2006", "2 Jan 2006", "January 2, 2006", "Jan 2, 2006", "Monday, 02 January 2006", "Monday, January 2, 2006",
-	time.RFC1123, time.RFC1123Z,
+func formatDateTime(ctx *Context, at identity.Value, l layout) (Value, error) {
+	if err := ctx.handle(stepWork / 4 * len(l)); err != nil {
+		return Value{}, err
+	}
+	return Str(l.format(at.Time())), nil
+}
+
+// A dateTimeShape is the forms of datetimes that begin alike, so that a text is
+// not held against all of them: an attempt that fails costs some 300 ns.
+type dateTimeShape struct {
+	values       bool     // identity.ParseValue reads some
+	local, zoned []string // layouts without a time zone and with one
+}
+
+// The forms in which a datetime may be written. Dates with slashes are
+// month/day/year. Names of time zones are those that mean the same everywhere:
+// time.Parse would take any other for UTC.
+var (
+	dashedShape = dateTimeShape{
+		values: true,
+		local: []string{
+			time.DateOnly, "2006-01-02 15:04", "2006-01-02T15:04", "2006-01-02 15:04:05.999999999", "2006-01-02T15:04:05.999999999",
+			"2006-01-02 3:04 PM", "2006-01-02 3:04:05 PM",
+		},
+		zoned: []string{"2006-01-02 15:04:05Z07:00"},
+	}
+	slashedShape = dateTimeShape{local: []string{
+		"1/2/2006", "1/2/2006 15:04:05.999999999", "1/2/2006 15:04", "1/2/2006 3:04:05 PM", "1/2/2006 3:04 PM",
+		"2006/1/2", "2006/1/2 15:04:05",
+	}}
+	digitsShape = dateTimeShape{
+		values: true,
+		local:  []string{"2 January 2006", "2 Jan 2006"},
+		zoned:  []string{"20060102150405.999999999Z", "20060102150405Z0700", "20060102150405.999999999Z0700"},
+	}
+	wordsShape = dateTimeShape{
+		local: []string{"January 2, 2006", "Jan 2, 2006", "Monday, 02 January 2006", "Monday, January 2, 2006"},
+		zoned: []string{"Mon, 02 Jan 2006 15:04:05 GMT", "Mon, 02 Jan 2006 15:04:05 UTC", time.RFC1123Z},
+	}
+	noShape dateTimeShape
+)
+
+func shapeOf(s string) *dateTimeShape {
+	const most = 100 // bytes
+	switch {
+	case s == "" || len(s) > most:
+		return &noShape
+	case isLetter(s[0]):
+		return &wordsShape
+	case len(s) > 4 && s[4] == '-':
+		return &dashedShape
+	case strings.Contains(s, "/"):
+		return &slashedShape
+	}
+	return &digitsShape
 }
 
 func parseDateTime(s string) (time.Time, bool) {
 	s = strings.TrimSpace(s)
-	if v, err := identity.ParseValue(identity.TypeDateTime, s); err == nil {
-		return v.Time(), true
+	shape := shapeOf(s)
+	if shape.values {
+		if v, err := identity.ParseValue(identity.TypeDateTime, s); err == nil {
+			return v.Time(), true
+		}
 	}
-	for _, form := range dateTimeLayouts {
+	if at, ok := parseLayouts(s, shape.local); ok {
+		return at, true
+	}
+	return parseLayouts(s, shape.zoned)
+}
+
+func parseLayouts(s string, layouts []string) (time.Time, bool) {
+	for _, form := range layouts {
 		if at, err := time.ParseInLocation(form, s, time.UTC); err == nil {
 			return at.UTC(), true
 		}

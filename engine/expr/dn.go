@@ -23,7 +23,7 @@ const (
 
 var dnFunctions = []Function{
 	{
-		Name: "EscapeDNComponent", Dialects: fimOnly, Source: fimText, Result: identity.TypeString,
+		Name: "EscapeDNComponent", Dialects: everywhere, Source: bothText, Result: identity.TypeString,
 		Doc:    "The text, escaped for use as the value of a component of a distinguished name of the target system.",
 		Params: []Param{param("text", Text)}, build: buildEscapeDN,
 	},

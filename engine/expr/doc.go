@@ -39,6 +39,14 @@
 //     an error.
 //   - A datetime without a zone is UTC.
 //   - An empty list is null.
+//   - Null gives null, except where the description says otherwise, and in Entra's
+//     tests: they answer false, IsBitSet null. Count and Contains give 0.
+//   - The values of an attribute are counted in the order in which the engine
+//     keeps them. RemoveDuplicates holds "a" and "A" for two values.
+//   - A word or a component of a name that does not exist is an error where half a
+//     name would be built of it (DNComponent), and the empty text in Word.
+//   - A time zone is an offset of UTC. Of names only UTC and GMT are read: others
+//     do not mean the same everywhere.
 //
 // Work is bounded: the size and depth of an expression, the size of every text
 // that it builds, and all that one evaluation handles.

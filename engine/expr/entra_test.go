@@ -152,7 +152,12 @@ func TestWorkIsBounded(t *testing.T) {
 	}
 	for _, source := range []string{
 		`Select($i, [proxy], [sn] & $i)`, `Select($i, [proxy], Select($j, [proxy], Select($k, [proxy], $i)))`,
-		`Where($i, [proxy], [sn] & $i <> "")`,
+		`Where($i, [proxy], [sn] & $i <> "")`, `Select($i, [proxy], PadLeft("", 1000000, "x"))`,
+		`Select($i, [proxy], Split($i & $i & $i, "y"))`, `Select($i, [proxy], Select($j, [proxy], [proxy]))`, `Split([sn], "x")`,
+		`Select($i, [proxy], Count(RemoveDuplicates([proxy])))`, `Where($i, [proxy], Contains([proxy], $i & "z") > 0)`,
+		`Select($i, [proxy], Len(Join([proxy])))`, `Where($i, Split([proxy], "y"), IsDate("12/25 of 2007"))`,
+		`Word([sn], 9, [sn] & "ö")`, `Select($i, [proxy], InStr([sn], "ö", 1, vbTextCompare))`, `Select($i, [proxy], PCase([sn]))`,
+		`Select($i, [proxy], FormatDateTime(Now(), $i & "x"))`,
 	} {
 		program, err := Compile(source, entraOptions())
 		if err != nil {

@@ -16,7 +16,7 @@ var flowFunctions = []Function{
 	{
 		Name: "Switch", Dialects: entraOnly, Source: entraText + ", §0 C5",
 		Doc:    "The value after the first condition that holds; null if none does. Conditions are evaluated from the left, and only the chosen value is.",
-		Params: []Param{param("condition", Condition).whenNull(passNull), {Name: "value"}, {Name: "more", Repeats: true}}, build: buildSwitch, lazy: true,
+		Params: []Param{param("condition", Condition).whenNull(passNull), {Name: "value"}, Param{Name: "more"}.repeated()}, build: buildSwitch, lazy: true,
 	},
 	{
 		Name: "Error", Dialects: entraOnly, Source: entraText,

@@ -163,6 +163,7 @@ var grammars = map[Dialect]*grammar{
 var themes = [][]Function{
 	textFunctions, conditionFunctions, numberFunctions, convertFunctions, dateTimeFunctions, dnFunctions,
 	flowFunctions, listFunctions,
+	entraTextFunctions, entraConvertFunctions, entraDateTimeFunctions, entraDNFunctions, evaluationFunctions,
 }
 
 // A functionTable is the built-in functions of one dialect.

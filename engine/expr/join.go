@@ -117,13 +117,21 @@ func (g *grammar) joiner() string {
 
 // textOf returns a value as text as the dialect writes it; false if it has none.
 func (g *grammar) textOf(v identity.Value) (identity.Value, bool) {
-	if g.strict && v.Type() == identity.TypeBoolean {
-		if v.Bool() {
-			return identity.String("True"), true
-		}
-		return identity.String("False"), true
+	if g.strict {
+		return strictTextOf(v)
 	}
 	return textOf(v)
+}
+
+// strictTextOf is textOf in Entra.
+func strictTextOf(v identity.Value) (identity.Value, bool) {
+	if v.Type() != identity.TypeBoolean {
+		return textOf(v)
+	}
+	if v.Bool() {
+		return identity.String("True"), true
+	}
+	return identity.String("False"), true
 }
 
 // errTooLong is the error of a function whose result would exceed maxText.

@@ -238,7 +238,8 @@ func appendNumber(out []byte, n, width int) []byte {
 	if n < 0 { // a year before the calendar begins
 		out, n = append(out, '-'), -n
 	}
-	text := strconv.Itoa(n)
+	var room [20]byte
+	text := strconv.AppendInt(room[:0], int64(n), 10)
 	for i := len(text); i < width; i++ {
 		out = append(out, '0')
 	}

@@ -9,19 +9,19 @@ import (
 // numberFunctions are bit masks and random numbers.
 var numberFunctions = []Function{
 	{
-		Name: "BitOr", Dialects: fimOnly, Source: fimText, Result: identity.TypeInteger,
+		Name: "BitOr", Dialects: everywhere, Source: bothText, Result: identity.TypeInteger,
 		Doc:    "The flag with the bits of the mask set.",
 		Params: bitParams,
 		build:  fixed2(func(_ *Context, mask, flag identity.Value) (Value, error) { return Int(mask.Int() | flag.Int()), nil }),
 	},
 	{
-		Name: "BitAnd", Dialects: fimOnly, Source: fimText, Result: identity.TypeInteger,
+		Name: "BitAnd", Dialects: everywhere, Source: bothText, Result: identity.TypeInteger,
 		Doc:    "The bits that the mask and the flag have in common.",
 		Params: bitParams,
 		build:  fixed2(func(_ *Context, mask, flag identity.Value) (Value, error) { return Int(mask.Int() & flag.Int()), nil }),
 	},
 	{
-		Name: "RandomNum", Dialects: fimOnly, Source: fimText, Result: identity.TypeInteger,
+		Name: "RandomNum", Dialects: everywhere, Source: bothText, Result: identity.TypeInteger,
 		Doc:    "A random number between two numbers, both included.",
 		Params: []Param{param("start", Number), param("end", Number)}, build: fixed2(randomNum),
 	},

@@ -41,7 +41,8 @@ type Context struct {
 	Imported Getter
 	// Parameters gives the values behind $; nil gives null.
 	Parameters func(name string) Value
-	// Now is the time that functions of scripts see, pinned per run.
+	// Now is the time that Now and functions of scripts see, pinned per run; zero
+	// is the time at which Now is evaluated.
 	Now time.Time
 	// Random returns a number from 0 to n-1; nil uses math/rand/v2. Inject one
 	// that depends on the run and the object to get the same result again.
@@ -61,10 +62,16 @@ const (
 var errTooMuchWork = errors.New("the expression handles too much data")
 
 // spend counts a step that handles n bytes.
-func (ctx *Context) spend(n int) error {
-	if ctx.work += stepWork + n; ctx.work > maxWork {
+func (ctx *Context) spend(n int) error { return ctx.handle(stepWork + n) }
+
+// handle counts n bytes as part of a step, before they are handled. Functions
+// that take long for a byte count it more than once.
+func (ctx *Context) handle(n int) error {
+	if n > maxWork-ctx.work {
+		ctx.work = maxWork
 		return errTooMuchWork
 	}
+	ctx.work += n
 	return nil
 }
 

@@ -27,34 +27,34 @@ var textFunctions = []Function{
 	{
 		Name: "UpperCase", Dialects: fimOnly, Source: fimText, Result: identity.TypeString,
 		Doc:    "The text in upper case.",
-		Params: []Param{param("text", Text)}, build: textToText(strings.ToUpper),
+		Params: []Param{param("text", Text)}, build: textToText(strings.ToUpper, caseWork),
 	},
 	{
 		Name: "LowerCase", Dialects: fimOnly, Source: fimText, Result: identity.TypeString,
 		Doc:    "The text in lower case.",
-		Params: []Param{param("text", Text)}, build: textToText(strings.ToLower),
+		Params: []Param{param("text", Text)}, build: textToText(strings.ToLower, caseWork),
 	},
 	{
 		Name: "ProperCase", Dialects: fimOnly, Source: fimText + ", §0 C7", Result: identity.TypeString,
 		Doc:    "The text with the first letter of each word in upper case and all others in lower case. Words end at spaces.",
-		Params: []Param{param("text", Text)}, build: textToText(properCase),
+		Params: []Param{param("text", Text)}, build: textToText(properCase, properCaseWork),
 	},
 	{
-		Name: "LTrim", Dialects: fimOnly, Source: fimText, Result: identity.TypeString,
+		Name: "LTrim", Dialects: everywhere, Source: bothText, Result: identity.TypeString,
 		Doc:    "The text without leading white space.",
 		Params: []Param{param("text", Text)},
-		build:  textToText(func(s string) string { return strings.TrimLeftFunc(s, unicode.IsSpace) }),
+		build:  textToText(func(s string) string { return strings.TrimLeftFunc(s, unicode.IsSpace) }, 0),
 	},
 	{
-		Name: "RTrim", Dialects: fimOnly, Source: fimText, Result: identity.TypeString,
+		Name: "RTrim", Dialects: everywhere, Source: bothText, Result: identity.TypeString,
 		Doc:    "The text without trailing white space.",
 		Params: []Param{param("text", Text)},
-		build:  textToText(func(s string) string { return strings.TrimRightFunc(s, unicode.IsSpace) }),
+		build:  textToText(func(s string) string { return strings.TrimRightFunc(s, unicode.IsSpace) }, 0),
 	},
 	{
-		Name: "Trim", Dialects: fimOnly, Source: fimText, Result: identity.TypeString,
+		Name: "Trim", Dialects: everywhere, Source: bothText, Result: identity.TypeString,
 		Doc:    "The text without leading and trailing white space.",
-		Params: []Param{param("text", Text)}, build: textToText(strings.TrimSpace),
+		Params: []Param{param("text", Text)}, build: textToText(strings.TrimSpace, 0),
 	},
 	{
 		Name: "RightPad", Dialects: fimOnly, Source: fimText, Result: identity.TypeString,
@@ -72,17 +72,17 @@ var textFunctions = []Function{
 		Params: []Param{param("text", Text), param("old", Text), param("new", Text)}, build: buildReplace,
 	},
 	{
-		Name: "Word", Dialects: fimOnly, Source: fimText, Result: identity.TypeString,
+		Name: "Word", Dialects: everywhere, Source: bothText, Result: identity.TypeString,
 		Doc:    "The word with the given number, counted from 1. Each character of delimiters ends a word. Empty if there is no such word, no delimiter in the text, or no text.",
 		Params: []Param{param("text", Text).whenNull(emptyOut), param("number", Number), param("delimiters", Text)}, build: fixed3(word),
 	},
 	{
-		Name: "Left", Dialects: fimOnly, Source: fimText, Result: identity.TypeString,
+		Name: "Left", Dialects: everywhere, Source: bothText, Result: identity.TypeString,
 		Doc:    "The first characters of the text; all of it if count is negative. Null gives the empty text.",
 		Params: []Param{param("text", Text).whenNull(emptyOut), param("count", Number)}, build: fixed2(left),
 	},
 	{
-		Name: "Right", Dialects: fimOnly, Source: fimText, Result: identity.TypeString,
+		Name: "Right", Dialects: everywhere, Source: bothText, Result: identity.TypeString,
 		Doc:    "The last characters of the text; all of it if count is negative. Null gives the empty text.",
 		Params: []Param{param("text", Text).whenNull(emptyOut), param("count", Number)}, build: fixed2(right),
 	},
@@ -102,8 +102,19 @@ var padParams = []Param{
 	param("text", Text).whenNull(emptyOut), param("length", Number), param("padCharacter", Text).whenNull(nullError),
 }
 
-func textToText(f func(string) string) builder {
-	return fixed1(func(_ *Context, x identity.Value) (Value, error) {
+// The work that some functions are for each byte of a text, beyond handling it.
+const (
+	caseWork       = 3
+	properCaseWork = 8
+	foldWork       = 12 // of identity.Fold
+)
+
+// textToText builds calls of a function of a text that is some work for each byte.
+func textToText(f func(string) string, work int) builder {
+	return fixed1(func(ctx *Context, x identity.Value) (Value, error) {
+		if err := ctx.handle(work * len(x.Str())); err != nil {
+			return Value{}, err
+		}
 		out := f(x.Str())
 		if len(out) > max(maxText, len(x.Str())) { // a letter can take more bytes in the other case
 			return Value{}, errTooLong
@@ -183,8 +194,12 @@ func replaceString(_ *Context, text, from, to identity.Value) (Value, error) {
 	return Str(strings.ReplaceAll(s, old, replacement)), nil
 }
 
-func word(_ *Context, text, number, delimiters identity.Value) (Value, error) {
+func word(ctx *Context, text, number, delimiters identity.Value) (Value, error) {
 	s, n := text.Str(), number.Int()
+	// Every character of the text may be held against every delimiter.
+	if err := ctx.handle(len(s) * (1 + len(delimiters.Str())/8)); err != nil {
+		return Value{}, err
+	}
 	if n < 1 || !strings.ContainsAny(s, delimiters.Str()) {
 		return Str(""), nil
 	}

@@ -252,6 +252,9 @@ var (
 // sign included. The errors go after the text that they speak of.
 func parseNumber(s string) (int64, error) {
 	s = strings.TrimSpace(s)
+	if s == "" || !isDigit(s[0]) && strings.IndexByte("+-&", s[0]) < 0 {
+		return 0, errNotANumber // the error of strconv would hold a copy of the text
+	}
 	var n int64
 	var err error
 	if len(s) > 2 && (s[0] == '0' && s[1]|0x20 == 'x' || s[0] == '&' && s[1]|0x20 == 'h') {

@@ -89,3 +89,19 @@ func (v Value) Values() []identity.Value {
 
 // Literal returns the flow literal, NoLiteral if v is not one.
 func (v Value) Literal() Literal { return v.literal }
+
+// size returns how many values there are, and at the one with an index from 0:
+// what Values has, without an allocation.
+func (v Value) size() int {
+	if v.single.Type() != 0 {
+		return 1
+	}
+	return len(v.multi)
+}
+
+func (v Value) at(i int) identity.Value {
+	if v.multi == nil {
+		return v.single
+	}
+	return v.multi[i]
+}

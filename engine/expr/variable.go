@@ -131,9 +131,6 @@ func mapList(ctx *Context, list Value, slot int, each code, position fault.Posit
 	values := list.Values()
 	results := make([]identity.Value, 0, len(values))
 	for _, value := range values {
-		if err := ctx.spend(0); err != nil {
-			return Value{}, newError(position, "%v", err)
-		}
 		ctx.variables[slot] = Of(value)
 		v, err := each(ctx)
 		if err != nil {
@@ -141,6 +138,9 @@ func mapList(ctx *Context, list Value, slot int, each code, position fault.Posit
 		}
 		if v.literal != NoLiteral {
 			return Value{}, newError(position, "%s cannot be a value of a list", v.literal)
+		}
+		if err := ctx.spend(len(v.single.Str()) + 16*len(v.multi)); err != nil { // all of them are kept
+			return Value{}, newError(position, "%v", err)
 		}
 		results = append(results, v.Values()...)
 	}
