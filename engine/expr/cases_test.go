@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/engine/identity"
 )
 
@@ -39,6 +40,27 @@ func TestDocumentedExamples(t *testing.T) {
 			if want["$error"] != nil {
 				if err == nil {
 					t.Fatalf("%s = %v, want an error", c.Expr, got.JSON())
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			compareCase(t, c, got)
+		})
+	}
+}
+
+// TestCertificates reads two certificates that OpenSSL made, of a person and of a
+// certification authority.
+func TestCertificates(t *testing.T) {
+	for _, c := range readCases(t, "testdata/certificates.json") {
+		t.Run(c.ID, func(t *testing.T) {
+			got, err := evaluate(c.Expr, Options{Dialect: Entra}, attributesOf(t, c.Attributes))
+			want, _ := c.Want.(map[string]any)
+			if want["$error"] != nil {
+				if named := fault.As(err, ""); err == nil || named.Position.Column == 0 {
+					t.Fatalf("%s = %v, %v, want an error with its place", c.Expr, got.JSON(), err)
 				}
 				return
 			}

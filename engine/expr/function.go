@@ -164,7 +164,7 @@ var themes = [][]Function{
 	textFunctions, conditionFunctions, numberFunctions, convertFunctions, dateTimeFunctions, dnFunctions,
 	flowFunctions, listFunctions,
 	arithmeticFunctions, multivaluedFunctions, normalizeFunctions, typeFunctions, timespanFunctions, regexFunctions,
-	passwordFunctions, requestFunctions,
+	passwordFunctions, requestFunctions, certificateFunctions,
 }
 
 // A functionTable is the built-in functions of one dialect.
