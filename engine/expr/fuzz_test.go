@@ -15,6 +15,9 @@ func FuzzEval(f *testing.F) {
 	for _, c := range behaviour {
 		f.Add(c.source, "Ada", int64(3), []byte{1, 0, 0, 0, 0, 0, 0, 5})
 	}
+	for _, c := range readCases(f, "testdata/mimwal.json") {
+		f.Add(c.Expr, "Ada", int64(3), []byte{1, 0, 0, 0, 0, 0, 0, 5})
+	}
 	for _, format := range standardFormats {
 		f.Add(`DateTimeFormat("12/25/2007 10:11:12", sn)`, format, int64(-1), []byte("\xff"))
 	}
