@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	_ "time/tzdata" // expressions know the time zones on every machine
 
 	"github.com/alecthomas/kong"
 

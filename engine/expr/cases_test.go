@@ -28,18 +28,14 @@ type corpusCase struct {
 	Want       any            `json:"want"`
 }
 
+// corpora are the files of cases of each dialect, in testdata.
+var corpora = map[Dialect][]string{FIM: {"fim.json", "mimwal.json"}, Entra: {"entra.json"}}
+
 // readCorpus reads the cases of a dialect.
-func readCorpus(t testing.TB, d Dialect) []corpusCase {
+func readCorpus(t testing.TB, d Dialect) (cases []corpusCase) {
 	t.Helper()
-	data, err := os.ReadFile("testdata/" + string(d) + ".json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var cases []corpusCase
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	decoder.UseNumber()
-	if err := decoder.Decode(&cases); err != nil {
-		t.Fatal(err)
+	for _, file := range corpora[d] {
+		cases = append(cases, readCases(t, "testdata/"+file)...)
 	}
 	return cases
 }
@@ -133,6 +129,42 @@ func TestDocumentedExamples(t *testing.T) {
 	}
 }
 
+// TestCertificates reads two certificates that OpenSSL made, of a person and of a
+// certification authority.
+func TestCertificates(t *testing.T) {
+	for _, c := range readCases(t, "testdata/certificates.json") {
+		t.Run(c.ID, func(t *testing.T) {
+			got, err := evaluate(c.Expr, Options{Dialect: Entra}, attributesOf(t, c.Attributes))
+			want, _ := c.Want.(map[string]any)
+			if want["$error"] != nil {
+				if named := fault.As(err, ""); err == nil || named.Position.Column == 0 {
+					t.Fatalf("%s = %v, %v, want an error with its place", c.Expr, got.JSON(), err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			compareCase(t, c, got)
+		})
+	}
+}
+
+func readCases(t testing.TB, file string) []corpusCase {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var cases []corpusCase
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.UseNumber()
+	if err := decoder.Decode(&cases); err != nil {
+		t.Fatal(err)
+	}
+	return cases
+}
+
 func compareCase(t *testing.T, c corpusCase, got Value) {
 	t.Helper()
 	single, _ := got.Single()
@@ -170,10 +202,14 @@ func TestEveryFunctionHasAnExample(t *testing.T) {
 		for _, c := range readCorpus(t, d) {
 			corpus.WriteString(c.Expr + "\n")
 		}
+		for _, c := range readCases(t, "testdata/certificates.json") {
+			corpus.WriteString(c.Expr + "\n")
+		}
 		if d == FIM {
 			for _, c := range behaviour {
 				corpus.WriteString(c.source + "\n")
 			}
+			corpus.WriteString("DateTimeNow()") // TestDateTimeNow
 		}
 		for _, f := range Library(d) {
 			if !strings.Contains(corpus.String(), f.Name) {

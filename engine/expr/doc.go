@@ -38,6 +38,9 @@
 //   - Binary values and resolved references have no text; using them as text is
 //     an error.
 //   - A datetime without a zone is UTC.
+//   - The functions of MIMWAL compare texts without case where MIMWAL does
+//     (Contains, IndexByValue, RemoveDuplicates), and their regular expressions
+//     are those that can be searched in one pass.
 //   - An empty list is null.
 //   - Null gives null, except where the description says otherwise, and in Entra's
 //     tests: they answer false, IsBitSet null. Count and Contains give 0.

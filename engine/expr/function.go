@@ -164,6 +164,8 @@ var themes = [][]Function{
 	textFunctions, conditionFunctions, numberFunctions, convertFunctions, dateTimeFunctions, dnFunctions,
 	flowFunctions, listFunctions,
 	entraTextFunctions, entraConvertFunctions, entraDateTimeFunctions, entraDNFunctions, evaluationFunctions,
+	arithmeticFunctions, multivaluedFunctions, normalizeFunctions, typeFunctions, timespanFunctions, regexFunctions,
+	passwordFunctions, requestFunctions, certificateFunctions,
 }
 
 // A functionTable is the built-in functions of one dialect.

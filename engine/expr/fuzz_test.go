@@ -35,6 +35,9 @@ func FuzzEval(f *testing.F) {
 	for _, c := range readCorpus(f, Entra) {
 		f.Add(c.Expr, "Ada", int64(3), []byte{1, 0, 0, 0, 0, 0, 0, 5}, true)
 	}
+	for _, c := range readCases(f, "testdata/mimwal.json") {
+		f.Add(c.Expr, "Ada", int64(3), []byte{1, 0, 0, 0, 0, 0, 0, 5}, false)
+	}
 	for _, format := range standardFormats {
 		f.Add(`DateTimeFormat("12/25/2007 10:11:12", sn)`, format, int64(-1), []byte("\xff"), false)
 		f.Add(`FormatDateTime([born], [sn])`, format, int64(-1), []byte("\xff"), true)
