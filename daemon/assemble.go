@@ -77,7 +77,7 @@ func (c *candidate) complete(log *slog.Logger) error {
 	c.definition.Model = c.config.Model
 	c.definition.Redact = func(text string) string { return config.Redact(c.config.Secrets, text) }
 	c.definition.Details = run.DetailOptions{Off: !c.config.History.Details, Limit: c.config.History.DetailsLimit}
-	c.functions = rules.Functions{ByName: c.scripts.Functions(), Version: c.scripts.ID()}
+	c.functions = c.scripts.Rules()
 	c.triggers = slices.Clone(c.scripts.Triggers())
 	var problems []error
 	for _, a := range c.config.Agents {
@@ -103,8 +103,51 @@ func (c *candidate) complete(log *slog.Logger) error {
 			problems = append(problems, err)
 		}
 	}
+	for _, ref := range c.scripts.References() {
+		if err := c.checkReference(ref); err != nil {
+			problems = append(problems, err)
+		}
+	}
 	c.settings = c.schedulerSettings()
 	return errors.Join(problems...)
+}
+
+// checkReference finds out whether what a script names exists.
+func (c *candidate) checkReference(ref scripting.Reference) error {
+	missing := func(what, name string, names []string) error {
+		err := fault.New("script-registration-invalid", "%s: there is no %s %q", ref.What, what, name)
+		err.Position = ref.Position
+		if near := fault.Suggest(name, names); near != "" {
+			err.Hint = fmt.Sprintf("did you mean %q?", near)
+		}
+		return err
+	}
+	if ref.Type != "" {
+		var names []string
+		for _, t := range c.config.Model.Types {
+			names = append(names, t.Name)
+		}
+		if !slices.Contains(names, ref.Type) {
+			return missing("metaverse type", ref.Type, names)
+		}
+		return nil
+	}
+	var agents []string
+	for _, a := range c.config.Agents {
+		agents = append(agents, a.Name)
+		if a.Name != ref.Agent {
+			continue
+		}
+		var objects []string
+		for _, o := range a.Objects {
+			objects = append(objects, o.Name)
+		}
+		if ref.Object != "" && !slices.Contains(objects, ref.Object) {
+			return missing("object type", ref.Agent+"."+ref.Object, objects)
+		}
+		return nil
+	}
+	return missing("agent", ref.Agent, agents)
 }
 
 // checkTrigger finds out whether a trigger asks for something that exists.

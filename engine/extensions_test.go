@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/metasync/metasync/engine/expr"
 	"github.com/metasync/metasync/engine/identity"
 	"github.com/metasync/metasync/engine/rules"
 )
@@ -24,23 +25,23 @@ func accounts() rules.Functions {
 	return rules.Functions{
 		Version: "accounts",
 		Flows: map[rules.FlowName]rules.Flower{
-			{Object: "person", Name: "greeting"}: func(_ context.Context, person rules.Entry) ([]identity.Value, bool, error) {
+			{Object: "person", Name: "greeting"}: func(_ context.Context, person rules.Entry) (expr.Value, error) {
 				name := text(person, "name")
 				switch text(person, "wish") {
 				case "no greeting":
-					return nil, false, nil
+					return expr.Null(), nil
 				case "declined":
-					return nil, false, fmt.Errorf("no mood: %w", rules.ErrDeclineMapping)
+					return expr.Null(), fmt.Errorf("no mood: %w", rules.ErrDeclineMapping)
 				case "odd":
-					return nil, false, fmt.Errorf("%q is no name: %w", name, rules.ErrUnexpectedData)
+					return expr.Null(), fmt.Errorf("%q is no name: %w", name, rules.ErrUnexpectedData)
 				case "panic":
 					panic("out of words")
 				case "slow":
-					return nil, false, context.DeadlineExceeded
+					return expr.Null(), context.DeadlineExceeded
 				case "two greetings":
-					return []identity.Value{identity.String("hello " + name), identity.String("hi " + name)}, false, nil
+					return expr.OfValues([]identity.Value{identity.String("hello " + name), identity.String("hi " + name)}), nil
 				}
-				return []identity.Value{identity.String("hello " + name)}, false, nil
+				return expr.Of(identity.String("hello " + name)), nil
 			},
 		},
 		Agents: map[string]rules.AgentExtension{

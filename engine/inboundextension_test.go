@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/metasync/metasync/engine/expr"
 	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/engine/identity"
 	"github.com/metasync/metasync/engine/rules"
@@ -63,14 +64,14 @@ func plainExtensions() rules.Functions {
 			return "", nil
 		},
 	}
-	named := func(_ context.Context, e rules.Entry) ([]identity.Value, bool, error) {
+	named := func(_ context.Context, e rules.Entry) (expr.Value, error) {
 		switch name := text(e, "name"); name {
 		case "":
-			return nil, false, nil
+			return expr.Null(), nil
 		case "decline":
-			return nil, true, nil
+			return expr.OfLiteral(expr.IgnoreThisFlow), nil
 		default:
-			return one(strings.ToUpper(name)), false, nil
+			return expr.OfValues(one(strings.ToUpper(name))), nil
 		}
 	}
 	return rules.Functions{
@@ -86,18 +87,18 @@ func plainExtensions() rules.Functions {
 
 // display is a flow with manual precedence: it looks at what is there and at the
 // other connectors.
-func display(_ context.Context, e rules.Entry) ([]identity.Value, bool, error) {
+func display(_ context.Context, e rules.Entry) (expr.Value, error) {
 	flow := e.(rules.FlowEntry)
 	mv := flow.Target()
 	contributor, _ := mv.Contributor("display")
 	if contributor == "AD" && flow.Agent() == "HR" {
-		return nil, true, nil // AD knows better once it has spoken
+		return expr.OfLiteral(expr.IgnoreThisFlow), nil // AD knows better once it has spoken
 	}
 	hr, err := mv.Connectors("HR")
 	if err != nil || len(hr) == 0 {
-		return nil, false, err
+		return expr.Null(), err
 	}
-	return one(flow.Agent() + " of " + text(hr[0], "name")), false, nil
+	return expr.OfValues(one(flow.Agent() + " of " + text(hr[0], "name"))), nil
 }
 
 func newExtended(t *testing.T, functions rules.Functions) *script {
@@ -297,12 +298,12 @@ func TestExtensionErrors(t *testing.T) {
 		}, `error extension-dll-exception "a": the extension panicked: runtime error: index out of range`},
 		{"flow panics", func(f *rules.Functions, ad *rules.AgentExtension) {
 			ad.Project = func(context.Context, rules.ConnectorEntry) (string, error) { return "person", nil }
-			f.Flows[rules.FlowName{Agent: "AD", Object: "user", Name: "name"}] = func(context.Context, rules.Entry) ([]identity.Value, bool, error) { panic(boom) }
+			f.Flows[rules.FlowName{Agent: "AD", Object: "user", Name: "name"}] = func(context.Context, rules.Entry) (expr.Value, error) { panic(boom) }
 		}, `error extension-dll-exception "a" "by alias" "name": the extension panicked: boom`},
 		{"flow gives two values", func(f *rules.Functions, ad *rules.AgentExtension) {
 			ad.Project = func(context.Context, rules.ConnectorEntry) (string, error) { return "person", nil }
-			f.Flows[rules.FlowName{Agent: "AD", Object: "user", Name: "name"}] = func(context.Context, rules.Entry) ([]identity.Value, bool, error) {
-				return []identity.Value{identity.String("b"), identity.String("a"), identity.String("a")}, false, nil
+			f.Flows[rules.FlowName{Agent: "AD", Object: "user", Name: "name"}] = func(context.Context, rules.Entry) (expr.Value, error) {
+				return expr.OfValues([]identity.Value{identity.String("b"), identity.String("a"), identity.String("a")}), nil
 			}
 		}, `error flow-multi-values-to-single-value "a" "by alias" "name": 2 values for a single-valued attribute`},
 	} {

@@ -7,16 +7,25 @@ import "github.com/metasync/metasync/scripting/host"
 var table = &host.API{
 	Kinds: []host.Kind{
 		flowFunctionKind,
+		flowKind,
+		extensionKind,
+		metaverseKind,
 		triggerKind,
 	},
 	Objects: []host.Object{
+		*flowContext,
+		*ruleContext,
+		*provisionContext,
 		*triggerContext,
 		*triggerState,
 		*host.Log,
 		*host.Console,
 	},
+	Errors: extensionErrors,
 	Types: []host.Type{
 		resultType,
+		entryTypes,
+		extensionTypes,
 		triggerOptionsType,
 		requestsType,
 		host.Module,

@@ -52,7 +52,7 @@ func TestDeclaredIsBound(t *testing.T) {
 			t.Errorf("%s: declared, bound: %s", what, diff)
 		}
 	}
-	same("globals", matches(Types(), `(?m)^declare (?:function|const) (\w+)`), bound)
+	same("globals", matches(Types(), `(?m)^declare (?:function|const|class) (\w+)`), bound)
 	same("log", declaredMembers(t, "Log"), list("log"))
 	same("console", declaredMembers(t, "Console"), list("console"))
 	requests, err := g.Triggers()[0].Check(t.Context(), memory{})

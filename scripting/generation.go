@@ -12,6 +12,7 @@ import (
 
 	"github.com/metasync/metasync/engine/autosync"
 	"github.com/metasync/metasync/engine/expr"
+	"github.com/metasync/metasync/engine/rules"
 	"github.com/metasync/metasync/scripting/host"
 )
 
@@ -77,6 +78,7 @@ func (l *Loader) load(ctx context.Context, files host.Files) (*Generation, error
 	for _, r := range loaded.Registrations(flowFunctionKind.Name) {
 		g.functions[r.Name] = g.flowFunction(r)
 	}
+	g.rules = g.extensions()
 	for _, r := range loaded.Registrations(triggerKind.Name) {
 		g.triggers = append(g.triggers, g.triggerSpec(r))
 	}
@@ -99,6 +101,7 @@ type Generation struct {
 	base      string
 	number    uint64
 	functions map[string]expr.Function
+	rules     rules.Functions
 	triggers  []autosync.TriggerSpec
 }
 
@@ -125,6 +128,10 @@ func (g *Generation) Files() []string {
 // may be made from many goroutines, and fail once the generation is closed.
 // Treat the map as read-only.
 func (g *Generation) Functions() map[string]expr.Function { return g.functions }
+
+// Rules returns everything that the scripts decide in rules: the flow functions,
+// the flows and the rules extensions. Treat it as read-only.
+func (g *Generation) Rules() rules.Functions { return g.rules }
 
 // Triggers returns the triggers, in the order of the files and of the
 // registrations in them. Treat the list as read-only.

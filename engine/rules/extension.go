@@ -30,10 +30,11 @@ type FlowName struct {
 	Name          string
 }
 
-// A Flower computes the values of a flow (sync-engine §9.1 MapAttributesForImport
-// and MapAttributesForExport). No values, and not declined, is a contribution of
-// null. Declined says nothing about the target, as if the flow did not exist.
-type Flower func(ctx context.Context, source Entry) (values []identity.Value, declined bool, err error)
+// A Flower computes the value of a flow (sync-engine §9.1 MapAttributesForImport
+// and MapAttributesForExport). Null contributes nothing: the next in precedence
+// may. [expr.AuthoritativeNull] empties the target, and [expr.IgnoreThisFlow], as
+// the error [ErrDeclineMapping], leaves it as if the flow did not exist.
+type Flower func(ctx context.Context, source Entry) (expr.Value, error)
 
 // An AgentExtension is the rules extension of a management agent (sync-engine
 // §9.1). A nil function is a decision that it leaves to the model.
@@ -123,8 +124,9 @@ type ProvisioningEntry interface {
 	// NewConnector creates a connector with a DN and the attributes that it gets
 	// besides those that rules flow. A disconnector with that DN is joined
 	// instead, and gets none of them; if the object has a connector of that type
-	// with that DN already, nothing happens. Where the anchor is the DN, initial
-	// may leave an anchor of one attribute out.
+	// with that DN already, nothing happens. Where the anchor is the DN, one of the
+	// two may be left out: the DN, if initial has all of the anchor, or an anchor of
+	// one attribute.
 	//
 	// Its errors are those of provisioning by rule, such as object-already-exists,
 	// non-existent-parent and invalid-dn, besides no-such-object-type and

@@ -38,7 +38,7 @@ func outdated(t *testing.T, before, after *Set) []string {
 // and no others.
 func TestFingerprintsOfTypes(t *testing.T) {
 	functions := func(change func(*Functions)) Functions {
-		flower := func(context.Context, Entry) ([]identity.Value, bool, error) { return nil, false, nil }
+		flower := func(context.Context, Entry) (expr.Value, error) { return expr.Null(), nil }
 		f := Functions{
 			ByName: map[string]expr.Function{
 				"initials": {Name: "initials", MaxArgs: -1, Version: "1"}, "other": {Name: "other", MaxArgs: -1, Version: "1"},

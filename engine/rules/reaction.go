@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/metasync/metasync/engine/expr"
 	"github.com/metasync/metasync/engine/fault"
-	"github.com/metasync/metasync/engine/identity"
 )
 
 // What a function of an extension may return instead of an answer (sync-engine
@@ -81,25 +81,20 @@ func reaction(err error) error {
 	named := &fault.Error{Name: name, Err: err}
 	var inner *fault.Error
 	if errors.As(err, &inner) {
-		named.Position = inner.Position // where the script threw it
+		// What the script said, and where.
+		named.Position, named.Text, named.Hint, named.Err = inner.Position, inner.Text, inner.Hint, inner.Err
 	}
 	return named
 }
 
-// flowed is the answer of a [Flower].
-type flowed struct {
-	values   []identity.Value
-	declined bool
-}
-
 // callFlow calls a flow of an extension like [Call]. [ErrDeclineMapping] is a
 // flow that declined.
-func callFlow(ctx context.Context, flow Flower, source Entry) (flowed, error) {
-	return Call(func() (flowed, error) {
-		values, declined, err := flow(ctx, source)
+func callFlow(ctx context.Context, flow Flower, source Entry) (expr.Value, error) {
+	return Call(func() (expr.Value, error) {
+		v, err := flow(ctx, source)
 		if errors.Is(err, ErrDeclineMapping) {
-			return flowed{declined: true}, nil
+			return expr.OfLiteral(expr.IgnoreThisFlow), nil
 		}
-		return flowed{values, declined}, err
+		return v, err
 	})
 }

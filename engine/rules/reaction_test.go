@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/metasync/metasync/engine/expr"
 	"github.com/metasync/metasync/engine/fault"
-	"github.com/metasync/metasync/engine/identity"
 )
 
 func TestCallNamesWhatGoesWrong(t *testing.T) {
@@ -57,10 +57,10 @@ func TestCallKeepsCancellation(t *testing.T) {
 }
 
 func TestCallFlowDeclines(t *testing.T) {
-	flow := func(context.Context, Entry) ([]identity.Value, bool, error) {
-		return []identity.Value{identity.String("x")}, false, fmt.Errorf("not today: %w", ErrDeclineMapping)
+	flow := func(context.Context, Entry) (expr.Value, error) {
+		return expr.Str("x"), fmt.Errorf("not today: %w", ErrDeclineMapping)
 	}
-	if got, err := callFlow(t.Context(), flow, nil); err != nil || !got.declined || got.values != nil {
+	if got, err := callFlow(t.Context(), flow, nil); err != nil || got.Literal() != expr.IgnoreThisFlow {
 		t.Errorf("got %v, %v; want a flow that declined", got, err)
 	}
 }

@@ -402,14 +402,11 @@ func (s *Evaluator) call(ctx *expr.Context) (expr.Value, error) {
 	if !ok {
 		return expr.Null(), fmt.Errorf("a script flow got %T instead of an object", ctx.Object)
 	}
-	flowed, err := callFlow(ctx.Context, s.Script, entry)
-	switch {
-	case err != nil:
-		return expr.Null(), err
-	case flowed.declined:
-		return expr.OfLiteral(expr.IgnoreThisFlow), nil
+	v, err := callFlow(ctx.Context, s.Script, entry)
+	if err != nil || v.Literal() != expr.NoLiteral {
+		return v, err
 	}
-	return expr.OfValues(identity.Normalize(flowed.values)), nil
+	return expr.OfValues(identity.Normalize(v.Values())), nil
 }
 
 // component returns a component of the object's DN: its value, without the

@@ -29,6 +29,12 @@ func (e *provisioningEntry) NewConnector(agent, objectType, dn string, initial i
 	if object == nil {
 		return fault.New("no-such-object-type", "agent %q has no object type %q", agent, objectType)
 	}
+	if dn == "" && a.AnchorIsDN {
+		var err error
+		if dn, err = anchorOf(initial, object.Type); err != nil {
+			return err
+		}
+	}
 	if dn == "" {
 		return fault.New("invalid-dn", "a new %q of agent %q needs a name", objectType, agent)
 	}
@@ -113,18 +119,27 @@ func anchored(attributes identity.Attributes, t *identity.ObjectType, dn string)
 		}
 		return attributes.Set(anchor.Name, v), nil
 	}
+	anchor, err := anchorOf(attributes, t)
+	if err != nil {
+		return nil, err
+	}
+	if anchor != dn {
+		return nil, fault.New("invalid-dn", "a new %q is named %q, but its anchor is %q", t.Name, dn, anchor)
+	}
+	return attributes, nil
+}
+
+// anchorOf builds the anchor of a new object from its attributes.
+func anchorOf(attributes identity.Attributes, t *identity.ObjectType) (string, error) {
 	parts := make([]string, len(t.Anchor))
 	for i, name := range t.Anchor {
 		values := attributes.Get(name)
 		if len(values) != 1 {
-			return nil, fault.New("missing-anchor-component", "a new %q needs one value of %q", t.Name, name)
+			return "", fault.New("missing-anchor-component", "a new %q needs one value of %q", t.Name, name)
 		}
 		parts[i] = values[0].Text()
 	}
-	if anchor := identity.JoinAnchor(parts...); anchor != dn {
-		return nil, fault.New("invalid-dn", "a new %q is named %q, but its anchor is %q", t.Name, dn, anchor)
-	}
-	return attributes, nil
+	return identity.JoinAnchor(parts...), nil
 }
 
 // own returns a connector of the object.

@@ -32,6 +32,7 @@ type Synchronizer struct {
 // New returns a synchronizer. ctx ends calls of script functions; now is the
 // time of the run: all objects see the same.
 func New(ctx context.Context, set *rules.Set, s *space.Space, now time.Time) *Synchronizer {
+	ctx = rules.WithNow(ctx, now)
 	return &Synchronizer{
 		rules: set, space: s, ctx: ctx, now: now,
 		evalCtx: expr.Context{Context: ctx, Now: now},

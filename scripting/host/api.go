@@ -12,6 +12,7 @@ import (
 type API struct {
 	Kinds   []Kind
 	Objects []Object
+	Errors  []ErrorClass
 	Types   []Type
 }
 
@@ -88,6 +89,14 @@ func (api *API) DTS() string {
 			}
 		}
 		b.WriteString("}\n\n")
+	}
+	for _, class := range api.Errors {
+		comment(&b, "", class.Doc)
+		options := ""
+		if class.Options != "" {
+			options = ", options?: " + class.Options
+		}
+		fmt.Fprintf(&b, "declare class %s extends Error {\n\tconstructor(message?: string%s);\n}\n\n", class.Name, options)
 	}
 	for _, t := range api.Types {
 		comment(&b, "", t.Doc)

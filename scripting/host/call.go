@@ -134,6 +134,7 @@ var (
 	typePromise = reflect.TypeFor[*goja.Promise]()
 	typeTime    = reflect.TypeFor[time.Time]()
 	typeBytes   = reflect.TypeFor[[]byte]()
+	typeView    = reflect.TypeFor[*viewObject]()
 )
 
 // run makes a call in the worker, on the caller's goroutine: body calls the

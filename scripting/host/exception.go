@@ -68,10 +68,17 @@ func (w *worker) thrown(v goja.Value) *fault.Error {
 		if stack := obj.Get("stack"); stack != nil {
 			e.Position = stackPosition(stack.String())
 		}
+		if e.Err = w.classOf(obj); e.Err != nil {
+			e.Text = bounded(obj.Get("message").String())
+		}
 		// An error of the host that the script let through.
 		if value := obj.Get("value"); value != nil {
 			if cause, ok := value.Export().(error); ok && obj.Get("message").String() == cause.Error() {
 				e.Text, e.Err = "", cause
+				var named *fault.Error
+				if errors.As(cause, &named) && named.Name != "" {
+					e.Name, e.Text, e.Hint, e.Err = named.Name, named.Text, named.Hint, named.Err
+				}
 			}
 		}
 	})
@@ -83,7 +90,7 @@ func (w *worker) thrown(v goja.Value) *fault.Error {
 
 func framePosition(frames []goja.StackFrame) fault.Position {
 	for _, frame := range frames {
-		if at := frame.Position(); at.Line > 0 {
+		if at := frame.Position(); at.Line > 0 && frame.SrcName() != internalSource {
 			return fault.Position{File: frame.SrcName(), Line: at.Line, Column: at.Column}
 		}
 	}
@@ -95,7 +102,7 @@ var stackLine = regexp.MustCompile(`^\s+at (?:.* \()?(.+):(\d+):(\d+)\(\d+\)\)?$
 // stackPosition reads the first place in the text of a stack.
 func stackPosition(stack string) fault.Position {
 	for line := range strings.Lines(stack) {
-		if m := stackLine.FindStringSubmatch(strings.TrimRight(line, "\n")); m != nil {
+		if m := stackLine.FindStringSubmatch(strings.TrimRight(line, "\n")); m != nil && m[1] != internalSource {
 			row, _ := strconv.Atoi(m[2])
 			column, _ := strconv.Atoi(m[3])
 			return fault.Position{File: m[1], Line: row, Column: column}

@@ -44,6 +44,7 @@ type worker struct {
 	// Built-ins as they were before any script ran.
 	date, bytes      goja.Constructor
 	errorType        *goja.Object
+	errorClasses     []*goja.Object // as in API.Errors
 	freeze, readJSON goja.Callable
 
 	// While the files are run:
@@ -76,6 +77,7 @@ func newWorker(g *Generation) *worker {
 	w.freeze, _ = goja.AssertFunction(w.rt.Get("Object").(*goja.Object).Get("freeze"))
 	w.readJSON, _ = goja.AssertFunction(w.rt.Get("JSON").(*goja.Object).Get("parse"))
 
+	w.defineErrors()
 	for i := range g.api.Kinds {
 		kind := &g.api.Kinds[i]
 		w.global(kind.Name, w.rt.ToValue(func(call goja.FunctionCall) goja.Value {
@@ -185,7 +187,11 @@ func (w *worker) object(o *Object, a *Active) *goja.Object {
 // throwable makes an error of the host something that a script can catch.
 func (w *worker) throwable(err error) *goja.Object {
 	obj := w.rt.NewGoError(err)
-	_ = obj.Set("name", "Error")
+	name := "Error"
+	if named := fault.Name(err); named != "" {
+		name = named // for scripts that catch it
+	}
+	_ = obj.Set("name", name)
 	return obj
 }
 
