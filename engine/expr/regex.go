@@ -42,7 +42,7 @@ type pattern struct {
 }
 
 const (
-	maxRegex     = 4096 // bytes
+	maxRegex       = 4096 // bytes
 	maxPatternSize = 2000 // nodes, with repetitions counted as often as they are repeated
 	maxGroups      = 100
 )
