@@ -20,6 +20,7 @@ func (u *unit) evaluate(source *rules.Evaluator, object expr.Getter) (v expr.Val
 		}
 	}()
 	u.evalCtx.Object = object
+	u.random.begin(readBy(object), source.String())
 	if source.Script != nil {
 		u.evalCtx.Object = u.entry(object)
 	}
@@ -27,6 +28,17 @@ func (u *unit) evaluate(source *rules.Evaluator, object expr.Getter) (v expr.Val
 		return expr.Null(), false, err
 	}
 	return v, v.Literal() == expr.IgnoreThisFlow, nil
+}
+
+// readBy returns the object that a flow reads.
+func readBy(object expr.Getter) identity.ID {
+	switch view := object.(type) {
+	case *connectorView:
+		return view.Connector.ID
+	case objectView:
+		return view.Object.ID
+	}
+	return 0
 }
 
 // eval computes the values of a flow, without its references resolved.

@@ -21,6 +21,7 @@ type Synchronizer struct {
 	ctx     context.Context // of the run, for the functions of scripts
 	now     time.Time
 	evalCtx expr.Context
+	random  *pinnedRandom
 	room    room
 
 	joinAgain bool // see JoinAgain
@@ -33,9 +34,10 @@ type Synchronizer struct {
 // time of the run: all objects see the same.
 func New(ctx context.Context, set *rules.Set, s *space.Space, now time.Time) *Synchronizer {
 	ctx = rules.WithNow(ctx, now)
+	random := newPinnedRandom()
 	return &Synchronizer{
-		rules: set, space: s, ctx: ctx, now: now,
-		evalCtx: expr.Context{Context: ctx, Now: now},
+		rules: set, space: s, ctx: ctx, now: now, random: random,
+		evalCtx: expr.Context{Context: ctx, Now: now, Random: random.below},
 	}
 }
 
