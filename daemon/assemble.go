@@ -48,16 +48,22 @@ type candidate struct {
 
 // assemble loads the configuration and, with it, the scripts.
 func assemble(ctx context.Context, o Options, loadScripts func(context.Context, *scripting.Loader) (*scripting.Generation, error)) (*candidate, error) {
-	cfg, err := config.Load(o.File, config.Options{Kinds: o.Kinds})
+	base, err := config.LoadBase(o.File, config.Options{Kinds: o.Kinds})
 	if err != nil {
 		return nil, err
 	}
 	loader := scripting.NewLoader(scripting.Options{
-		Folder: cfg.Scripts, Base: cfg.Dir, Optional: true,
-		Workers: cfg.Scripting.Workers, Timeout: cfg.Scripting.Timeout, Log: o.Log,
+		Folder: base.Scripts, Base: base.Dir, Optional: true,
+		Workers: base.Scripting.Workers, Timeout: base.Scripting.Timeout, Log: o.Log,
 	})
 	scripts, err := loadScripts(ctx, loader)
 	if err != nil {
+		_, wrong := config.Load(o.File, config.Options{Kinds: o.Kinds}) // perhaps it is wrong, too
+		return nil, errors.Join(wrong, err)
+	}
+	cfg, err := config.Load(o.File, config.Options{Kinds: o.Kinds, Overrides: overrides(ctx, scripts)})
+	if err != nil {
+		scripts.Close()
 		return nil, err
 	}
 	c := &candidate{config: cfg, scripts: scripts}
@@ -66,6 +72,25 @@ func assemble(ctx context.Context, o Options, loadScripts func(context.Context, 
 		return nil, redactedError(err, cfg.Secrets)
 	}
 	return c, nil
+}
+
+// overrides are what scripts change of the configuration.
+func overrides(ctx context.Context, scripts *scripting.Generation) []config.Override {
+	var list []config.Override
+	for _, o := range scripts.Overrides(ctx) {
+		list = append(list, config.Override{Position: o.Position, Apply: o.Apply})
+	}
+	return list
+}
+
+// Settings returns all that the configuration says, with what scripts change of it.
+func Settings(ctx context.Context, o Options) ([]config.Setting, error) {
+	c, err := assemble(ctx, o.withDefaults(), fromFolder)
+	if err != nil {
+		return nil, err
+	}
+	defer c.scripts.Close()
+	return config.Settings(o.File, config.Options{Kinds: o.Kinds, Overrides: overrides(ctx, c.scripts)})
 }
 
 func fromFolder(ctx context.Context, l *scripting.Loader) (*scripting.Generation, error) {
@@ -295,18 +320,18 @@ func Functions(ctx context.Context, o Options) (functions map[string]expr.Functi
 // ConfiguredState returns the state folder that a configuration names, or what is
 // wrong with the configuration.
 func ConfiguredState(o Options) (string, error) {
-	cfg, err := config.Load(o.File, config.Options{Kinds: o.Kinds})
+	base, err := config.LoadBase(o.File, config.Options{Kinds: o.Kinds})
 	if err != nil {
 		return "", err
 	}
-	return cfg.State, nil
+	return base.State, nil
 }
 
 // StateFolder returns where the state of a configuration is kept, also if the
 // configuration cannot be loaded: then it is the default folder.
 func StateFolder(o Options) string {
-	if cfg, err := config.Load(o.File, config.Options{Kinds: o.Kinds}); err == nil {
-		return cfg.State
+	if base, err := config.LoadBase(o.File, config.Options{Kinds: o.Kinds}); err == nil {
+		return base.State
 	}
 	return filepath.Join(filepath.Dir(o.File), config.DefaultState)
 }

@@ -11,6 +11,7 @@ var table = &host.API{
 		extensionKind,
 		metaverseKind,
 		triggerKind,
+		configureKind,
 	},
 	Objects: []host.Object{
 		*flowContext,

@@ -63,6 +63,7 @@ type cli struct {
 	Verify    verifyCmd    `cmd:"" help:"Find out whether the stores are sound."`
 	Backup    backupCmd    `cmd:"" help:"Write a copy of the stores into a file; the daemon may run."`
 	Restore   restoreCmd   `cmd:"" help:"Put the stores of a backup in place; the daemon must not run."`
+	Settings  configCmd    `cmd:"" name:"config" help:"Show what the configuration says, and which file or script set each value."`
 	Eval      evalCmd      `cmd:"" help:"Evaluate an expression."`
 	Functions functionsCmd `cmd:"" help:"List the functions of expressions, or describe one."`
 	Schema    schemaCmd    `cmd:"" help:"Print the JSON Schema of the configuration, for editors."`

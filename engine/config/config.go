@@ -76,6 +76,10 @@ type Options struct {
 	Getenv   func(name string) (string, bool)       // nil is os.LookupEnv
 	ReadFile func(path string) ([]byte, error)      // nil is os.ReadFile
 	Glob     func(pattern string) ([]string, error) // nil is filepath.Glob
+
+	// Overrides change what the files say, one after the other, before anything of
+	// it is checked.
+	Overrides []Override
 }
 
 // Load reads and checks a configuration. It returns either a whole Config, or an
@@ -87,6 +91,33 @@ func Load(path string, opts Options) (*Config, error) {
 }
 
 func load(path string, opts Options) (*Config, *loader, error) {
+	if len(opts.Overrides) == 0 {
+		opts.Overrides = nil
+	}
+	l, keys, err := open(path, opts)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(l.problems) == 0 && len(opts.Overrides) > 0 {
+		keys = l.override()
+	}
+	if len(l.problems) > 0 {
+		// A part that could not be read looks like a part that is missing:
+		// checking one part against another would only mislead.
+		return nil, nil, l.err()
+	}
+	config := l.build(keys)
+	config.File, config.Dir = l.file, l.dir
+	config.Files, config.Patterns, config.Secrets = l.files, l.patterns, l.secrets
+	if err := l.err(); err != nil {
+		return nil, nil, err
+	}
+	return config, l, nil
+}
+
+// open reads all files of a configuration. What is wrong with them is in the
+// problems of the loader.
+func open(path string, opts Options) (*loader, *keys, error) {
 	if opts.Getenv == nil {
 		opts.Getenv = os.LookupEnv
 	}
@@ -103,27 +134,19 @@ func load(path string, opts Options) (*Config, *loader, error) {
 	if err != nil {
 		return nil, nil, &fault.Error{Name: errorName, Position: fault.Position{File: path}, Err: err}
 	}
-	l := &loader{Options: opts, dir: filepath.Dir(absolute), base: filepath.Dir(path), name: path}
-	keys := l.readAll(path)
-	if len(l.problems) > 0 {
-		// A part that could not be read looks like a part that is missing:
-		// checking one part against another would only mislead.
-		return nil, nil, l.err()
+	l := &loader{
+		Options: opts, file: absolute, dir: filepath.Dir(absolute), base: filepath.Dir(path), name: path,
+		overridden: map[string]overridden{},
 	}
-	config := l.build(keys)
-	config.File, config.Dir = absolute, l.dir
-	config.Files, config.Patterns, config.Secrets = l.files, l.patterns, l.secrets
-	if err := l.err(); err != nil {
-		return nil, nil, err
-	}
-	return config, l, nil
+	return l, l.readAll(path), nil
 }
 
 // A loader is one reading of a configuration. It gathers what it learns on the
 // way, and all problems.
 type loader struct {
 	Options
-	dir  string // absolute folder of the configuration
+	file string // absolute path of the configuration
+	dir  string // absolute folder of it
 	base string // the same folder as the user wrote it, for messages
 	name string // the configuration as the user wrote it
 
@@ -134,7 +157,8 @@ type loader struct {
 	open     []string                  // the files that are being read, outermost first
 	problems fault.List
 
-	tree node // everything that was written, of all files, for [Diff]
+	tree       node // everything that was written, of all files
+	overridden map[string]overridden
 }
 
 // fail notes a problem.

@@ -54,7 +54,11 @@ func (l *loader) read(path string, at fault.Position, add func(*node, *keys)) {
 		return
 	}
 	own := &keys{}
+	noted := len(l.problems)
 	l.decode(root, reflect.ValueOf(own).Elem(), nil)
+	if l.Overrides != nil {
+		l.problems = l.problems[:noted] // what is wrong in the end counts
+	}
 	add(root, own)
 	l.open = append(l.open, absolute)
 	for _, pattern := range own.Include {

@@ -66,6 +66,18 @@ func (a *Active) ParseJSON(text string) (goja.Value, error) {
 	return v, nil
 }
 
+// FormatJSON returns a value as JSON.stringify writes it.
+func (a *Active) FormatJSON(v goja.Value) (string, error) {
+	text, err := a.w.writeJSON(goja.Undefined(), v)
+	if err != nil {
+		return "", a.w.fault(err)
+	}
+	if !goja.IsString(text) {
+		return "", fault.New(NameUnexpectedValue, "%s cannot be written as JSON", a.Describe(v))
+	}
+	return text.String(), nil
+}
+
 // Array returns a frozen array.
 func (a *Active) Array(items []any) goja.Value {
 	array := a.w.rt.NewArray(items...)

@@ -46,6 +46,7 @@ type worker struct {
 	errorType        *goja.Object
 	errorClasses     []*goja.Object // as in API.Errors
 	freeze, readJSON goja.Callable
+	writeJSON        goja.Callable
 
 	// While the files are run:
 	loading       bool
@@ -76,6 +77,7 @@ func newWorker(g *Generation) *worker {
 	w.errorType = w.rt.Get("Error").(*goja.Object)
 	w.freeze, _ = goja.AssertFunction(w.rt.Get("Object").(*goja.Object).Get("freeze"))
 	w.readJSON, _ = goja.AssertFunction(w.rt.Get("JSON").(*goja.Object).Get("parse"))
+	w.writeJSON, _ = goja.AssertFunction(w.rt.Get("JSON").(*goja.Object).Get("stringify"))
 
 	w.defineErrors()
 	for i := range g.api.Kinds {
