@@ -228,7 +228,7 @@ func applies(r rules.Listed) string {
 // reads and writes.
 func (a *app) printRules(list []rules.Listed, whole bool) error {
 	t := newTable(a.stdout)
-	t.row("agent", "order", "rule", "direction", "object", "metaverse", "precedence", "link", "flows", "tag", "remarks")
+	t.row("AGENT", "ORDER", "RULE", "DIRECTION", "OBJECT", "METAVERSE", "PRECEDENCE", "LINK", "FLOWS", "TAG", "REMARKS")
 	for _, r := range list {
 		rank := strconv.Itoa(r.Precedence)
 		if r.PrecedenceBefore != "" {
