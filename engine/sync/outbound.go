@@ -275,7 +275,7 @@ func (o *outbound) create(agent, objectType, dn, rule string, stranger bool) (ad
 		o.warn(c, fault.As(taken(agent, c), NameTaken))
 		return false, nil // it is there, and not ours: that holds nothing else up
 	default:
-		o.blocker = Blocker{c.ID, true}
+		o.blocker = Blocker{ID: c.ID, Creating: true, Replacing: stranger || c.ObjectType != objectType}
 		return false, taken(agent, c)
 	}
 	c.ObjectType, c.DN, c.Provisioned = objectType, dn, true

@@ -21,7 +21,7 @@ func (o *outbound) comesBack(c *space.Connector, stranger bool) bool {
 
 // replaceable reports whether a new object may take the name of one that is to be
 // deleted: the system has it, nobody has been told, and nothing is below it.
-func (o *outbound) replaceable(agent string, c *space.Connector) (bool, error) {
+func (u *unit) replaceable(agent string, c *space.Connector) (bool, error) {
 	staged := c.State == space.ExplicitDisconnector && c.Unapplied != nil && c.Unapplied.Op == identity.Delete
 	if !staged || c.Provisioned || c.Exported != nil && c.Exported.Op.Removes() {
 		return false, nil
@@ -29,11 +29,11 @@ func (o *outbound) replaceable(agent string, c *space.Connector) (bool, error) {
 	if c.Import != nil && (c.Import.Op.Removes() || c.Import.Op == identity.DeleteAdd) {
 		return false, nil
 	}
-	a := o.rules.Agent(agent)
+	a := u.rules.Agent(agent)
 	if a == nil || !a.LDAPNames {
 		return true, nil
 	}
-	for below, err := range o.tx.Below(agent, c.DN) {
+	for below, err := range u.tx.Below(agent, c.DN) {
 		if err != nil {
 			return false, err
 		}
