@@ -54,6 +54,9 @@ var exchangeKinds = map[string][3]string{
 	"file":       {"names: anchor\n    allOrNothing: true", "login", `login: name`},
 	"whole":      {"names: own\n    level: object", "guid", `dn: name`},
 	"whole file": {"names: anchor\n    level: object\n    allOrNothing: true", "login", `login: name`},
+
+	"own, replacing":  {"names: own\n    deleteAdd: true", "guid", `dn: name`},
+	"file, replacing": {"names: anchor\n    allOrNothing: true\n    deleteAdd: true", "login", `login: name`},
 }
 
 // renamePeople gives people of HR names that no two of them have: some keep theirs, the

@@ -204,6 +204,7 @@ type memorySettings struct {
 	DeltaFirst   bool   `yaml:"deltaFirst" doc:"Whether a delta import may be the first."`
 	IgnoreCase   bool   `yaml:"ignoreCase" doc:"Whether its names have no case."`
 	Alone        bool   `yaml:"alone" doc:"Whether it does not run beside others that do not."`
+	DeleteAdd    bool   `yaml:"deleteAdd" doc:"Whether one change replaces an object by another one."`
 	Full         bool   `yaml:"full" doc:"Whether there are full exports."`
 	Actions      bool   `yaml:"actions" doc:"Whether it asks for actions rather than refuse changes."`
 
@@ -257,6 +258,7 @@ func newSystem(env agent.Env, settings *memorySettings) *system {
 	caps.NoReferencesInFirstExport, caps.NoContainerRename = settings.NoReferences, settings.FlatNames
 	caps.NoPasswordsInFirstExport, caps.NoRename, caps.DeltaBeforeFull = settings.NoPasswords, settings.NoRename, settings.DeltaFirst
 	caps.NoConcurrency, caps.FullExport, caps.IgnoreCase = settings.Alone, settings.Full, settings.IgnoreCase
+	caps.DeleteAddAsReplace = settings.DeleteAdd
 	caps.ExportLevel = map[string]agent.ExportLevel{"attribute": agent.AttributeLevel, "object": agent.ObjectLevel}[settings.Level]
 	caps.Confirmation = map[string]agent.Confirmation{
 		"no-delete": agent.NoDeleteConfirmation, "no-add-and-delete": agent.NoAddAndDeleteConfirmation,

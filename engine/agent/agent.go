@@ -75,6 +75,11 @@ type Capabilities struct {
 
 	// FullExport: an export may be a full one (see [ExportRequest.Full]).
 	FullExport bool
+
+	// DeleteAddAsReplace: where an object is deleted and another one created in its
+	// place, one Replace does both (see [Change.NewObject]). Without it, a Delete
+	// comes in an [Export] that is closed before the one with the Add is opened.
+	DeleteAddAsReplace bool
 }
 
 // An Importer reads from its system.
@@ -268,6 +273,11 @@ type Change struct {
 	// Repeated: an interrupted export may have carried this out already. What
 	// is then found in place is a success.
 	Repeated bool
+
+	// NewObject, with DeleteAddAsReplace, of a Replace at any export level: the object
+	// is deleted, and another one of ObjectType is created with its name. Nothing of
+	// the old one stays. If there is none, the new one is created all the same.
+	NewObject bool
 
 	// NamePassed, with Repeated: the same export gives the name DN to another object
 	// once this one has NewDN. Where the name is all that there is to know an object

@@ -54,8 +54,16 @@ func (s *step) exportStep() error {
 	if !pending {
 		return s.emptyFile()
 	}
-	if len(x.plan.parked) > 0 && !s.definition.idle() {
+	defer x.countCleared()
+	switch apart := len(x.plan.parked)+len(x.toClear()) > 0; {
+	case apart && s.definition.idle():
+		x.plan.early = slices.Concat(x.toClear(), x.plan.early)
+		x.plan.changes = slices.Concat(x.plan.changes, x.toClear())
+	case apart:
 		if err := x.park(exporter); err != nil {
+			return err
+		}
+		if err := x.clear(exporter); err != nil {
 			return err
 		}
 		if pending, err = x.begin(); err != nil || !pending {
@@ -114,7 +122,8 @@ type export struct {
 	total        int
 	named        []naming               // to be stored once everything is written
 	newNames     map[identity.ID]string // of the objects that were renamed
-	settled      []identity.ID          // likewise: what no import has to confirm
+	cleared      map[identity.ID]*cleared
+	settled      []identity.ID // likewise: what no import has to confirm
 }
 
 // begin plans the export, checks the deletion threshold and opens a new batch.
@@ -258,7 +267,7 @@ func (x *export) send() error {
 	if err := x.sendNew(x.plan.early, isDeletion); err != nil {
 		return err
 	}
-	if err := x.sendNew(x.plan.changes, func(d *identity.Delta) bool { return !isDeletion(d) }); err != nil {
+	if err := x.sendNew(x.plan.changes, x.isChange); err != nil {
 		return err
 	}
 	if err := x.sendAgain(); err != nil {
@@ -276,7 +285,7 @@ func (x *export) sendAgain() error {
 		turns := x.again
 		x.again, x.arrived = nil, 0
 		for page := range slices.Chunk(turns, x.limits.batch) {
-			if err := x.page(page, func(d *identity.Delta) bool { return !isDeletion(d) }); err != nil {
+			if err := x.page(page, x.isChange); err != nil {
 				return err
 			}
 		}
@@ -301,9 +310,8 @@ func (x *export) sendNew(ids []identity.ID, wanted func(*identity.Delta) bool) e
 	return nil
 }
 
-// isDeletion reports whether a delta counts as a deletion, and waits for its turn
-// as such.
-func isDeletion(d *identity.Delta) bool { return d.Op.Removes() || d.Op == identity.DeleteAdd }
+// isDeletion reports whether a delta waits for the turn of deletions.
+func isDeletion(d *identity.Delta) bool { return d.Op.Removes() }
 
 // stopped ends the batch of an export that did not come to its end. Only if the
 // agent itself stopped it, and nothing hangs on its Close, is it known what became

@@ -27,6 +27,9 @@ func (x *export) mark(tx *space.Tx, t turn, wanted func(*identity.Delta) bool) (
 	if x.isWhole(c) && rest == nil {
 		return x.markWhole(tx, c, o, wanted)
 	}
+	if o.sent != nil && o.sent.Op == identity.DeleteAdd && !x.replaces(o.sent) && !x.markHalf(&o, c, wanted) {
+		return outgoing{}, nil, nil
+	}
 	if o.sent.IsZero() || isTransient(c) || !wanted(o.sent) {
 		return outgoing{}, nil, nil
 	}
@@ -37,10 +40,16 @@ func (x *export) mark(tx *space.Tx, t turn, wanted func(*identity.Delta) bool) (
 	case o.op == identity.Add && t.as == agent.ConvertAddToUpdate:
 		o.op = identity.Update
 	}
-	change := &agent.Change{Op: o.op, ObjectType: c.ObjectType, DN: c.DN, Anchor: c.Anchor, Repeated: o.repeated}
+	change := &agent.Change{Op: o.op, ObjectType: o.objectType, DN: c.DN, Anchor: c.Anchor, Repeated: o.repeated}
 	change.NamePassed = o.repeated && o.rename && x.plan.passed[c.ID]
 	o.dn, o.anchor = c.DN, c.Anchor
-	if o.op == identity.Add && (x.capabilities.NoReferencesInFirstExport || x.capabilities.NoPasswordsInFirstExport) {
+	switch {
+	case o.op == identity.DeleteAdd:
+		change.Op, change.NewObject = identity.Replace, true
+	case c.Replaces != nil && o.op != identity.Delete:
+		change.Anchor = "" // that of the old one, which is gone
+	}
+	if (o.op == identity.Add || o.op == identity.DeleteAdd) && (x.capabilities.NoReferencesInFirstExport || x.capabilities.NoPasswordsInFirstExport) {
 		if o.sent.Op == identity.Update { // a new object in place of a lost one needs all its references
 			whole := o.exported.Merge(o.sent).Apply(c.ImportImage())
 			o.sent, _ = x.splitFirst(c.ObjectType, o.sent)

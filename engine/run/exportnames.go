@@ -12,6 +12,7 @@ import (
 type naming struct {
 	id         identity.ID
 	dn, anchor string
+	vacated    bool // it has taken the place of another object
 }
 
 // rename stores the names that objects got.
@@ -26,6 +27,9 @@ func (x *export) rename() error {
 					c, err := tx.Connector(n.id)
 					if err != nil || c == nil {
 						return err
+					}
+					if n.vacated && c.Replaces != nil {
+						c.Vacate()
 					}
 					if n.dn != "" {
 						if err := x.nameTaken(tx, c, n.dn); err != nil {

@@ -220,6 +220,10 @@ func (x *export) settle(out []outgoing, changes []agent.Change, results []agent.
 func (x *export) count(o *outgoing, done *identity.Delta) {
 	if o.as != agent.RetryReferences {
 		counter := exportCounter(*o)
+		if old := x.cleared[o.id]; counter == exportAdd && old != nil {
+			whole := *done
+			whole.Op, done, counter, old.created = identity.DeleteAdd, &whole, exportDeleteAdd, true
+		}
 		x.report.Exports[counter]++
 		x.details.exported(counter, o, done)
 	}
@@ -227,7 +231,7 @@ func (x *export) count(o *outgoing, done *identity.Delta) {
 
 // learnt returns how an object is named after its change, if that is news.
 func (x *export) learnt(o outgoing, change agent.Change, result agent.Result) (naming, bool) {
-	n := naming{id: o.id}
+	n := naming{id: o.id, vacated: o.op == identity.DeleteAdd}
 	expected := change.DN
 	if o.rename {
 		n.dn = o.sent.DN
@@ -238,10 +242,10 @@ func (x *export) learnt(o outgoing, change agent.Change, result agent.Result) (n
 	if result.DN != "" && result.DN != expected {
 		n.dn = result.DN
 	}
-	if !x.capabilities.AnchorIsDN && result.Anchor != change.Anchor {
+	if !x.capabilities.AnchorIsDN && (n.vacated || result.Anchor != change.Anchor) {
 		n.anchor = result.Anchor
 	}
-	return n, n.dn != "" || n.anchor != ""
+	return n, n.vacated || n.dn != "" || n.anchor != ""
 }
 
 func exportCounter(o outgoing) string {
@@ -408,7 +412,7 @@ func (x *export) settlesAtOnce(o *outgoing) bool {
 		return true
 	case o.op.Removes():
 		return x.capabilities.Confirmation != agent.ConfirmAll
-	case o.op == identity.Add || o.added:
+	case o.op == identity.Add || o.op == identity.DeleteAdd || o.added:
 		return x.capabilities.Confirmation == agent.NoAddAndDeleteConfirmation
 	}
 	return false

@@ -37,7 +37,7 @@ func MustExport(tx *space.Tx, a *Agent) (bool, error) {
 			if err != nil {
 				return false, err
 			}
-			if c != nil && c.Batch > state.ConfirmedBatch && c.Exported.IsRename() {
+			if c != nil && c.Batch > state.ConfirmedBatch && (c.Exported.IsRename() || c.Exported.Op == identity.DeleteAdd) {
 				return true, nil
 			}
 			after = id

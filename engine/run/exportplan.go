@@ -28,6 +28,10 @@ type exportPlan struct {
 	deletes []identity.ID // the other ones
 	parked  []identity.ID // of the changes: to be moved to a temporary name first
 
+	// replaced are those in whose place others are created (exportreplace.go). Where
+	// one change does both they are among the changes too.
+	replaced []identity.ID
+
 	after  map[identity.ID]identity.ID // who has the name that an object of changes gets, and gives it up
 	passed map[identity.ID]bool        // objects whose name another one gets
 }
@@ -38,12 +42,15 @@ func (p *exportPlan) isEmpty() bool { return p.total() == 0 }
 func (p *exportPlan) total() int { return len(p.changes) + p.removals() }
 
 // removals is how many of them count as deletions.
-func (p *exportPlan) removals() int { return len(p.early) + len(p.deletes) }
+func (p *exportPlan) removals() int { return len(p.early) + len(p.deletes) + len(p.replaced) }
 
 // holdDeletes takes the deletions out of the plan, and what needs them.
 func (p *exportPlan) holdDeletes() (held []identity.ID) {
-	held = slices.Concat(p.early, p.deletes)
+	held = slices.Concat(p.early, p.deletes, p.replaced)
 	p.changes = slices.DeleteFunc(p.changes, func(id identity.ID) bool {
+		if slices.Contains(p.replaced, id) {
+			return true
+		}
 		for range len(p.after) {
 			next, waits := p.after[id]
 			if !waits {
@@ -53,7 +60,7 @@ func (p *exportPlan) holdDeletes() (held []identity.ID) {
 		}
 		return slices.Contains(p.early, id)
 	})
-	p.early, p.deletes = nil, nil
+	p.early, p.deletes, p.replaced = nil, nil, nil
 	return held
 }
 
@@ -89,6 +96,7 @@ func (p *planner) plan() exportPlan {
 	out.changes = p.orderChanges()
 	out.deletes = p.orderDeletes()
 	out.early, out.deletes = out.splitDeletes()
+	out.replaced = idsOf(p.replaced)
 	return out
 }
 
@@ -96,6 +104,7 @@ func (p *planner) plan() exportPlan {
 type planner struct {
 	*export
 	changes, deletes []planned
+	replaced         []planned
 	before           []constraint
 	names            []constraint  // the other one has the name that the object gets
 	hopping          []identity.ID // were about to be moved out of the way when an export was interrupted
@@ -161,6 +170,13 @@ func (p *planner) add(tx *space.Tx, c *space.Connector) error {
 		if dn, err := identity.ParseDN(name); err == nil {
 			o.depth, parent = uint16(min(len(dn), 1<<16-1)), dn.Parent()
 		}
+	}
+	if delta.Op == identity.DeleteAdd {
+		p.replaced = append(p.replaced, o)
+		if !p.replaces(delta) {
+			return nil
+		}
+		o.isAdd = true
 	}
 	if isDeletion(delta) {
 		p.deletes = append(p.deletes, o)

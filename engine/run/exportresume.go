@@ -244,6 +244,9 @@ func (x *export) markResumed(tx *space.Tx, r *resumed) error {
 	if err != nil || c == nil {
 		return err
 	}
+	if c.Replaces != nil {
+		return errNotPending // an import has to say which of the two the system has
+	}
 	if deletesObject(r.change.Op) && !isDoomed(c) {
 		r.refuse = fault.New("unexpected-error", "the file deletes an object that is to stay")
 		r.refuse.Hint = "it was to be deleted when the file was written"

@@ -21,6 +21,11 @@ func (x *staging) stage(tx *space.Tx, e *agent.Entry, digest space.Digest) (coun
 	if c != nil && x.complete && x.seen.has(c.ID.Sequence()) {
 		return "", fault.New("duplicate-object", "the system delivered an object with the anchor %q before", e.Anchor)
 	}
+	if c != nil && c.Replaces != nil {
+		if counter, done, err := x.stageReplaced(tx, c, e, digest); err != nil || done {
+			return counter, err
+		}
+	}
 	returned := false
 	if !x.containers.IsAll() {
 		if returned, counter, err = x.within(tx, c, e); err != nil || counter != "" {
@@ -106,7 +111,7 @@ func (x *staging) find(tx *space.Tx, e *agent.Entry) (*space.Connector, error) {
 		return nil, err
 	}
 	c, err := tx.Connector(id)
-	if err != nil || c == nil || c.Anchor == "" {
+	if err != nil || c == nil || c.Anchor == "" || c.Replaces != nil {
 		return c, err
 	}
 	return nil, nil // another object has the name, see takeName

@@ -63,6 +63,10 @@ type Connector struct {
 	// lost one.
 	Cut *Disconnection
 
+	// Replaces is the object that has to be deleted before this one, which is yet to
+	// be created, can have its name; nil if there is none.
+	Replaces *Replaced
+
 	// The images, stacked: each delta turns the image below it into the next
 	// (sync-engine §1.3). A nil delta changes nothing.
 	Synchronized identity.Attributes
@@ -171,7 +175,7 @@ const (
 	CountImportDelete //
 	CountExportAdd    // pending exports by operation
 	CountExportUpdate //
-	CountExportDelete //
+	CountExportDelete // ... of which a delete-add is one
 	CountUnconfirmed  // exported, and not looked at by an import since
 	CountToSync       // waiting for synchronization, the last one did not fail
 	CountSyncFailed   // waiting for synchronization after a failed one
@@ -206,9 +210,9 @@ func (c *Connector) tally() tally {
 	}
 	if pending := !c.Unapplied.IsZero(); pending {
 		switch op := c.Unapplied.Op; {
-		case op == identity.Add || op == identity.DeleteAdd:
+		case op == identity.Add:
 			t = t.with(CountExportAdd, true)
-		case op.Removes():
+		case op.Removes() || op == identity.DeleteAdd:
 			t = t.with(CountExportDelete, true)
 		default:
 			t = t.with(CountExportUpdate, true)

@@ -1,6 +1,10 @@
 package space
 
-import "time"
+import (
+	"time"
+
+	"github.com/metasync/metasync/engine/identity"
+)
 
 // A Lineage says which kind of rule made a link, or cut one (sync-engine §1.7).
 type Lineage uint8
@@ -39,4 +43,6 @@ type Disconnection struct {
 	By   Lineage
 	Rule string // "" if it was no rule
 	At   time.Time
+
+	Object identity.ID // the metaverse object that it was linked to, 0 if it is not known
 }

@@ -36,6 +36,8 @@ const (
 	hasDetected
 	hasRules
 	hasCut
+	hasCutObject
+	hasReplaced
 )
 
 func encodeConnector(e *identity.Encoder, c *Connector) {
@@ -62,6 +64,8 @@ func encodeConnector(e *identity.Encoder, c *Connector) {
 	set(hasDetected, len(c.Detected) > 0)
 	set(hasRules, c.Rules != "")
 	set(hasCut, c.Cut != nil)
+	set(hasCutObject, c.Cut != nil && c.Cut.Object != 0)
+	set(hasReplaced, c.Replaces != nil)
 
 	e.Byte(connectorVersion)
 	e.Uint(flags)
@@ -113,6 +117,14 @@ func encodeConnector(e *identity.Encoder, c *Connector) {
 		e.Byte(byte(c.Cut.By))
 		e.Name(c.Cut.Rule)
 		e.Int(c.Cut.At.UnixMicro())
+	}
+	if flags&hasCutObject != 0 {
+		e.ID(c.Cut.Object)
+	}
+	if flags&hasReplaced != 0 {
+		e.Name(c.Replaces.ObjectType)
+		e.Attributes(c.Replaces.Attributes)
+		e.Uint(c.Replaces.Batch)
 	}
 }
 
@@ -192,6 +204,12 @@ func decodeConnector(data []byte, names identity.Names, sources func(string, int
 	}
 	if flags&hasCut != 0 {
 		c.Cut = &Disconnection{By: Lineage(d.Byte()), Rule: d.Name(), At: time.UnixMicro(d.Int()).UTC()}
+	}
+	if flags&hasCutObject != 0 && c.Cut != nil {
+		c.Cut.Object = d.ID()
+	}
+	if flags&hasReplaced != 0 {
+		c.Replaces = &Replaced{ObjectType: d.Name(), Attributes: d.Attributes(), Batch: d.Uint()}
 	}
 	c.Provisioned = flags&isProvisioned != 0
 	c.NotReimported = flags&isNotReimported != 0

@@ -18,5 +18,6 @@ var InboundCounters = []Counter{
 var OutboundCounters = []Counter{
 	ProvisionedAddNoFlow, ProvisionedAddFlow, ProvisionedRenameFlow, ProvisionedRenameOnly, ProvisionedDisconnect,
 	ConnectorFlow, ConnectorNoFlow,
+	ProvisionedDeleteAddNoFlow, ProvisionedDeleteAddFlow,
 	DetectedRuleAdd, DetectedRuleDelete,
 }

@@ -68,7 +68,7 @@ func (u *unit) unlink(c *space.Connector, mv *space.Object, how cut) error {
 	}
 	mv.RemoveConnector(c.ID)
 	c.State, c.Link, c.LinkRule, c.LinkBy = how.state, 0, "", 0
-	c.Cut = &space.Disconnection{By: how.by, Rule: how.rule, At: u.now}
+	c.Cut = &space.Disconnection{By: how.by, Rule: how.rule, At: u.now, Object: mv.ID}
 	c.RetryReferences, c.Applied, c.Detected = false, nil, nil
 	u.tx.PutConnector(c)
 	u.tx.PutObject(mv)
@@ -97,7 +97,11 @@ func (u *unit) disconnectInbound(c *space.Connector, how cut, then func() error)
 	if _, err := u.settle(c, mv); err != nil {
 		return false, err
 	}
-	c.Unapplied, c.Exported, c.ExportError, c.Batch, c.NotReimported, c.Attempts = nil, nil, nil, 0, false, 0
+	if c.Replaces != nil {
+		u.restore(c)
+	} else {
+		c.Unapplied, c.Exported, c.ExportError, c.Batch, c.NotReimported, c.Attempts = nil, nil, nil, 0, false, 0
+	}
 	if err := then(); err != nil {
 		return false, err
 	}
@@ -219,6 +223,14 @@ func (u *unit) deprovision(c *space.Connector, mv *space.Object, how cut, recall
 // deprovisionUnlessChosen is deprovision with an option, unless that is "", for
 // agents of which nobody chose one.
 func (u *unit) deprovisionUnlessChosen(c *space.Connector, mv *space.Object, how cut, otherwise rules.Deprovision, recall bool) (recalled bool, err error) {
+	if c.Replaces != nil {
+		if err := u.unlink(c, mv, how); err != nil {
+			return false, within(err, stepDeprovisioning, "", "")
+		}
+		u.count(c, ProvisionedDisconnect)
+		u.restore(c)
+		return false, nil
+	}
 	name := u.space.AgentOf(c.ID)
 	agent := u.rules.Agent(name)
 	unheard := isUnheard(c)

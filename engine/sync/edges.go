@@ -58,7 +58,7 @@ func (u *unit) leaving(values []identity.Value) (out []identity.Value, certain b
 		if err != nil {
 			return nil, false, err
 		}
-		if c == nil || !c.State.IsConnector() {
+		if c == nil || !c.State.IsConnector() || c.Replaces != nil {
 			continue
 		}
 		mv, err := u.tx.Object(c.Link)

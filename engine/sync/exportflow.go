@@ -28,6 +28,9 @@ func (o *outbound) exportFlow(c *space.Connector) error {
 	staged := &identity.Delta{Op: identity.Update}
 	if creating {
 		staged = &identity.Delta{Op: identity.Add, ObjectType: c.ObjectType, DN: c.DN}
+		if c.Replaces != nil {
+			staged.Op = identity.DeleteAdd
+		}
 		if c.LinkRule == "" && c.Unapplied != nil {
 			staged.Changes = slices.Clone(c.Unapplied.Changes) // what the script gave it
 			o.trace.given(c, staged)
@@ -326,6 +329,10 @@ func (u *unit) stage(c *space.Connector, staged *identity.Delta, applied []strin
 		u.tx.PutConnector(c)
 	}
 	switch renamed := staged.IsRename(); {
+	case created && c.Replaces != nil && len(staged.Changes) > 0:
+		u.count(c, ProvisionedDeleteAddFlow)
+	case created && c.Replaces != nil:
+		u.count(c, ProvisionedDeleteAddNoFlow)
 	case created && c.Provisioned && len(staged.Changes) > 0:
 		u.count(c, ProvisionedAddFlow)
 	case created && c.Provisioned:

@@ -122,8 +122,12 @@ func (s *Synchronizer) disconnect(tx *space.Tx, id identity.ID, state space.Stat
 		if _, err := u.settle(c, mv); err != nil {
 			return err
 		}
-		unborn := c.Provisioned && c.Exported == nil // an object that no system knows cannot exist without a link (sync-engine §8.1)
-		c.Unapplied, c.ExportError, c.Exported, c.Batch, c.NotReimported, c.Attempts = nil, nil, nil, 0, false, 0
+		unborn := isUnheard(c) && c.Replaces == nil // an object that no system knows cannot exist without a link (sync-engine §8.1)
+		if c.Replaces != nil {
+			u.restore(c)
+		} else {
+			c.Unapplied, c.ExportError, c.Exported, c.Batch, c.NotReimported, c.Attempts = nil, nil, nil, 0, false, 0
+		}
 		u.tx.PutConnector(c)
 		if unborn {
 			if err := u.tx.RemoveConnector(c); err != nil {

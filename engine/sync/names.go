@@ -23,6 +23,10 @@ type claim struct {
 type Blocker struct {
 	ID       identity.ID
 	Creating bool // the other one is yet to be created: it waits until the name is free
+
+	// Replacing, with Creating: the other one takes its place as soon as its deletion
+	// is staged, for it is surely another object.
+	Replacing bool
 }
 
 // mayTake returns an error if an object cannot get a name because of another one
@@ -43,7 +47,7 @@ func (u *unit) mayTake(agent, dn string, c *space.Connector) error {
 		*u.claims = append(*u.claims, claim{agent, dn, holder.ID})
 		return nil
 	}
-	u.blocker = Blocker{holder.ID, creating}
+	u.blocker = Blocker{ID: holder.ID, Creating: creating}
 	return taken(agent, holder)
 }
 
@@ -113,13 +117,22 @@ func (u *unit) settleClaims(claims []claim) error {
 }
 
 // Blocks reports whether an object is still in the way: it is there, and keeps its
-// name or, for one that is yet to be created, has it until it was exported.
+// name or, for one that is yet to be created, cannot be replaced by that and has the
+// name until it was exported.
 func (s *Synchronizer) Blocks(tx *space.Tx, by Blocker) (bool, error) {
 	c, err := tx.Connector(by.ID)
 	if err != nil || c == nil || c.State == space.Placeholder {
 		return false, err
 	}
-	return by.Creating || !s.unit(tx).givesUp(c, s.space.AgentOf(c.ID), c.DN), nil
+	u, agent := s.unit(tx), s.space.AgentOf(c.ID)
+	if by.Creating && !by.Replacing {
+		return true, nil
+	}
+	if by.Creating {
+		replaceable, err := u.replaceable(agent, c)
+		return !replaceable, err
+	}
+	return !u.givesUp(c, agent, c.DN), nil
 }
 
 // Owners returns the objects of an agent whose synchronization decides about the

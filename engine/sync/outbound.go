@@ -148,6 +148,9 @@ func (o *outbound) applyRules() error {
 		if err := o.leave(); err != nil { // first: what goes may free the name of what comes
 			return err
 		}
+		if err := o.renounce(); err != nil {
+			return err
+		}
 	}
 	for _, rule := range o.applied {
 		if rule.Provision && o.rules.RulesProvision && o.connectorOf(o.mv, rule.Agent, rule.Object.Name) == 0 {
@@ -232,18 +235,31 @@ func (o *outbound) provisionByRule(rule *rules.OutboundRule) error {
 	if err != nil {
 		return err
 	}
-	_, err = o.create(rule.Agent, rule.Object.Name, dn, rule.Key)
+	_, err = o.create(rule.Agent, rule.Object.Name, dn, rule.Key, len(rule.Joins) > 0)
 	return err
 }
 
 // create gives the object a connector with a DN: a disconnector that has it, or
-// a new object. added is true for a new one. rule is "" for a script.
-func (o *outbound) create(agent, objectType, dn, rule string) (added bool, err error) {
+// a new object, which may take the place of one that is to be deleted. added is true
+// for a new one. rule is "" for a script; stranger says that its join criteria match
+// none of the objects that are there.
+func (o *outbound) create(agent, objectType, dn, rule string, stranger bool) (added bool, err error) {
 	c, err := o.nameHolder(agent, dn)
 	if err != nil {
 		return false, err
 	}
+	vacated := false
+	if c != nil && c.State == space.ExplicitDisconnector && (c.ObjectType != objectType || !o.comesBack(c, stranger)) {
+		if vacated, err = o.replaceable(agent, c); err != nil {
+			return false, err
+		}
+	}
 	switch {
+	case vacated:
+		if err := o.checkParent(agent, dn); err != nil {
+			return false, err
+		}
+		return true, o.replace(c, objectType, dn, rule)
 	case c == nil:
 		if err := o.checkParent(agent, dn); err != nil {
 			return false, err
@@ -253,13 +269,13 @@ func (o *outbound) create(agent, objectType, dn, rule string) (added bool, err e
 		if err := o.checkParent(agent, dn); err != nil {
 			return false, err
 		}
-	case c.ObjectType == objectType && joinable(c):
+	case c.ObjectType == objectType && joinable(c) && (c.State == space.Disconnector || o.comesBack(c, stranger)):
 		return false, o.take(c, rule)
 	case c.State == space.FilteredDisconnector && rule != "":
 		o.warn(c, fault.As(taken(agent, c), NameTaken))
 		return false, nil // it is there, and not ours: that holds nothing else up
 	default:
-		o.blocker = Blocker{c.ID, true}
+		o.blocker = Blocker{ID: c.ID, Creating: true, Replacing: stranger || c.ObjectType != objectType}
 		return false, taken(agent, c)
 	}
 	c.ObjectType, c.DN, c.Provisioned = objectType, dn, true

@@ -55,7 +55,7 @@ func (e *provisioningEntry) NewConnector(agent, objectType, dn string, initial i
 	if err != nil {
 		return err
 	}
-	added, err := o.create(agent, objectType, dn, "")
+	added, err := o.create(agent, objectType, dn, "", false)
 	if err != nil || !added {
 		return err
 	}
@@ -164,6 +164,9 @@ func (e *provisioningEntry) Rename(connector identity.ID, dn string) error {
 	}
 	if dn == "" {
 		return fault.New("invalid-dn", "%q of agent %q cannot be without a name", c.DN, agent)
+	}
+	if c.Replaces != nil && isUnheard(c) && !e.o.space.SameDN(agent, dn, c.DN) {
+		return e.o.elsewhere(c, dn)
 	}
 	if !e.o.space.SameDN(agent, dn, c.DN) {
 		if err := e.o.mayTake(agent, dn, c); err != nil {

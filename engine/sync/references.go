@@ -20,7 +20,7 @@ func (u *unit) inboundReferences(owner *space.Connector, values []identity.Value
 		if err != nil {
 			return nil, err
 		}
-		if target != nil && target.State.IsConnector() {
+		if target != nil && target.State.IsConnector() && target.Replaces == nil { // else the old one is meant
 			out = append(out, identity.ReferenceTo(target.Link))
 			continue
 		}

@@ -133,8 +133,12 @@ const (
 	ProvisionedRenameFlow Counter = "provisioned-rename-flow"
 	ProvisionedRenameOnly Counter = "provisioned-rename-no-flow"
 	ProvisionedDisconnect Counter = "provisioned-disconnect"
-	DetectedRuleAdd       Counter = "detected-rule-add"    // existence tests of a rule hold now
-	DetectedRuleDelete    Counter = "detected-rule-delete" // ... and no longer do
+
+	ProvisionedDeleteAddNoFlow Counter = "provisioned-delete-add-no-flow" // a new object in the place of one that is deleted
+	ProvisionedDeleteAddFlow   Counter = "provisioned-delete-add-flow"
+
+	DetectedRuleAdd    Counter = "detected-rule-add"    // existence tests of a rule hold now
+	DetectedRuleDelete Counter = "detected-rule-delete" // ... and no longer do
 )
 
 // Algorithm steps, as error records name them (sync-engine §3.1).

@@ -181,7 +181,10 @@ func (x *directoryExport) refusal(c agent.Change) *fault.Error {
 		}
 	}
 	caps := x.dir.caps
-	if whole := caps.ExportLevel == agent.ObjectLevel || x.full; whole && c.Op == identity.Update || !whole && c.Op == identity.Replace {
+	if c.NewObject && (!caps.DeleteAddAsReplace || c.Op != identity.Replace) {
+		return fault.New("unexpected-error", "no object is replaced by another one")
+	}
+	if whole := caps.ExportLevel == agent.ObjectLevel || x.full; !c.NewObject && (whole && c.Op == identity.Update || !whole && c.Op == identity.Replace) {
 		return fault.New("unexpected-error", "a change of kind %q does not fit the export level", c.Op)
 	}
 	for _, change := range c.Changes {
@@ -191,13 +194,14 @@ func (x *directoryExport) refusal(c agent.Change) *fault.Error {
 			return attributeFault("unexpected-error", change.Name, "a change of kind %q does not fit the export level", change.Op)
 		}
 	}
-	if c.Op == identity.Add && caps.NoPasswordsInFirstExport && slices.ContainsFunc(c.Changes, x.dir.state.isWriteOnly(c.ObjectType)) {
+	creates := c.Op == identity.Add || c.NewObject
+	if creates && caps.NoPasswordsInFirstExport && slices.ContainsFunc(c.Changes, x.dir.state.isWriteOnly(c.ObjectType)) {
 		return fault.New("password-set-disallowed", "an object cannot be created together with its password")
 	}
 	if c.NewDN != "" && caps.NoRename {
 		return fault.New("modify-naming-attribute", "no object is renamed")
 	}
-	if c.Op == identity.Add && caps.NoReferencesInFirstExport && slices.ContainsFunc(c.Changes, x.dir.state.isReference(c.ObjectType)) {
+	if creates && caps.NoReferencesInFirstExport && slices.ContainsFunc(c.Changes, x.dir.state.isReference(c.ObjectType)) {
 		return fault.New("dn-attributes-failure", "an object cannot be created together with its references")
 	}
 	return nil
@@ -220,6 +224,9 @@ func (x *directoryExport) Close(ctx context.Context, outcome agent.Outcome) erro
 
 // apply carries out one change.
 func (s *state) apply(c agent.Change) (agent.Result, *fault.Error) {
+	if c.NewObject {
+		return s.applyDeleteAdd(c)
+	}
 	switch c.Op {
 	case identity.Add:
 		return s.applyAdd(c)
@@ -249,6 +256,29 @@ func (s *state) applyAdd(c agent.Change) (agent.Result, *fault.Error) {
 		return agent.Result{}, err
 	}
 	return agent.Result{Anchor: o.Anchor, DN: o.DN}, nil
+}
+
+// applyDeleteAdd deletes an object and creates another one in its place, or does
+// nothing.
+func (s *state) applyDeleteAdd(c agent.Change) (agent.Result, *fault.Error) {
+	old := s.find(c.Anchor, c.DN)
+	added := c
+	added.Op, added.NewObject = identity.Add, false
+	if !s.caps.AnchorIsDN {
+		added.Anchor = ""
+	}
+	if old == nil {
+		return s.applyAdd(added)
+	}
+	before := s.clone()
+	if err := s.remove(old); err != nil {
+		return agent.Result{}, err
+	}
+	result, err := s.applyAdd(added)
+	if err != nil {
+		*s = *before
+	}
+	return result, err
 }
 
 func (s *state) applyUpdate(c agent.Change) (agent.Result, *fault.Error) {
