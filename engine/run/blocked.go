@@ -150,7 +150,9 @@ func (x *synchronization) overcome(tx *space.Tx, id identity.ID, result sync.Res
 		return nil
 	}
 	x.report.forget(id)
-	x.report.Inbound[sync.FlowFailure]--
+	if x.report.Inbound[sync.FlowFailure]--; x.report.Inbound[sync.FlowFailure] == 0 {
+		delete(x.report.Inbound, sync.FlowFailure)
+	}
 	if result.Inbound != "" {
 		x.report.Inbound[result.Inbound]++
 		x.details.inbound(&result)

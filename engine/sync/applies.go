@@ -81,6 +81,9 @@ func (u *unit) settle(c *space.Connector, mv *space.Object) (changed bool, err e
 				return false, err
 			}
 			changed = changed || flowed
+			if rule.Disconnect && rule.Is(other.LinkRule) && !u.applies(rule, u.viewOf(other), mv) {
+				u.reconsider(other)
+			}
 		}
 	}
 	return changed, nil
@@ -151,6 +154,28 @@ func (u *unit) leaves(c *space.Connector, view *connectorView, object *rules.Obj
 		}
 	}
 	return made, nil
+}
+
+// reconsider has an object synchronized again because something else than its
+// import may have ended what holds its link.
+func (u *unit) reconsider(c *space.Connector) {
+	if !c.RetryReferences {
+		c.RetryReferences = true
+		u.tx.PutConnector(c)
+	}
+}
+
+// noteApplied has an object synchronized again whose link may be cut now that other
+// outbound rules apply to it.
+func (u *unit) noteApplied(c *space.Connector, applied []string) {
+	agent := u.rules.Agent(u.space.AgentOf(c.ID))
+	if agent == nil || agent.Objects[c.ObjectType] == nil || !agent.Objects[c.ObjectType].Disconnects {
+		return
+	}
+	made := agent.Objects[c.ObjectType].Rule(c.LinkRule)
+	if made != nil && made.Disconnect && slices.ContainsFunc(c.Applied, func(key string) bool { return !slices.Contains(applied, key) }) {
+		c.RetryReferences = true
+	}
 }
 
 // leave handles an object whose rule no longer applies: it is disconnected as by the

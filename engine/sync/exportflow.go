@@ -325,6 +325,7 @@ func (u *unit) stage(c *space.Connector, staged *identity.Delta, applied []strin
 	}
 	slices.Sort(applied)
 	if changed || !slices.Equal(c.Applied, applied) {
+		u.noteApplied(c, applied)
 		c.Applied = applied
 		u.tx.PutConnector(c)
 	}

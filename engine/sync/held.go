@@ -25,7 +25,8 @@ func (u *unit) held(mv *space.Object, t *rules.Type) (bool, error) {
 
 // holds reports whether a connector holds its metaverse object. What was linked by
 // hand, or projected by a script, was somebody's decision, which no rule takes
-// back; about an object that no rule knows, nobody decides.
+// back; about an object that no rule knows, nobody decides. One that leaves the
+// scope by an import holds until that is synchronized, too: it may fail.
 func (u *unit) holds(c *space.Connector, mv *space.Object, t *rules.Type) bool {
 	byHand := c.State == space.ExplicitConnector || c.LinkBy == space.ByHand
 	if byHand || c.LinkBy == space.ByProjection && c.LinkRule == "" || goes(c) {
@@ -36,9 +37,9 @@ func (u *unit) holds(c *space.Connector, mv *space.Object, t *rules.Type) bool {
 	if agent == nil || agent.Objects[c.ObjectType] == nil {
 		return true
 	}
-	view := &connectorView{c, c.ImportImage(), u}
+	view, was := &connectorView{c, c.ImportImage(), u}, u.viewOf(c)
 	for _, rule := range agent.Objects[c.ObjectType].Inbound {
-		if rule.Holds && rule.Type == t && rule.Scope.Match(view) {
+		if rule.Holds && rule.Type == t && (rule.Scope.Match(view) || rule.Scope.Match(was)) {
 			return true
 		}
 	}

@@ -97,3 +97,19 @@ func (u *unit) noteStaged(c *space.Connector, staged *identity.Delta) {
 		}
 	}
 }
+
+// noteForgotten has an object synchronized again if its inbound flows still count
+// on a change that was exported, but that the system did not keep and that is not
+// staged again.
+func (u *unit) noteForgotten(c *space.Connector, exported *identity.Delta) {
+	agent := u.rules.Agent(u.space.AgentOf(c.ID))
+	if exported == nil || !c.State.IsConnector() || !exportedView(agent) {
+		return
+	}
+	for _, name := range agent.Objects[c.ObjectType].Flowing {
+		if exported.Change(name) != nil && c.Unapplied.Change(name) == nil {
+			u.reconsider(c)
+			return
+		}
+	}
+}

@@ -100,7 +100,7 @@ func (u *unit) connector(id identity.ID, mode Mode) error {
 		u.noteInbound(c, object.Fingerprint) // all flows are evaluated
 		u.whole = mv.ID
 	}
-	missed := c.NotReimported
+	missed, exported := c.NotReimported, c.Exported
 	if link == linked && mode == Delta && !missed {
 		u.before = beforeFlow(c, mv)
 	}
@@ -115,6 +115,9 @@ func (u *unit) connector(id identity.ID, mode Mode) error {
 		if err := u.outbound(mv); err != nil {
 			return err
 		}
+	}
+	if missed {
+		u.noteForgotten(c, exported)
 	}
 	u.result.Inbound = inboundCounter(link, changed, len(mv.Connectors) == 0)
 	if reAdded {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/engine/identity"
 	"github.com/metasync/metasync/engine/space"
 )
@@ -75,10 +76,13 @@ func (u *unit) givesUp(holder *space.Connector, agent, dn string) bool {
 func (s *Synchronizer) Together(tx *space.Tx, ids []identity.ID, mode Mode) (results []Result, done bool, err error) {
 	results = make([]Result, 0, len(ids))
 	err = tx.Unit(func() error {
-		claims := []claim{}
+		claims, units := []claim{}, make([]*unit, 0, len(ids))
 		for _, id := range ids {
 			c, err := tx.Connector(id)
-			if err != nil || c == nil {
+			if err == nil && c == nil {
+				err = fault.New("unknown-object", "%s has gone meanwhile", id)
+			}
+			if err != nil {
 				return err
 			}
 			u := s.unit(tx)
@@ -89,7 +93,12 @@ func (s *Synchronizer) Together(tx *space.Tx, ids []identity.ID, mode Mode) (res
 			if u.failure != nil {
 				return u.failure
 			}
-			results = append(results, u.result)
+			results, units = append(results, u.result), append(units, u)
+		}
+		for _, u := range units { // only now: they may pass values to one another
+			if err := u.checkUnique(u.whole); err != nil {
+				return err
+			}
 		}
 		return s.unit(tx).settleClaims(claims)
 	})

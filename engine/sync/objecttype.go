@@ -84,6 +84,9 @@ func (u *unit) changeType(mv *space.Object, t *rules.Type) error {
 			return err
 		}
 	}
+	for _, a := range t.Unique { // what it brings along may be that of one of the new type
+		u.written = append(u.written, written{mv.ID, a})
+	}
 	return nil
 }
 
