@@ -273,11 +273,11 @@ func Check(ctx context.Context, o Options) (_ Summary, err error) {
 		s.Warnings = append(s.Warnings, "the state cannot be looked at: "+unreadable.Error())
 	}
 	for _, w := range warnings {
+		text := w.Error()
 		if hint := fault.As(w, "").Hint; engine.IsOrphan(w) && hint != "" {
-			s.Warnings = append(s.Warnings, w.Error()+"; "+hint)
-			continue
+			text += "; " + hint
 		}
-		s.Warnings = append(s.Warnings, w.Error())
+		s.Warnings = append(s.Warnings, config.Redact(c.config.Secrets, text))
 	}
 	return s, nil
 }

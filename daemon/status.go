@@ -7,6 +7,7 @@ import (
 
 	"github.com/metasync/metasync/engine"
 	"github.com/metasync/metasync/engine/autosync"
+	"github.com/metasync/metasync/engine/config"
 	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/engine/run"
 	"github.com/metasync/metasync/triggers"
@@ -72,7 +73,7 @@ func (d *Daemon) Status(context.Context) (Status, error) {
 	warnings := []string{}
 	for _, w := range d.warnings {
 		if !engine.IsOrphan(w) { // they are looked for anew
-			warnings = append(warnings, w.Error())
+			warnings = append(warnings, config.Redact(active.config.Secrets, w.Error()))
 		}
 	}
 	d.mu.Unlock()

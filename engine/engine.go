@@ -206,6 +206,7 @@ func (e *Engine) compile(ctx context.Context, d Definition, functions rules.Func
 		capabilities := a.Agent.Capabilities()
 		m.AnchorIsDN, m.LDAPNames = capabilities.AnchorIsDN, capabilities.LDAPNames
 		m.NoRename, m.NoContainerRename = capabilities.NoRename, capabilities.NoContainerRename
+		m.NoEmptyText = capabilities.NoEmptyText
 		m.Schema, err = a.Agent.Schema(ctx)
 		if err != nil {
 			silent := *fault.As(err, "stopped-ma")

@@ -58,8 +58,8 @@ var extensionTypes = host.Type{
 	 */
 	resolveJoin?(cs: ConnectorEntry, candidates: readonly MetaverseEntry[], rule: string, ctx: RuleContext):
 		MetaverseEntry | number | null | undefined | { join: MetaverseEntry | number, type: string };
-	/** The metaverse type that an object which joined nothing becomes, null for none. */
-	project?(cs: ConnectorEntry, ctx: RuleContext): string | null | undefined;
+	/** The metaverse type that an object which joined nothing becomes, false or null for none. */
+	project?(cs: ConnectorEntry, ctx: RuleContext): string | false | null | undefined;
 	/** What becomes of an object whose link is cut, with deprovision: {script: true}. */
 	deprovision?(cs: ConnectorEntry, ctx: RuleContext): "disconnect" | "explicit-disconnect" | "delete";
 }
@@ -325,8 +325,17 @@ func (g *Generation) agentExtension(r *host.Registration) rules.AgentExtension {
 	if given("project") {
 		e.Project = func(ctx context.Context, cs rules.ConnectorEntry) (metaverseType string, err error) {
 			err = g.rule(ctx, r, cs, &ruleCall{source: cs}, func(a *host.Active) error {
-				metaverseType, err = choice(a, "project", entry(a, cs), a.Object(ruleContext))
-				return err
+				result, err := a.Invoke("project", entry(a, cs), a.Object(ruleContext))
+				switch {
+				case err != nil:
+					return err
+				case declined(a, result):
+				case goja.IsString(result):
+					metaverseType = result.String()
+				default:
+					return unexpected("%s; it takes a metaverse type, or false for none", a.Describe(result))
+				}
+				return nil
 			})
 			return metaverseType, err
 		}
@@ -334,12 +343,19 @@ func (g *Generation) agentExtension(r *host.Registration) rules.AgentExtension {
 	if given("deprovision") {
 		e.Deprovision = func(ctx context.Context, cs rules.ConnectorEntry) (answer rules.Deprovision, err error) {
 			err = g.rule(ctx, r, cs, &ruleCall{source: cs}, func(a *host.Active) error {
-				text, err := choice(a, "deprovision", entry(a, cs), a.Object(ruleContext))
-				if text == "explicitDisconnect" {
-					text = string(rules.ExplicitDisconnect)
+				result, err := a.Invoke("deprovision", entry(a, cs), a.Object(ruleContext))
+				switch {
+				case err != nil:
+					return err
+				case nothing(result):
+				case !goja.IsString(result): // no answer either, and reported as what it is
+					answer = rules.Deprovision(a.Describe(result))
+				case result.String() == "explicitDisconnect":
+					answer = rules.ExplicitDisconnect
+				default:
+					answer = rules.Deprovision(result.String())
 				}
-				answer = rules.Deprovision(text)
-				return err
+				return nil
 			})
 			return answer, err
 		}
@@ -372,7 +388,7 @@ func (g *Generation) resolver(r *host.Registration) func(context.Context, string
 }
 
 func readResolution(a *host.Active, v goja.Value, candidates []rules.MetaverseEntry) (rules.Resolution, error) {
-	if nothing(v) || v.StrictEquals(a.Runtime().ToValue(false)) {
+	if declined(a, v) {
 		return rules.Resolution{}, nil
 	}
 	out := rules.Resolution{Join: true}
@@ -445,18 +461,9 @@ func decision(a *host.Active, hook string, args ...goja.Value) (bool, error) {
 	return false, e
 }
 
-// choice calls a function that returns a text, or nothing.
-func choice(a *host.Active, hook string, args ...goja.Value) (string, error) {
-	result, err := a.Invoke(hook, args...)
-	switch {
-	case err != nil:
-		return "", err
-	case nothing(result):
-		return "", nil
-	case goja.IsString(result):
-		return result.String(), nil
-	}
-	return "", unexpected("%s", a.Describe(result))
+// declined reports whether a function that may choose something chose nothing.
+func declined(a *host.Active, v goja.Value) bool {
+	return nothing(v) || v.StrictEquals(a.Runtime().ToValue(false))
 }
 
 func nothing(v goja.Value) bool { return v == nil || goja.IsUndefined(v) || goja.IsNull(v) }

@@ -89,9 +89,9 @@ var (
 // changes, nothing else does.
 func (a *csvAgent) Capabilities() agent.Capabilities {
 	if a.dn != "" {
-		return agent.Capabilities{LDAPNames: true, NoContainerRename: true, AllOrNothing: true, FullExport: true}
+		return agent.Capabilities{LDAPNames: true, NoContainerRename: true, NoEmptyText: true, AllOrNothing: true, FullExport: true}
 	}
-	return agent.Capabilities{AnchorIsDN: true, AllOrNothing: true, FullExport: true}
+	return agent.Capabilities{AnchorIsDN: true, NoEmptyText: true, AllOrNothing: true, FullExport: true}
 }
 
 // Schema implements agent.Agent: it reads the header of the file, or takes the

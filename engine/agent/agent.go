@@ -65,6 +65,11 @@ type Capabilities struct {
 	// reaches the agent.
 	NoRename bool
 
+	// NoEmptyText: the system cannot tell the empty text from no value, as a cell of a
+	// file cannot. A rule that gives an attribute the empty text leaves it without a
+	// value there, and the agent is never sent one by a flow.
+	NoEmptyText bool
+
 	// DeltaBeforeFull: a delta import needs no full one before it; without a
 	// watermark it delivers changes from some beginning of its own.
 	DeltaBeforeFull bool

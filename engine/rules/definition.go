@@ -104,6 +104,7 @@ type Agent struct {
 
 	NoContainerRename bool `json:"-"` // these decide about errors alone
 	NoRename          bool `json:"-"`
+	NoEmptyText       bool `json:",omitempty"`
 
 	Filter      map[string]Scope // connector filter by object type (sync-engine §3.4)
 	Deprovision Deprovision

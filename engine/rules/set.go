@@ -164,6 +164,7 @@ type AgentRules struct {
 
 	NoContainerRename bool // see agent.Capabilities
 	NoRename          bool
+	NoEmptyText       bool
 	Containers        identity.Containers
 }
 

@@ -114,12 +114,10 @@ func (x *export) refersTo(tx *space.Tx, id identity.ID, others map[identity.ID]b
 }
 
 // leaveReferences has the next import look at everyone again who refers to an object
-// that got another name, where names are the anchors: no such system makes references
-// follow, and what they say now means somebody else.
+// that got another name. Where references do not follow a name, as in a file or in a
+// directory without referential integrity, what they say now means somebody else or
+// nobody, and an entry that reads as before would pass for unchanged.
 func (x *export) leaveReferences(tx *space.Tx, c *space.Connector) error {
-	if !x.capabilities.AnchorIsDN {
-		return nil
-	}
 	owners, err := tx.Referrers(c.ID)
 	if err != nil {
 		return err

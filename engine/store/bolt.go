@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -78,14 +79,24 @@ func (s *bolt) Update(fn func(Tx) error) error {
 	defer s.gate.leave()
 	var refused error
 	err := s.db.Update(func(tx *bbolt.Tx) error {
-		refused = fn(&boltTx{boltReader: boltReader{tx: tx}})
+		t := &boltTx{boltReader: boltReader{tx: tx}}
+		if refused = fn(t); refused == nil && !t.wrote {
+			return errNothingWritten
+		}
 		return refused
 	})
-	if err != nil && refused == nil {
+	switch {
+	case refused != nil:
+		return refused
+	case err != nil && !errors.Is(err, errNothingWritten):
 		return fmt.Errorf("commit: %w", err)
 	}
-	return refused
+	return nil
 }
+
+// errNothingWritten has bbolt drop a transaction that wrote nothing. A commit would
+// change the file all the same, by its number, and wait for the disk.
+var errNothingWritten = errors.New("nothing written")
 
 func (s *bolt) Backup(w io.Writer) error {
 	if err := s.gate.enter(); err != nil {
@@ -213,6 +224,7 @@ func (r *boltReader) Scan(bucket Bucket, prefix, from []byte) iter.Seq2[[]byte, 
 type boltTx struct {
 	boltReader
 	arena arena // bbolt keeps the values that it is given until it commits
+	wrote bool  // something was put or deleted
 }
 
 func (tx *boltTx) Put(bucket Bucket, key, value []byte) error {
@@ -227,7 +239,7 @@ func (tx *boltTx) Put(bucket Bucket, key, value []byte) error {
 		}
 		b.set(handle)
 	}
-	b.at = false // a write moves what the cursor points to
+	b.at, tx.wrote = false, true // a write moves what the cursor points to
 	return b.handle.Put(key, tx.arena.copy(value))
 }
 
@@ -236,7 +248,7 @@ func (tx *boltTx) Delete(bucket Bucket, key []byte) error {
 		return err
 	}
 	if b := tx.bucket(bucket); b.handle != nil {
-		b.at = false
+		b.at, tx.wrote = false, true
 		return b.handle.Delete(key)
 	}
 	return nil

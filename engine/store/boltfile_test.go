@@ -36,6 +36,35 @@ func TestBoltReopen(t *testing.T) {
 	}
 }
 
+// What opens a store, looks and writes nothing leaves the file as it was, to the byte.
+func TestBoltUntouched(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state.db")
+	s := open(t, path, store.BoltOptions{})
+	set(t, s, "a", "1")
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	before, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, path, store.BoltOptions{})
+	if err := s.Update(func(tx store.Tx) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	get(t, s, "a")
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	after, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(before, after) {
+		t.Error("the file has changed")
+	}
+}
+
 func TestBoltLocked(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state.db")
 	s := open(t, path, store.BoltOptions{})

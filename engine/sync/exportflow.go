@@ -44,7 +44,7 @@ func (o *outbound) exportFlow(c *space.Connector) error {
 	if err := o.rename(c, concerned, agent, staged, creating); err != nil {
 		return err
 	}
-	f := flowing{c: c, agent: agentName, base: c.ExportedImage(), staged: staged, creating: creating}
+	f := flowing{c: c, agent: agentName, base: c.ExportedImage(), staged: staged, creating: creating, noEmpty: agent.NoEmptyText}
 	var names []string
 	for _, rule := range concerned {
 		names = append(names, rule.Key)
@@ -76,6 +76,7 @@ type flowing struct {
 	base     identity.Attributes // without what is staged
 	staged   *identity.Delta
 	creating bool
+	noEmpty  bool     // the system cannot hold the empty text
 	decided  []string // contested targets that have a value, or shall have none
 	removed  []string // contested targets that shall have none unless a weaker flow has a value
 }
@@ -137,6 +138,10 @@ func (o *outbound) flow(f *flowing, flow *rules.OutboundFlow) error {
 		return err
 	}
 	explicit := v.Literal() == expr.AuthoritativeNull || o.isEmptied(o.mv, flow)
+	if f.noEmpty && slices.ContainsFunc(values, isEmptyText) {
+		values = slices.DeleteFunc(slices.Clone(values), isEmptyText)
+		explicit = len(values) == 0 // that is how the system shows what the rule says
+	}
 	if len(values) == 0 && !explicit && !flow.AllowNull {
 		if !unresolved && !slices.Contains(f.removed, flow.Target) {
 			keep(f.c, f.staged, flow)
@@ -158,6 +163,8 @@ func (o *outbound) flow(f *flowing, flow *rules.OutboundFlow) error {
 	o.trace.exported(f.c, flow, f.base, f.staged)
 	return nil
 }
+
+func isEmptyText(v identity.Value) bool { return v.Type() == identity.TypeString && v.Text() == "" }
 
 // keep leaves a change staged that was staged before, when the flow now has no
 // value and must not remove the old one.
