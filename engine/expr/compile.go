@@ -80,6 +80,7 @@ type compiler struct {
 	scripts    map[string]Function // those that are called, by name
 	slots      int                 // of Context.variables
 	scope      []variable          // innermost last
+	byNeed     int                 // greater than 0 where an earlier condition decides what is evaluated
 }
 
 // An operand is a compiled part of an expression.
