@@ -31,7 +31,8 @@ var regexFunctions = []Function{
 type pattern struct {
 	re *regexp.Regexp
 	// cost is the number of nodes, each of which may be held against every byte of
-	// a text; that takes up to 8 ns.
+	// a text; that takes up to 8 ns, more where the
+	// processor is shared.
 	cost int
 	// asciiWords says that it looks at the borders of words, which the engine
 	// knows of ASCII letters only.
@@ -122,7 +123,7 @@ func (p *pattern) prepare(ctx *Context, text string) error {
 	if len(text) > maxWork { // and the product could overflow
 		return errTooMuchWork
 	}
-	return ctx.spend(len(text) * p.cost * 2)
+	return ctx.spend(len(text) * p.cost * 4)
 }
 
 // patternOf returns what gives the pattern of an argument: compiled for good if
