@@ -17,6 +17,7 @@ import (
 	"github.com/metasync/metasync/engine/agent"
 	"github.com/metasync/metasync/engine/autosync"
 	"github.com/metasync/metasync/engine/config"
+	"github.com/metasync/metasync/engine/expr"
 	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/engine/identity"
 	"github.com/metasync/metasync/engine/rules"
@@ -43,7 +44,7 @@ func load(t *testing.T, file string) *config.Config {
 func same(t *testing.T, want, got any) {
 	t.Helper()
 	diff := cmp.Diff(want, got,
-		cmpopts.IgnoreTypes(fault.Position{}), cmpopts.EquateEmpty(),
+		cmpopts.IgnoreTypes(fault.Position{}, &expr.Marks{}), cmpopts.EquateEmpty(),
 		cmpopts.IgnoreFields(autosync.TriggerSpec{}, "Check"), cmpopts.IgnoreFields(config.Agent{}, "Fingerprint"),
 		cmp.Comparer(func(a, b *agent.Kind) bool { return a.Name == b.Name }),
 		cmp.Comparer(func(a, b *time.Location) bool { return a.String() == b.String() }),

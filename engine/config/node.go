@@ -13,6 +13,7 @@ import (
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
 
+	"github.com/metasync/metasync/engine/expr"
 	"github.com/metasync/metasync/engine/fault"
 )
 
@@ -23,8 +24,9 @@ type node struct {
 	at    fault.Position
 	start fault.Position // text: of the first character inside quotes or block
 
-	text    string // scalars; of a text, after ${} was replaced
-	written string // scalars; before
+	text    string     // scalars; of a text, after ${} was replaced
+	written string     // scalars; before
+	marks   expr.Marks // of an expression: as converter.marks
 
 	pairs []pair  // mapping
 	items []*node // list
@@ -239,10 +241,17 @@ func (c *converter) grow(n int, at fault.Position) (ok bool) {
 
 func (c *converter) str(a *ast.StringNode) *node {
 	n := c.leaf(textNode, a.Token, a.Value)
-	if a.Token.Type == token.SingleQuoteType || a.Token.Type == token.DoubleQuoteType {
+	quoted := unquoted
+	switch a.Token.Type {
+	case token.SingleQuoteType:
+		quoted = singleQuoted
+	case token.DoubleQuoteType:
+		quoted = doubleQuoted
+	}
+	if quoted != unquoted {
 		n.start.Column++
 	}
-	n.text = c.expand(n.written, n.at)
+	c.complete(n, quoted)
 	return n
 }
 
@@ -259,8 +268,17 @@ func (c *converter) block(a *ast.LiteralNode) *node {
 			break
 		}
 	}
-	n.text = c.expand(n.written, n.at)
+	c.complete(n, unquoted)
 	return n
+}
+
+// complete replaces the ${} in a text. Where each character of an expression
+// stands is known if there are none.
+func (c *converter) complete(n *node, q quoting) {
+	n.text = c.expand(n.written, n.at)
+	if n.text == n.written && strings.HasPrefix(n.text, "=") {
+		n.marks = c.marks(n, q)
+	}
 }
 
 func (c *converter) list(a *ast.SequenceNode) *node {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/jsonschema-go/jsonschema"
 
+	"github.com/metasync/metasync/engine/expr"
 	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/engine/rules"
 )
@@ -221,6 +222,15 @@ func (s *source) decode(l *loader, n *node) {
 	}
 	s.Expression, s.Position = expression, n.start
 	s.Position.Column++
+	var marks expr.Marks
+	for _, m := range n.marks {
+		if m.Offset > 0 { // behind the =
+			marks = append(marks, expr.Mark{Offset: m.Offset - 1, Position: m.Position})
+		}
+	}
+	if marks != nil {
+		s.Marks = &marks
+	}
 }
 
 func (s *source) schema(g *generator) *jsonschema.Schema {

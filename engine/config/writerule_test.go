@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/metasync/metasync/engine/config"
+	"github.com/metasync/metasync/engine/expr"
 	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/engine/rules"
 )
@@ -121,7 +122,7 @@ func TestWrittenRules(t *testing.T) {
 
 // sameRules compares rules by what they mean, without their places.
 var sameRules = []cmp.Option{
-	cmpopts.IgnoreTypes(fault.Position{}), cmpopts.EquateEmpty(),
+	cmpopts.IgnoreTypes(fault.Position{}, &expr.Marks{}), cmpopts.EquateEmpty(),
 	cmp.Transformer("merge", func(m rules.MergeType) string {
 		if m == "" {
 			m = rules.Update

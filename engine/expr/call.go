@@ -47,7 +47,15 @@ func (c *compiler) call(n *callNode, position fault.Position) (operand, error) {
 		} else if last := len(f.Params) - 1; last >= 0 && f.Params[last].Repeats {
 			a.Param = f.Params[last]
 		}
-		if err := c.argument(a, argNode, s); err != nil {
+		byNeed := i > 0 && f.lazy && !f.binds
+		if byNeed {
+			c.byNeed++
+		}
+		err := c.argument(a, argNode, s)
+		if byNeed {
+			c.byNeed--
+		}
+		if err != nil {
 			return operand{}, err
 		}
 		s.secret = s.secret || a.secret
@@ -304,6 +312,19 @@ func taking(build builder, types ...identity.Type) builder {
 			return operand{}, notTaken(a, types)
 		}
 		return build(c, s)
+	}
+}
+
+// converting is taking for functions that convert a value. Where a call is
+// evaluated by need only, as in IIF(IsString([a]), CStr([a]), ...), a condition
+// may ask before it: what cannot be converted is an error when it happens.
+func converting(build builder, types ...identity.Type) builder {
+	checked := taking(build, types...)
+	return func(c *compiler, s *site) (operand, error) {
+		if c.byNeed > 0 {
+			return build(c, s)
+		}
+		return checked(c, s)
 	}
 }
 

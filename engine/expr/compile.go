@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sort"
 	"strings"
 	"unicode/utf8"
 
@@ -24,6 +25,10 @@ type Options struct {
 	// Position is the place of the first character of the source. Without it,
 	// errors count lines and columns within the source.
 	Position fault.Position
+	// Marks are the places of further bytes of the source, by offset, where
+	// columns do not count on from Position or from the mark before: after a
+	// folded line, say, or an escape.
+	Marks *Marks
 	// Attribute looks an attribute up in the schema. Nil accepts any name, as an
 	// attribute of unknown type.
 	Attribute func(name string) (identity.AttributeType, bool)
@@ -39,6 +44,15 @@ type Options struct {
 	// Names is the form of distinguished names in the system that the
 	// expression writes to.
 	Names NameStyle
+}
+
+// Marks are places of bytes of a source, by offset.
+type Marks []Mark
+
+// A Mark is the place of a byte of a source.
+type Mark struct {
+	Offset   int
+	Position fault.Position
 }
 
 // Compile reads an expression, given without the = in front. An error is a
@@ -80,6 +94,7 @@ type compiler struct {
 	scripts    map[string]Function // those that are called, by name
 	slots      int                 // of Context.variables
 	scope      []variable          // innermost last
+	byNeed     int                 // greater than 0 where an earlier condition decides what is evaluated
 }
 
 // An operand is a compiled part of an expression.
@@ -241,6 +256,14 @@ func (c *compiler) position(offset int) fault.Position {
 		place.Line, place.Column = 1, 1
 	}
 	before := c.source[:offset]
+	if c.opts.Marks != nil {
+		marks := *c.opts.Marks
+		i := sort.Search(len(marks), func(i int) bool { return marks[i].Offset > offset })
+		if i > 0 {
+			place, before = marks[i-1].Position, c.source[marks[i-1].Offset:offset]
+		}
+		before, _, _ = strings.Cut(before, "\n")
+	}
 	if i := strings.LastIndexByte(before, '\n'); i >= 0 {
 		if place.Line > 0 {
 			place.Line += strings.Count(before, "\n")

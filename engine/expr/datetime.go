@@ -47,36 +47,38 @@ func formatDateTime(ctx *Context, at identity.Value, l layout) (Value, error) {
 // A dateTimeShape is the forms of datetimes that begin alike, so that a text is
 // not held against all of them: an attempt that fails costs some 300 ns.
 type dateTimeShape struct {
-	values       bool     // identity.ParseValue reads some
-	local, zoned []string // layouts without a time zone and with one
+	values bool     // identity.ParseValue reads some
+	dates  []string // layouts of the date
+	zoned  []string // layouts of a datetime with a time zone
 }
 
-// The forms in which a datetime may be written. Dates with slashes are
-// month/day/year. Names of time zones are those that mean the same everywhere:
-// time.Parse would take any other for UTC.
+// The forms in which a datetime may be written. Where day and month are both
+// numbers and the year is last, the month is first, as .NET and Visual Basic read
+// it in the invariant culture; years have four digits. Names of time zones are
+// those that mean the same everywhere: time.Parse would take any other for UTC.
 var (
-	dashedShape = dateTimeShape{
+	yearFirstShape = dateTimeShape{
 		values: true,
-		local: []string{
-			time.DateOnly, "2006-01-02 15:04", "2006-01-02T15:04", "2006-01-02 15:04:05.999999999", "2006-01-02T15:04:05.999999999",
-			"2006-01-02 3:04 PM", "2006-01-02 3:04:05 PM",
-		},
-		zoned: []string{"2006-01-02 15:04:05Z07:00"},
+		dates:  []string{"2006-1-2", "2006/1/2"},
+		zoned:  []string{"2006-01-02 15:04:05Z07:00"},
 	}
-	slashedShape = dateTimeShape{local: []string{
-		"1/2/2006", "1/2/2006 15:04:05.999999999", "1/2/2006 15:04", "1/2/2006 3:04:05 PM", "1/2/2006 3:04 PM",
-		"2006/1/2", "2006/1/2 15:04:05",
-	}}
-	digitsShape = dateTimeShape{
+	monthFirstShape = dateTimeShape{dates: []string{"1/2/2006", "1-2-2006"}}
+	digitsShape     = dateTimeShape{
 		values: true,
-		local:  []string{"2 January 2006", "2 Jan 2006"},
+		dates:  []string{"2 January 2006", "2 Jan 2006", "2-January-2006", "2-Jan-2006"},
 		zoned:  []string{"20060102150405.999999999Z", "20060102150405Z0700", "20060102150405.999999999Z0700"},
 	}
 	wordsShape = dateTimeShape{
-		local: []string{"January 2, 2006", "Jan 2, 2006", "Monday, 02 January 2006", "Monday, January 2, 2006"},
-		zoned: []string{"Mon, 02 Jan 2006 15:04:05 GMT", "Mon, 02 Jan 2006 15:04:05 UTC", time.RFC1123Z},
+		dates: []string{
+			"January 2, 2006", "Jan 2, 2006", "January 2 2006", "Jan 2 2006",
+			"Monday, 2 January 2006", "Monday, January 2, 2006", "Mon, 2 Jan 2006",
+		},
+		zoned: []string{"Mon, 2 Jan 2006 15:04:05 GMT", "Mon, 2 Jan 2006 15:04:05 UTC", "Mon, 2 Jan 2006 15:04:05 -0700"},
 	}
 	noShape dateTimeShape
+
+	timeLayouts       = []string{"15:04:05.999999999", "15:04"}
+	twelveHourLayouts = []string{"3:04:05.999999999 PM", "3:04 PM", "3:04:05PM", "3:04PM"}
 )
 
 func shapeOf(s string) *dateTimeShape {
@@ -86,10 +88,12 @@ func shapeOf(s string) *dateTimeShape {
 		return &noShape
 	case isLetter(s[0]):
 		return &wordsShape
-	case len(s) > 4 && s[4] == '-':
-		return &dashedShape
-	case strings.Contains(s, "/"):
-		return &slashedShape
+	}
+	switch i := strings.IndexAny(s, "-/"); {
+	case i == 4:
+		return &yearFirstShape
+	case i > 0 && i < 3 && i+1 < len(s) && isDigit(s[i+1]):
+		return &monthFirstShape
 	}
 	return &digitsShape
 }
@@ -102,10 +106,34 @@ func parseDateTime(s string) (time.Time, bool) {
 			return v.Time(), true
 		}
 	}
-	if at, ok := parseLayouts(s, shape.local); ok {
+	if at, ok := shape.parseLocal(s); ok {
 		return at, true
 	}
 	return parseLayouts(s, shape.zoned)
+}
+
+// parseLocal reads a datetime without a time zone: a date, and perhaps a time
+// after it.
+func (d *dateTimeShape) parseLocal(s string) (time.Time, bool) {
+	date, clock := s, ""
+	if colon := strings.IndexByte(s, ':'); colon >= 0 {
+		separator := strings.LastIndexAny(s[:colon], " T")
+		if separator < 0 {
+			return time.Time{}, false
+		}
+		date, clock = strings.TrimSpace(s[:separator]), s[separator+1:]
+	}
+	at, ok := parseLayouts(date, d.dates)
+	if !ok || clock == "" {
+		return at, ok
+	}
+	layouts := timeLayouts
+	if last := clock[len(clock)-1]; last|0x20 == 'm' {
+		clock, layouts = strings.ToUpper(clock), twelveHourLayouts
+	}
+	of, ok := parseLayouts(clock, layouts)
+	return at.Add(time.Duration(of.Hour())*time.Hour + time.Duration(of.Minute())*time.Minute +
+		time.Duration(of.Second())*time.Second + time.Duration(of.Nanosecond())), ok
 }
 
 func parseLayouts(s string, layouts []string) (time.Time, bool) {

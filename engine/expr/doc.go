@@ -30,6 +30,8 @@
 //     is ever built; in Entra null is the empty text.
 //   - Comparisons are exact: "a" and "A" differ. A number and the text of a
 //     number are the same.
+//   - In Entra && and || come after all other operators, so that the default rules
+//     of Entra Connect Sync mean what their description says.
 //   - FIM converts an argument where that is beyond doubt, such as a text of
 //     digits to a number; in Entra it is an error, and CNum converts.
 //   - FIM refuses a list where a function takes one value; Entra applies the

@@ -43,14 +43,16 @@ func list(items ...any) []any { return items }
 // their own.
 func TestEntra(t *testing.T) {
 	for source, want := range map[string]any{
-		// Operators have one rank and go from left to right.
+		// Operators have one rank and go from left to right; && and || come last.
 		`2*5+3`: int64(13), `2+5*3`: int64(21), `2*(5+3)`: int64(16), `5-1-1`: int64(3), `5-1`: int64(4), `[age]-1`: int64(35), `-3+1`: int64(-2),
 		`"a" & 1 & True`: "a1True", `"a" + "b"`: "ab", `1 & 2`: "12", `[sn]&[gn]`: "LovelaceAda",
 		`[missing] & "x"`: "x", `NULL & NULL`: "", `1 + NULL`: nil, `"a" + [missing]`: "a",
 		`&HFF`: int64(255), `1 &H`: fault.Error{}, `"x" &HF`: fault.Error{},
 		`1 = 1`: true, `1 <> 1`: false, `"a" = "A"`: false, `[missing] = "x"`: false, `[missing] <> "x"`: true, `[missing] = NULL`: false,
 		`[age] > 35`: true, `[age] >= 36`: true, `[age] < 36`: false, `[age] <= 36`: true, `"a" < "b"`: true, `[missing] < "b"`: false,
-		`[age] > 35 && [sn] = "x"`:   fault.Error{}, // (([age] > 35) && [sn]) = "x"
+		`[age] > 35 && [sn] = "x"`: false, `[sn] = "x" || [age] > 35`: true, `[age] = 36 = True`: true,
+		`IIF(IsString([photo]), CStr([photo]), ConvertToBase64([photo]))`: "AQI=", `IsString([photo]) && CBool([photo])`: false,
+		`CStr([photo])`: fault.Error{}, `IIF(IsPresent([photo]), CStr([photo]), "")`: fault.Error{},
 		`[age] > 35 && ([sn] = "x")`: false, `([age] < 35) || ([sn] = "Lovelace")`: true, `True || [active]`: true, `NULL && True`: false,
 		`9223372036854775807 + 1`: fault.Error{}, `-9223372036854775808 - 1`: fault.Error{}, `4611686018427387904 * 2`: fault.Error{},
 		`-4611686018427387904 * 2`: int64(-9223372036854775808),

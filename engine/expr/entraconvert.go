@@ -19,34 +19,34 @@ import (
 var entraConvertFunctions = []Function{
 	{
 		Name: "CBool", Dialects: entraOnly, Source: entraText, Result: identity.TypeBoolean,
-		Doc:    "True for true, the text of it, and any number but 0; false for false, the text of it, and 0.",
-		Params: []Param{param("value", Single)},
-		build:  taking(conversion(asBoolean, "true or false"), identity.TypeBoolean, identity.TypeInteger, identity.TypeString),
+		Doc:    "True for true, the text of it, and any number but 0; false for false, the text of it, 0 and null.",
+		Params: []Param{param("value", Single).whenNull(passNull)},
+		build:  converting(conversion(asBoolean, "true or false"), identity.TypeBoolean, identity.TypeInteger, identity.TypeString),
 	},
 	{
 		Name: "CNum", Dialects: entraOnly, Source: entraText, Result: identity.TypeInteger,
 		Doc:    "The number that a text holds: decimal, or hexadecimal after &H.",
 		Params: []Param{param("value", Single)},
-		build:  taking(conversion(asNumber, "a whole number"), identity.TypeInteger, identity.TypeString),
+		build:  converting(conversion(asNumber, "a whole number"), identity.TypeInteger, identity.TypeString),
 	},
 	{
 		Name: "CStr", Dialects: entraOnly, Source: entraText, Result: identity.TypeString,
 		Doc:    "A number, a boolean (True or False) or the name that a reference holds, as text.",
 		Params: []Param{param("value", Single)},
-		build:  taking(conversion(asText, "a value that has a text"), identity.TypeString, identity.TypeInteger, identity.TypeBoolean, identity.TypeReference),
+		build:  converting(conversion(asText, "a value that has a text"), identity.TypeString, identity.TypeInteger, identity.TypeBoolean, identity.TypeReference),
 	},
 	{
 		Name: "CRef", Dialects: entraOnly, Source: entraText, Result: identity.TypeReference,
 		Doc:    "A reference to the object with the given name; null for the empty text.",
 		Params: []Param{param("value", Single)},
-		build:  taking(conversion(asReference, "the name of an object"), identity.TypeReference, identity.TypeString),
+		build:  converting(conversion(asReference, "the name of an object"), identity.TypeReference, identity.TypeString),
 	},
 	{
 		Name: "CDate", Dialects: entraOnly, Source: entraText, Result: identity.TypeDateTime,
 		Doc: "The datetime that a text holds, in UTC. A time zone may follow as Z, UTC, GMT, -8, -0800 or -08:00; without one the text is in UTC. " +
 			"Dates with slashes are month/day/year.",
 		Params: []Param{param("value", Single)},
-		build:  taking(fixed1(toDateTime), identity.TypeDateTime, identity.TypeString),
+		build:  converting(fixed1(toDateTime), identity.TypeDateTime, identity.TypeString),
 	},
 	{
 		Name: "CGuid", Dialects: entraOnly, Source: entraText, Result: identity.TypeBinary,
@@ -78,8 +78,9 @@ var entraConvertFunctions = []Function{
 	},
 	{
 		Name: "ConvertToBase64", Dialects: entraOnly, Source: entraText, Result: identity.TypeString,
-		Doc:    "The text in UTF-16, as base64.",
-		Params: []Param{param("text", Text)}, build: fixed1(toBase64),
+		Doc:    "The bytes of a binary value, or of a text in UTF-16, as base64.",
+		Params: []Param{param("value", Single)},
+		build:  taking(fixed1(toBase64), identity.TypeString, identity.TypeBinary),
 	},
 	{
 		Name: "ConvertFromUTF8Hex", Dialects: entraOnly, Source: entraText, Result: identity.TypeString,
@@ -107,6 +108,8 @@ func conversion(as func(identity.Value) (identity.Value, bool), wanted string) b
 
 func asBoolean(v identity.Value) (identity.Value, bool) {
 	switch v.Type() {
+	case 0:
+		return identity.Boolean(false), true
 	case identity.TypeBoolean:
 		return v, true
 	case identity.TypeInteger:
@@ -266,6 +269,13 @@ func decodeUTF16(raw []byte) (string, error) {
 }
 
 func toBase64(ctx *Context, text identity.Value) (Value, error) {
+	switch text.Type() {
+	case identity.TypeBinary:
+		return binaryToBase64(ctx, text.Str())
+	case identity.TypeString:
+	default:
+		return Value{}, fmt.Errorf("%s is neither text nor binary", show(text))
+	}
 	if err := ctx.handle(caseWork * len(text.Str())); err != nil {
 		return Value{}, err
 	}
@@ -285,6 +295,16 @@ func toBase64(ctx *Context, text identity.Value) (Value, error) {
 		raw = append(raw, byte(r), byte(r>>8))
 	}
 	return Str(base64.StdEncoding.EncodeToString(raw)), nil
+}
+
+func binaryToBase64(ctx *Context, raw string) (Value, error) {
+	if base64.StdEncoding.EncodedLen(len(raw)) > maxText {
+		return Value{}, errTooLong
+	}
+	if err := ctx.handle(caseWork * len(raw)); err != nil {
+		return Value{}, err
+	}
+	return Str(base64.StdEncoding.EncodeToString([]byte(raw))), nil
 }
 
 func fromUTF8Hex(_ *Context, source identity.Value) (Value, error) {

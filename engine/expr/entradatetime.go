@@ -52,7 +52,7 @@ func parseZonedDateTime(s string) (time.Time, bool) {
 	if i := strings.LastIndexByte(s, ' '); i >= 0 {
 		if offset, ok := parseZone(s[i+1:]); ok {
 			local := strings.TrimSpace(s[:i])
-			if at, ok := parseLayouts(local, shapeOf(local).local); ok {
+			if at, ok := shapeOf(local).parseLocal(local); ok {
 				return at.Add(-offset), true
 			}
 		}

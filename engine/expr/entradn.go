@@ -13,7 +13,7 @@ import (
 var entraDNFunctions = []Function{
 	{
 		Name: "DNComponent", Dialects: entraOnly, Source: entraText, Result: identity.TypeString,
-		Doc:    "The value of a component of the DN that a reference holds, counted from 1 at the object itself. An error if there is none with this number.",
+		Doc:    "The value of a component of the DN that a reference holds, counted from 1 at the object itself. Control characters stay escaped, such as \\0A. An error if there is none with this number.",
 		Params: []Param{param("dn", Ref), param("number", Number)},
 		build: fixed2(func(ctx *Context, dn, number identity.Value) (Value, error) {
 			components, err := parseReference(ctx, dn)
@@ -67,5 +67,25 @@ func component(components identity.DN, number int64) (Value, error) {
 	if number < 1 || number > int64(len(components)) {
 		return Value{}, fault.New("dn-index-out-of-bounds", "there is no component %d, there are %d", number, len(components))
 	}
-	return Str(components[number-1][0].Value), nil
+	return Str(escapeControls(components[number-1][0].Value)), nil
+}
+
+// escapeControls writes control characters as a DN does, such as \0A. Nobody
+// has them in a name; Active Directory has one in the names of objects that lost
+// a conflict, and rules look for it in this form.
+func escapeControls(s string) string {
+	const digits = "0123456789ABCDEF"
+	isControl := func(r rune) bool { return r < ' ' || r == 0x7F }
+	if strings.IndexFunc(s, isControl) < 0 {
+		return s
+	}
+	var b strings.Builder
+	for i := range len(s) {
+		if isControl(rune(s[i])) {
+			b.Write([]byte{'\\', digits[s[i]>>4], digits[s[i]&15]})
+			continue
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
 }

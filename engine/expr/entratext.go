@@ -125,6 +125,11 @@ func midOrAll(ctx *Context, text, position, count identity.Value) (Value, error)
 // does not say.
 func buildSearch(find func(text, search string, start int64) (int64, error), start int64) builder {
 	return func(c *compiler, s *site) (operand, error) {
+		if a := &s.args[1]; a.constant && !a.null {
+			// The default rules of Entra Connect Sync look for conflicting objects by
+			// InStr(DNComponent(CRef([dn]),1),"\\0ACNF:"), and mean one backslash.
+			a.operand = constant(Str(strings.ReplaceAll(a.value.single.Str(), `\\0A`, `\0A`)), a.position)
+		}
 		fold := len(s.args) > 3 && s.args[3].value.single.Str() == vbTextCompare
 		return withDefaults(fixed3(func(ctx *Context, text, search, start identity.Value) (Value, error) {
 			in, what := text.Str(), search.Str()

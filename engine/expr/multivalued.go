@@ -3,6 +3,7 @@ package expr
 import (
 	"cmp"
 	"fmt"
+	"math/bits"
 	"slices"
 	"strings"
 	"unicode"
@@ -206,11 +207,28 @@ func foldedValue(v identity.Value) identity.Value {
 	return v
 }
 
-func sortList(_ *Context, list Value) (Value, error) {
-	sorted := slices.Clone(list.Values())
-	slices.SortStableFunc(sorted, func(x, y identity.Value) int {
-		return cmp.Or(identity.Compare(foldedValue(x), foldedValue(y)), identity.Compare(x, y))
+func sortList(ctx *Context, list Value) (Value, error) {
+	values := list.Values()
+	length := 0
+	for _, v := range values {
+		length += len(v.Str())
+	}
+	// Every text is folded once, and compared as often as the number of values has bits.
+	if err := ctx.handle(foldWork/2*length + (length/4+valueBytes/4*len(values))*bits.Len(uint(len(values)))); err != nil {
+		return Value{}, err
+	}
+	type key struct{ folded, value identity.Value }
+	keys := make([]key, len(values))
+	for i, v := range values {
+		keys[i] = key{foldedValue(v), v}
+	}
+	slices.SortStableFunc(keys, func(x, y key) int {
+		return cmp.Or(identity.Compare(x.folded, y.folded), identity.Compare(x.value, y.value))
 	})
+	sorted := make([]identity.Value, len(keys))
+	for i, k := range keys {
+		sorted[i] = k.value
+	}
 	return OfList(sorted), nil
 }
 

@@ -12,14 +12,46 @@ import (
 )
 
 // chain compiles operands joined by operators. All operators have one rank and
-// go from left to right (sync-engine §6.2): 2+5*3 is 21.
+// go from left to right (sync-engine §6.2): 2+5*3 is 21. Only && and || come
+// last, from left to right among themselves: the rules that Entra Connect Sync
+// itself has, such as [a] = "x" || [b] = "y", mean nothing otherwise.
 func (c *compiler) chain(n *chainNode, position fault.Position) (operand, error) {
-	first, err := c.compile(n.operands[0])
+	end := n.logic(0)
+	left, err := c.link(n, 0, end, position)
+	for err == nil && end < len(n.operators) {
+		start := end
+		end = n.logic(start + 1)
+		c.byNeed++
+		var right operand
+		right, err = c.link(n, start+1, end, position)
+		c.byNeed--
+		if err == nil {
+			left, err = c.binary(n.operators[start], left, right, position)
+		}
+	}
+	return left, err
+}
+
+// logic returns the index of the first && or || from an operator on, how many
+// operators there are if there is none.
+func (n *chainNode) logic(from int) int {
+	for i := from; i < len(n.operators); i++ {
+		if n.operators[i] == "&&" || n.operators[i] == "||" {
+			return i
+		}
+	}
+	return len(n.operators)
+}
+
+// link compiles the operands from start to end, with the operators between them.
+func (c *compiler) link(n *chainNode, start, end int, position fault.Position) (operand, error) {
+	first, err := c.compile(n.operands[start])
 	if err != nil {
 		return operand{}, err
 	}
 	texts := []operand{first} // what is to be concatenated
-	for i, operator := range n.operators {
+	for i := start; i < end; i++ {
+		operator := n.operators[i]
 		next, err := c.compile(n.operands[i+1])
 		if err != nil {
 			return operand{}, err

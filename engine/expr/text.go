@@ -73,8 +73,8 @@ var textFunctions = []Function{
 	},
 	{
 		Name: "Word", Dialects: everywhere, Source: bothText, Result: identity.TypeString,
-		Doc:    "The word with the given number, counted from 1. Each character of delimiters ends a word. Empty if there is no such word, no delimiter in the text, or no text.",
-		Params: []Param{param("text", Text).whenNull(emptyOut), param("number", Number), param("delimiters", Text)}, build: fixed3(word),
+		Doc:    "The word with the given number, counted from 1. Each character of delimiters ends a word. Empty if there is no such word, no delimiter in the text, or an argument is null.",
+		Params: []Param{param("text", Text).whenNull(emptyOut), param("number", Number).whenNull(emptyOut), param("delimiters", Text).whenNull(emptyOut)}, build: fixed3(word),
 	},
 	{
 		Name: "Left", Dialects: everywhere, Source: bothText, Result: identity.TypeString,

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"github.com/metasync/metasync/engine/expr"
 	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/engine/identity"
 )
@@ -297,4 +298,5 @@ type Source struct {
 	Constant   bool
 	Value      string         // of a constant
 	Position   fault.Position `json:"-"` // of the source's first character
+	Marks      *expr.Marks    `json:"-"` // of an expression: further places, as in expr.Options
 }

@@ -198,7 +198,7 @@ func (c *compiler) source(r Rule, s Source, attribute func(string) (identity.Att
 		out.dnPart, out.ldapName, out.reads = s.DNPart, c.nameStyle(r.Agent) == expr.LDAPNames, []string{DNAttribute}
 	case s.Expression != "":
 		program, err := expr.Compile(s.Expression, expr.Options{
-			Dialect: expr.Dialect(cmp.Or(r.Dialect, c.model.Dialect, string(expr.FIM))), Position: s.Position,
+			Dialect: expr.Dialect(cmp.Or(r.Dialect, c.model.Dialect, string(expr.FIM))), Position: s.Position, Marks: s.Marks,
 			Attribute: attribute, AttributeNames: names, Functions: c.functions.ByName, Parameters: parameters,
 			Constants: c.constants(r.Agent), Names: c.nameStyle(r.Agent),
 		})

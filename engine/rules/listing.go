@@ -82,7 +82,7 @@ func (c *compiler) half(r Rule, link LinkType, scope Scope, flows []Flow, joined
 			h.Reads = append(h.Reads, DNAttribute)
 		case s.Expression != "":
 			program, err := expr.Compile(s.Expression, expr.Options{
-				Dialect: expr.Dialect(cmp.Or(r.Dialect, c.model.Dialect)), Position: s.Position, Functions: c.functions.ByName,
+				Dialect: expr.Dialect(cmp.Or(r.Dialect, c.model.Dialect)), Position: s.Position, Marks: s.Marks, Functions: c.functions.ByName,
 			})
 			if err != nil {
 				named := fault.As(err, "sync-rule-invalid-expression")

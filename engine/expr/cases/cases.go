@@ -26,8 +26,7 @@ type Case struct {
 	// say for which names EscapeDNComponent escapes, "[LDAP MA]" is the default.
 	// \uXXXX stands for a character that cannot be written.
 	Expr string `json:"expr"`
-	// Inputs are as for [ParseInput]; a value may also be {"$mvref": ["dn", ...]},
-	// a list of references.
+	// Inputs are as for [ParseInput].
 	Inputs map[string]any `json:"inputs"`
 	// Expected is a value in the form of [expr.FromJSON], or {"$error": "text"}:
 	// any error; {"$match": "regular expression"}, found in the text of the value;
@@ -65,11 +64,6 @@ var unicodeEscape = regexp.MustCompile(`\\u[0-9a-fA-F]{4}`)
 // an error that says what it is. Opts may add functions; the rest comes from the
 // case.
 func (c Case) Run(ctx context.Context, opts expr.Options) error {
-	for key, document := range c.Inputs {
-		if list, ok := referenceList(document); ok {
-			c.Inputs[key] = list
-		}
-	}
 	in, err := newInput(c.Inputs)
 	if err != nil {
 		return err

@@ -29,7 +29,8 @@ const (
 )
 
 // ParseInput reads an input from a JSON object of values in the form of
-// [expr.FromJSON]; an array makes a multi-valued attribute. A key $name or
+// [expr.FromJSON]; an array makes a multi-valued attribute, and {"$mvref": ["dn",
+// ...]} one of references. A key $name or
 // %name% is a parameter. "confirmed:name" is an attribute as it was imported,
 // which only ImportedValue reads, and "pending-export:name" one with the exports
 // that are not confirmed yet, which is what every other expression sees.
@@ -49,6 +50,9 @@ func ParseInput(text string) (Input, error) {
 func newInput(object map[string]any) (Input, error) {
 	in := Input{map[string]expr.Value{}, map[string]expr.Value{}, map[string]expr.Value{}}
 	for key, document := range object {
+		if list, ok := referenceList(document); ok {
+			document = list
+		}
 		v, err := expr.FromJSON(document)
 		if err != nil {
 			return Input{}, fault.New("invalid-input", "%s: %s", key, err)
