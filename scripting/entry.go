@@ -23,34 +23,6 @@ const (
 	entryTime       = "$contributed"
 )
 
-var entryTypes = host.Type{
-	Doc: "An object as scripts see it: a property for each attribute, undefined if it has no value, an array if the\n" +
-		"attribute may have several. It is read-only, and good until the function returns.",
-	Text: `interface Entry {
-	readonly [attribute: string]: any;
-	readonly $id: string;
-}
-/** An object of a connected system, as it was last imported. */
-interface ConnectorEntry extends Entry {
-	readonly $agent: string;
-	/** Its object type. */
-	readonly $object: string;
-	readonly $dn: string;
-	readonly $anchor: string;
-}
-/** An object of the metaverse. */
-interface MetaverseEntry extends Entry {
-	/** Its metaverse type. */
-	readonly $type: string;
-	/** The objects of an agent that it is connected with. */
-	$connectors(agent: string): readonly ConnectorEntry[];
-	/** The agent that contributed the value of an attribute. */
-	$contributor(attribute: string): string | undefined;
-	/** When it did. */
-	$contributed(attribute: string): Date | undefined;
-}`,
-}
-
 // An entryView shows an object of the engine to a script. What was read once is
 // kept: two reads of an array give the same array.
 type entryView struct {
