@@ -37,7 +37,7 @@ var table = &host.API{
 var resultType = host.Type{
 	Name: "Results",
 	Doc: "What a flow function may return: a value, several values, or nothing. Numbers are integers; use a BigInt beyond\n" +
-		"2^53. References are texts.",
+		"2^53. A reference reads as its text, but a text cannot become a reference.",
 	Text: `type Value = string | number | bigint | boolean | Date | Uint8Array;
 type Result = Value | readonly Value[] | null | undefined | void;`,
 }

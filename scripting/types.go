@@ -79,15 +79,15 @@ func declare[T any](b *strings.Builder, name string, items []T, item func(T)) {
 	b.WriteString("}\n")
 }
 
-// settable returns the attributes that a new object may be given, its dn among
-// them.
+// settable returns the attributes that a script may give a new object, its dn among
+// them. References are not: a script has only their text.
 func settable(a KnownAgent, t identity.ObjectType) []string {
 	if a.Assumed {
 		return nil
 	}
 	names := []string{rules.DNAttribute}
 	for _, attribute := range t.Attributes {
-		if !attribute.ImportOnly && !slices.Contains(names, attribute.Name) {
+		if !attribute.ImportOnly && attribute.Type != identity.TypeReference && !slices.Contains(names, attribute.Name) {
 			names = append(names, attribute.Name)
 		}
 	}
