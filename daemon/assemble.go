@@ -52,11 +52,7 @@ func assemble(ctx context.Context, o Options, loadScripts func(context.Context, 
 	if err != nil {
 		return nil, err
 	}
-	loader := scripting.NewLoader(scripting.Options{
-		Folder: base.Scripts, Base: base.Dir, Optional: true,
-		Workers: base.Scripting.Workers, Timeout: base.Scripting.Timeout, Log: o.Log,
-	})
-	scripts, err := loadScripts(ctx, loader)
+	scripts, err := loadScripts(ctx, loaderOf(base, o))
 	if err != nil {
 		_, wrong := config.Load(o.File, config.Options{Kinds: o.Kinds}) // perhaps it is wrong, too
 		return nil, errors.Join(wrong, err)
@@ -72,6 +68,14 @@ func assemble(ctx context.Context, o Options, loadScripts func(context.Context, 
 		return nil, redactedError(err, cfg.Secrets)
 	}
 	return c, nil
+}
+
+// loaderOf returns the loader of the scripts of a configuration.
+func loaderOf(base config.Base, o Options) *scripting.Loader {
+	return scripting.NewLoader(scripting.Options{
+		Folder: base.Scripts, Base: base.Dir, Optional: true,
+		Workers: base.Scripting.Workers, Timeout: base.Scripting.Timeout, Log: o.Log,
+	})
 }
 
 // overrides are what scripts change of the configuration.
@@ -99,14 +103,32 @@ func fromFolder(ctx context.Context, l *scripting.Loader) (*scripting.Generation
 
 // complete opens the agents and derives everything else.
 func (c *candidate) complete(log *slog.Logger) error {
+	c.functions = c.scripts.Rules()
+	c.triggers = slices.Clone(c.scripts.Triggers())
+	for _, a := range c.config.Agents {
+		c.triggers = append(c.triggers, a.Triggers...)
+	}
+	problems := c.define(log)
+	for _, spec := range c.triggers {
+		if err := errors.Join(triggers.Validate(spec), c.checkTrigger(spec)); err != nil {
+			problems = append(problems, err)
+		}
+	}
+	for _, ref := range c.scripts.References() {
+		if err := c.checkReference(ref); err != nil {
+			problems = append(problems, err)
+		}
+	}
+	c.settings = c.schedulerSettings()
+	return errors.Join(problems...)
+}
+
+// define makes the definition: it opens the agents. It does not look at the scripts.
+func (c *candidate) define(log *slog.Logger) (problems []error) {
 	c.definition.Model = c.config.Model
 	c.definition.Redact = func(text string) string { return config.Redact(c.config.Secrets, text) }
 	c.definition.Details = run.DetailOptions{Off: !c.config.History.Details, Limit: c.config.History.DetailsLimit}
-	c.functions = c.scripts.Rules()
-	c.triggers = slices.Clone(c.scripts.Triggers())
-	var problems []error
 	for _, a := range c.config.Agents {
-		c.triggers = append(c.triggers, a.Triggers...)
 		opened, err := a.Settings.Open(agent.Env{Name: a.Name, Objects: a.Objects, Log: log.With("agent", a.Name)})
 		if err != nil {
 			named := fault.As(err, "no-start-bad-ma-configuration")
@@ -123,18 +145,7 @@ func (c *candidate) complete(log *slog.Logger) error {
 			Configuration: a.Fingerprint, Strict: a.Strict,
 		})
 	}
-	for _, spec := range c.triggers {
-		if err := errors.Join(triggers.Validate(spec), c.checkTrigger(spec)); err != nil {
-			problems = append(problems, err)
-		}
-	}
-	for _, ref := range c.scripts.References() {
-		if err := c.checkReference(ref); err != nil {
-			problems = append(problems, err)
-		}
-	}
-	c.settings = c.schedulerSettings()
-	return errors.Join(problems...)
+	return problems
 }
 
 // checkReference finds out whether what a script names exists.

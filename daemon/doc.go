@@ -16,5 +16,6 @@
 //	daemon.go    Open, Run, Once, Exec, Close
 //	reload.go    a change of files -> the next candidate
 //	status.go    what administrators see
+//	types.go     the configuration as types for editors of scripts
 //	redact.go    secrets stay out of the log
 package daemon

@@ -207,16 +207,14 @@ func (e *Engine) compile(ctx context.Context, d Definition, functions rules.Func
 		m.AnchorIsDN, m.LDAPNames = capabilities.AnchorIsDN, capabilities.LDAPNames
 		m.NoRename, m.NoContainerRename = capabilities.NoRename, capabilities.NoContainerRename
 		m.NoEmptyText = capabilities.NoEmptyText
-		m.Schema, err = a.Agent.Schema(ctx)
-		if err != nil {
-			silent := *fault.As(err, "stopped-ma")
-			silent.Agent = a.Name
-			warnings = append(warnings, &silent)
-			if m.Schema, m.Assumed, err = e.assumedSchema(a); err != nil {
-				return nil, warnings, err
-			}
+		schema, err := e.schema(ctx, a)
+		if schema.Silent != nil {
+			warnings = append(warnings, schema.Silent)
 		}
-		m.Schema = confirmations(m.Schema, a.Objects)
+		if err != nil {
+			return nil, warnings, err
+		}
+		m.Schema, m.Assumed = confirmations(schema.Schema, a.Objects), schema.Assumed
 		if err := checkPartitions(ctx, a.Name, a.Agent, a.profiles()); err != nil {
 			problems = append(problems, err)
 		}
@@ -337,36 +335,6 @@ func (d *Definition) agents() ([]rules.Agent, error) {
 		}
 	}
 	return list, nil
-}
-
-// assumedSchema is the schema of a system that does not answer. vague is true
-// if the engine has never known it.
-func (e *Engine) assumedSchema(a Agent) (schema identity.Schema, vague bool, err error) {
-	var stored *identity.Schema
-	err = e.space.View(func(tx *space.Tx) error {
-		state, err := tx.AgentState(a.Name)
-		stored = state.Schema
-		return err
-	})
-	if err != nil {
-		return schema, false, err
-	}
-	if stored != nil {
-		return *stored, false, nil
-	}
-	for _, o := range a.Objects {
-		t := identity.ObjectType{Name: o.Name, Anchor: o.Anchor}
-		for _, attribute := range o.Attributes {
-			t.Attributes = append(t.Attributes, identity.AttributeType{Name: attribute.Name, Type: attribute.Type, Multi: attribute.Multi})
-		}
-		for _, name := range o.Anchor {
-			if t.Attribute(name) == nil {
-				t.Attributes = append(t.Attributes, identity.AttributeType{Name: name, Type: identity.TypeString})
-			}
-		}
-		schema.Types = append(schema.Types, t)
-	}
-	return schema, true, nil
 }
 
 // naming is how the objects of an agent are named.

@@ -13,7 +13,7 @@ import (
 
 // What the types declare is what a script finds, no more and no less.
 func TestDeclaredIsBound(t *testing.T) {
-	l, base := folder(t, "metasync.d.ts", Types(), "a.ts", `
+	l, base := folder(t, "metasync.d.ts", Types(Known{}), "a.ts", `
 		const members = (o: object) => Object.keys(o);
 		trigger("T", {agent: "HR", every: "1s", check: (ctx) => [...members(ctx), ...members(ctx.state)]});
 		flowFunction("globals", () => Object.getOwnPropertyNames(globalThis)
@@ -52,7 +52,7 @@ func TestDeclaredIsBound(t *testing.T) {
 			t.Errorf("%s: declared, bound: %s", what, diff)
 		}
 	}
-	same("globals", matches(Types(), `(?m)^declare (?:function|const|class) (\w+)`), bound)
+	same("globals", matches(Types(Known{}), `(?m)^declare (?:function|const|class) (\w+)`), bound)
 	same("log", declaredMembers(t, "Log"), list("log"))
 	same("console", declaredMembers(t, "Console"), list("console"))
 	requests, err := g.Triggers()[0].Check(t.Context(), memory{})
@@ -66,7 +66,7 @@ func TestDeclaredIsBound(t *testing.T) {
 	same("ctx", append(declaredMembers(t, "TriggerContext"), declaredMembers(t, "TriggerState")...), got)
 
 	// The declarations are TypeScript.
-	write(t, base+"/scripts/types.ts", Types())
+	write(t, base+"/scripts/types.ts", Types(Known{}))
 	if _, err := l.Load(t.Context()); err != nil {
 		t.Error(err)
 	}
@@ -90,10 +90,11 @@ func declaredMembers(t *testing.T, name string) []string {
 
 func interfaceBody(t *testing.T, name string) string {
 	t.Helper()
-	_, body, found := strings.Cut(Types(), "interface "+name+" {\n")
+	_, body, found := strings.Cut(Types(Known{}), "interface "+name)
+	_, body, _ = strings.Cut(body, " {\n")
 	body, _, ended := strings.Cut(body, "\n}\n")
 	if !found || !ended {
-		t.Fatalf("no interface %s in\n%s", name, Types())
+		t.Fatalf("no interface %s in\n%s", name, Types(Known{}))
 	}
 	return body + "\n"
 }

@@ -16,7 +16,8 @@
 // identities.
 //
 //	generation.go  Loader, Generation
-//	api.go         the table; the text of metasync.d.ts
+//	api.go         the table; the text of docs/script-api.md
+//	types.go       the table and a configuration -> metasync.d.ts
 //	function.go    flowFunction -> expr.Function
 //	trigger.go     trigger      -> autosync.TriggerSpec
 //	value.go       values of identity to JavaScript and back

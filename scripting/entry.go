@@ -5,7 +5,6 @@ import (
 
 	"github.com/dop251/goja"
 
-	"github.com/metasync/metasync/engine/expr"
 	"github.com/metasync/metasync/engine/identity"
 	"github.com/metasync/metasync/engine/rules"
 	"github.com/metasync/metasync/scripting/host"
@@ -23,34 +22,6 @@ const (
 	entryBy         = "$contributor"
 	entryTime       = "$contributed"
 )
-
-var entryTypes = host.Type{
-	Doc: "An object as scripts see it: a property for each attribute, undefined if it has no value, an array if the\n" +
-		"attribute has several. It is read-only, and good until the function returns.",
-	Text: `interface Entry {
-	readonly [attribute: string]: any;
-	readonly $id: string;
-}
-/** An object of a connected system, as it was last imported. */
-interface ConnectorEntry extends Entry {
-	readonly $agent: string;
-	/** Its object type. */
-	readonly $object: string;
-	readonly $dn: string;
-	readonly $anchor: string;
-}
-/** An object of the metaverse. */
-interface MetaverseEntry extends Entry {
-	/** Its metaverse type. */
-	readonly $type: string;
-	/** The objects of an agent that it is connected with. */
-	$connectors(agent: string): readonly ConnectorEntry[];
-	/** The agent that contributed the value of an attribute. */
-	$contributor(attribute: string): string | undefined;
-	/** When it did. */
-	$contributed(attribute: string): Date | undefined;
-}`,
-}
 
 // An entryView shows an object of the engine to a script. What was read once is
 // kept: two reads of an array give the same array.
@@ -94,11 +65,14 @@ func (v *entryView) Get(a *host.Active, key string) (goja.Value, error) {
 
 func (v *entryView) property(a *host.Active, key string) (goja.Value, error) {
 	if key == "" || key[0] != '$' {
-		values := v.entry.Get(key)
-		if len(values) == 0 {
+		switch values := v.entry.Get(key); {
+		case len(values) == 0:
 			return nil, nil
+		case len(values) == 1 && !v.entry.Multi(key):
+			return singleToScript(a, values[0])
+		default:
+			return arrayToScript(a, values)
 		}
-		return toScript(a, expr.OfValues(values))
 	}
 	if key == entryID {
 		return a.Runtime().ToValue(v.entry.ID().String()), nil

@@ -24,7 +24,7 @@ import (
 var (
 	flowKind = host.Kind{
 		Name:      "flow",
-		Signature: "(source: string, name: string, fn: (entry: any, ctx: FlowContext) => Result | Promise<Result>): void",
+		Signature: "<S extends FlowSource>(source: S, name: string, fn: (entry: FlowEntry<S>, ctx: FlowContext) => Result | Promise<Result>): void",
 		Doc: "Registers a flow: a rule takes a value from it with `{script: name}`. The source is `AGENT.OBJECT` for inbound\n" +
 			"flows, `flow(\"HR.employee\", \"department\", employee => ...)`, and a metaverse type for outbound ones.\n" +
 			"\n" +
@@ -34,40 +34,42 @@ var (
 	}
 	extensionKind = host.Kind{
 		Name:      "extension",
-		Signature: "(agent: string, functions: Extension): void",
+		Signature: "<A extends AgentName>(agent: A, functions: Extension<A>): void",
 		Doc:       "Registers the rules extension of an agent: functions that decide about its objects.",
 		Declare:   declareExtension,
 	}
 	metaverseKind = host.Kind{
 		Name:      "metaverse",
-		Signature: "(type: string, functions: MetaverseExtension): void",
+		Signature: "<T extends MetaverseTypeName>(type: T, functions: MetaverseExtension<T>): void",
 		Doc:       "Registers the rules extension of a metaverse type.",
 		Declare:   declareMetaverse,
 	}
 )
 
 var extensionTypes = host.Type{
-	Text: `interface Extension {
+	Name: "Rules extensions",
+	Doc:  "The functions of `extension` and `metaverse`.",
+	Text: `interface Extension<A extends AgentName> {
 	/** Whether the object stays out of the metaverse. It must say true or false. */
-	filter?(cs: ConnectorEntry, ctx: RuleContext): boolean;
+	filter?(cs: ConnectorEntry<ConnectorTypeName<A>>, ctx: RuleContext): boolean;
 	/** The values that a join criterion {script: name} looks for. */
-	joinValues?(cs: ConnectorEntry, name: string, ctx: RuleContext): Result;
+	joinValues?(cs: ConnectorEntry<ConnectorTypeName<A>>, name: string, ctx: RuleContext): Result;
 	/**
 	 * Which of the metaverse objects that a criterion found the object is joined with: one of them or its index, null for
 	 * none; or {join, type} to change the metaverse type as well.
 	 */
-	resolveJoin?(cs: ConnectorEntry, candidates: readonly MetaverseEntry[], rule: string, ctx: RuleContext):
-		MetaverseEntry | number | null | undefined | { join: MetaverseEntry | number, type: string };
+	resolveJoin?(cs: ConnectorEntry<ConnectorTypeName<A>>, candidates: readonly MetaverseEntry[], rule: string, ctx: RuleContext):
+		MetaverseEntry | number | null | undefined | { join: MetaverseEntry | number, type: MetaverseTypeName };
 	/** The metaverse type that an object which joined nothing becomes, false or null for none. */
-	project?(cs: ConnectorEntry, ctx: RuleContext): string | false | null | undefined;
+	project?(cs: ConnectorEntry<ConnectorTypeName<A>>, ctx: RuleContext): MetaverseTypeName | false | null | undefined;
 	/** What becomes of an object whose link is cut, with deprovision: {script: true}. */
-	deprovision?(cs: ConnectorEntry, ctx: RuleContext): "disconnect" | "explicit-disconnect" | "delete";
+	deprovision?(cs: ConnectorEntry<ConnectorTypeName<A>>, ctx: RuleContext): "disconnect" | "explicit-disconnect" | "delete";
 }
-interface MetaverseExtension {
+interface MetaverseExtension<T extends MetaverseTypeName> {
 	/** Creates, renames and disconnects objects of the connected systems. It is called after the rules have done so. */
-	provision?(mv: MetaverseEntry, ctx: ProvisionContext): void;
+	provision?(mv: MetaverseEntry<T>, ctx: ProvisionContext): void;
 	/** Whether the metaverse object is deleted now that cs was disconnected, with delete: {script: true}. */
-	shouldDelete?(cs: ConnectorEntry, mv: MetaverseEntry, ctx: RuleContext): boolean;
+	shouldDelete?(cs: ConnectorEntry, mv: MetaverseEntry<T>, ctx: RuleContext): boolean;
 }`,
 }
 
@@ -97,18 +99,18 @@ var (
 		Doc:  "What a provisioning function changes the connected systems with.",
 		Members: []host.Member{
 			{
-				Name: "create", Signature: "(agent: string, object: string, attributes: Record<string, Result>): void",
+				Name: "create", Signature: "<A extends AgentName, O extends ObjectName<A>>(agent: A, object: O, attributes: NewAttributes<A, O>): void",
 				Doc: "Creates an object in an agent's system, with its dn among the attributes. An object of that name that is not\n" +
 					"connected is joined instead; nothing happens if the metaverse object has it already.",
 				Call: provisionCreate,
 			},
 			{
-				Name: "rename", Signature: "(connector: ConnectorEntry, dn: string): void",
+				Name: "rename", Signature: "(connector: Connector, dn: string): void",
 				Doc:  "Gives a connected object another name. Ask for it in every call.",
 				Call: provisionRename,
 			},
 			{
-				Name: "disconnect", Signature: "(connector: ConnectorEntry): void",
+				Name: "disconnect", Signature: "(connector: Connector): void",
 				Doc:  "Cuts the link of an object; its agent's deprovisioning rule says what becomes of it.",
 				Call: provisionDisconnect,
 			},

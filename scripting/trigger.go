@@ -26,7 +26,7 @@ const maxRequests = 1000
 // triggerKind registers what wakes the scheduler.
 var triggerKind = host.Kind{
 	Name:      "trigger",
-	Signature: "(name: string, options: TriggerOptions): void",
+	Signature: "<A extends AgentName>(name: string, options: TriggerOptions<A>): void",
 	Doc: "Registers a trigger, which requests a run profile when it is due:\n" +
 		"`trigger(\"HR file\", { agent: \"HR\", watch: \"data/*.csv\", settle: \"2s\", run: \"full-import\" })`.\n" +
 		"A trigger only requests; the scheduler decides when to run.",
@@ -34,11 +34,12 @@ var triggerKind = host.Kind{
 }
 
 var triggerOptionsType = host.Type{
+	Name: "Trigger options",
 	Doc: "What a trigger does. Exactly one of every, cron and watch says when it is due, and exactly one of run and check\n" +
 		"what it requests then.",
-	Text: `interface TriggerOptions {
+	Text: `interface TriggerOptions<A extends AgentName> {
 	/** The management agent. Only a check that names an agent in each of its answers can do without. */
-	agent?: string;
+	agent?: A;
 	/** The interval, such as "30s", "15m" or "1h". */
 	every?: string;
 	/** Five fields: minute, hour, day, month, weekday; or @daily and the like. */
@@ -50,18 +51,20 @@ var triggerOptionsType = host.Type{
 	/** For how long the watched files must be quiet. */
 	settle?: string;
 	/** The run profile to request. */
-	run?: string;
+	run?: ProfileName<A>;
 	/** How long check may take, at most "30s"; "10s" if absent. */
 	timeout?: string;
 	/** Decides what to request: a run profile of the agent, other requests, or nothing. */
-	check?(ctx: TriggerContext): Requests | Promise<Requests>;
+	check?(ctx: TriggerContext): Requests<A> | Promise<Requests<A>>;
 }`,
 }
 
 var requestsType = host.Type{
-	Doc: "What a check may request.",
-	Text: `type Request = string | { agent?: string; run: string };
-type Requests = Request | Request[] | null | undefined | void;`,
+	Name: "Requests",
+	Doc:  "What a check may request.",
+	Text: `type AgentRequest = { [A in AgentName]: { agent: A; run: ProfileName<A> } }[AgentName];
+type Request<A extends AgentName = AgentName> = ProfileName<A> | AgentRequest | { agent?: undefined; run: ProfileName<A> };
+type Requests<A extends AgentName = AgentName> = Request<A> | readonly Request<A>[] | null | undefined | void;`,
 }
 
 // triggerContext is the type of the argument of check.

@@ -46,7 +46,10 @@ func toScript(a *host.Active, v expr.Value) (goja.Value, error) {
 	if literal := v.Literal(); literal != expr.NoLiteral {
 		return nil, fault.New(host.NameUnexpectedValue, "%s cannot be an argument of a script", literal)
 	}
-	values := v.Values()
+	return arrayToScript(a, v.Values())
+}
+
+func arrayToScript(a *host.Active, values []identity.Value) (goja.Value, error) {
 	items := make([]any, len(values))
 	for i, value := range values {
 		item, err := singleToScript(a, value)

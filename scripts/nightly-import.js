@@ -8,6 +8,7 @@
 // The trigger only asks; the scheduler starts the runs one after another, and
 // synchronizes and exports what they found.
 
+/** @type {AgentName[]} */ // so that an editor knows the names, see docs/scripts.md
 const agents = ["HR"];
 
 for (const agent of agents) {

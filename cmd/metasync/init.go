@@ -9,8 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/metasync/metasync/daemon"
 	"github.com/metasync/metasync/engine/fault"
-	"github.com/metasync/metasync/scripting"
 )
 
 //go:embed template
@@ -31,7 +31,7 @@ func (c *initCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	var names []string
+	names := []string{"scripts/" + typesFile, "scripts/" + editorFile}
 	for name := range files {
 		names = append(names, name)
 	}
@@ -45,9 +45,18 @@ func (c *initCmd) Run(a *app) error {
 		}
 	}
 	for _, name := range names {
-		if err := writeNew(filepath.Join(c.Dir, filepath.FromSlash(name)), files[name]); err != nil {
-			return err
+		if data, ok := files[name]; ok {
+			if err := writeNew(filepath.Join(c.Dir, filepath.FromSlash(name)), data); err != nil {
+				return err
+			}
 		}
+	}
+	types, err := daemon.Types(a.ctx, daemon.Options{File: absolute(filepath.Join(c.Dir, "metasync.yaml")), Kinds: kinds})
+	if err != nil {
+		return err
+	}
+	if _, err := writeTypes(types); err != nil {
+		return err
 	}
 	if a.JSON {
 		return a.printJSON(initResult{c.Dir, names})
@@ -69,7 +78,7 @@ func templateFiles() (map[string][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	files := map[string][]byte{"scripts/metasync.d.ts": []byte(scripting.Types())}
+	files := map[string][]byte{}
 	err = fs.WalkDir(root, ".", func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err

@@ -67,6 +67,7 @@ type cli struct {
 	Eval      evalCmd      `cmd:"" help:"Evaluate an expression."`
 	Functions functionsCmd `cmd:"" help:"List the functions of expressions, or describe one."`
 	Schema    schemaCmd    `cmd:"" help:"Print the JSON Schema of the configuration, for editors."`
+	Types     typesCmd     `cmd:"" help:"Write metasync.d.ts and jsconfig.json into the scripts folder, for editors."`
 	Version   versionCmd   `cmd:"" help:"Print the version."`
 }
 

@@ -92,6 +92,10 @@ type Entry interface {
 	ID() identity.ID
 	ObjectType() string
 	Attributes() identity.Attributes // sorted by name; not to be changed
+
+	// Multi reports whether an attribute may have several values, however many it
+	// has. Of an attribute that is not known, nothing is.
+	Multi(attribute string) bool
 }
 
 // A FlowEntry is what an inbound [Flower] is given: the object as it was imported,

@@ -57,6 +57,16 @@ func (e *connectorEntry) ObjectType() string { return e.Connector.ObjectType }
 // Attributes implements [rules.Entry].
 func (e *connectorEntry) Attributes() identity.Attributes { return e.image }
 
+// Multi implements [rules.Entry].
+func (e *connectorEntry) Multi(attribute string) bool {
+	agent := e.unit.rules.Agent(e.agent)
+	if agent == nil || agent.Objects[e.Connector.ObjectType] == nil {
+		return false
+	}
+	a := agent.Objects[e.Connector.ObjectType].Type.Attribute(attribute)
+	return a != nil && a.Multi
+}
+
 // Agent implements [rules.ConnectorEntry].
 func (e *connectorEntry) Agent() string { return e.agent }
 
@@ -85,6 +95,12 @@ func (e *metaverseEntry) ObjectType() string { return e.Type }
 
 // Attributes implements [rules.Entry].
 func (e *metaverseEntry) Attributes() identity.Attributes { return e.Object.Attributes }
+
+// Multi implements [rules.Entry].
+func (e *metaverseEntry) Multi(attribute string) bool {
+	t := e.unit.rules.Type(e.Type)
+	return t != nil && t.Attributes[attribute] != nil && t.Attributes[attribute].Multi
+}
 
 // Connectors implements [rules.MetaverseEntry]. They come in the order of their
 // ids; "" is all agents.

@@ -58,8 +58,9 @@ type Member struct {
 	Object *Object                // the type of an object
 }
 
-// A Type is a type that exists only in TypeScript.
+// A Type is a type that exists only in TypeScript, or several.
 type Type struct {
+	Name string // its heading on the reference page
 	Doc  string
 	Text string // the declaration
 }
@@ -79,30 +80,38 @@ func (api *API) DTS() string {
 		fmt.Fprintf(&b, "interface %s {\n", object.Name)
 		for _, member := range object.Members {
 			comment(&b, "\t", member.Doc)
-			switch {
-			case member.Call != nil:
-				fmt.Fprintf(&b, "\t%s%s;\n", member.Name, member.Signature)
-			case member.Object != nil:
-				fmt.Fprintf(&b, "\treadonly %s: %s;\n", member.Name, member.Object.Name)
-			default:
-				fmt.Fprintf(&b, "\treadonly %s: string;\n", member.Name)
-			}
+			fmt.Fprintf(&b, "\t%s;\n", member.declaration())
 		}
 		b.WriteString("}\n\n")
 	}
 	for _, class := range api.Errors {
 		comment(&b, "", class.Doc)
-		options := ""
-		if class.Options != "" {
-			options = ", options?: " + class.Options
-		}
-		fmt.Fprintf(&b, "declare class %s extends Error {\n\tconstructor(message?: string%s);\n}\n\n", class.Name, options)
+		fmt.Fprintf(&b, "declare class %s extends Error {\n\tconstructor%s;\n}\n\n", class.Name, strings.TrimPrefix(class.constructor(), class.Name))
 	}
 	for _, t := range api.Types {
 		comment(&b, "", t.Doc)
 		b.WriteString(t.Text + "\n\n")
 	}
 	return strings.TrimSuffix(b.String(), "\n")
+}
+
+// declaration is the member in TypeScript.
+func (m *Member) declaration() string {
+	switch {
+	case m.Call != nil:
+		return m.Name + m.Signature
+	case m.Object != nil:
+		return "readonly " + m.Name + ": " + m.Object.Name
+	}
+	return "readonly " + m.Name + ": string"
+}
+
+// constructor is how an error of the class is made, in TypeScript.
+func (c *ErrorClass) constructor() string {
+	if c.Options == "" {
+		return c.Name + "(message?: string)"
+	}
+	return c.Name + "(message?: string, options?: " + c.Options + ")"
 }
 
 func comment(b *strings.Builder, indent, doc string) {

@@ -47,6 +47,7 @@ var Console = &Object{
 
 // Module describes the names that belong to each file.
 var Module = Type{
+	Name: "Modules",
 	Doc: "Each file is a module: it shares with others only what it exports. `import` and `export` work too,\n" +
 		"between the files of the scripts folder.",
 	Text: "declare function require(file: string): any;\n" +
