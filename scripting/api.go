@@ -12,6 +12,7 @@ var table = &host.API{
 		metaverseKind,
 		triggerKind,
 		configureKind,
+		testKind,
 	},
 	Objects: []host.Object{
 		*flowContext,
@@ -19,6 +20,7 @@ var table = &host.API{
 		*provisionContext,
 		*triggerContext,
 		*triggerState,
+		*testObject,
 		*host.Log,
 		*host.Console,
 	},
@@ -29,6 +31,7 @@ var table = &host.API{
 		extensionTypes,
 		triggerOptionsType,
 		requestsType,
+		testTypes,
 		host.Module,
 	},
 }
