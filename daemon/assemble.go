@@ -40,23 +40,21 @@ type candidate struct {
 	definition engine.Definition
 	functions  rules.Functions
 	triggers   []autosync.TriggerSpec
+	tests      []scripting.TestResult // of the scripts; all passed
 	settings   autosync.Settings
 
 	users   int // that look through it; see look.go
 	retired bool
 }
 
-// assemble loads the configuration and, with it, the scripts.
+// assemble loads the configuration and, with it, the scripts, whose tests must
+// pass.
 func assemble(ctx context.Context, o Options, loadScripts func(context.Context, *scripting.Loader) (*scripting.Generation, error)) (*candidate, error) {
 	base, err := config.LoadBase(o.File, config.Options{Kinds: o.Kinds})
 	if err != nil {
 		return nil, err
 	}
-	loader := scripting.NewLoader(scripting.Options{
-		Folder: base.Scripts, Base: base.Dir, Optional: true,
-		Workers: base.Scripting.Workers, Timeout: base.Scripting.Timeout, Log: o.Log,
-	})
-	scripts, err := loadScripts(ctx, loader)
+	scripts, err := loadScripts(ctx, scripting.NewLoader(scriptOptions(base, o.Log)))
 	if err != nil {
 		_, wrong := config.Load(o.File, config.Options{Kinds: o.Kinds}) // perhaps it is wrong, too
 		return nil, errors.Join(wrong, err)
@@ -67,7 +65,9 @@ func assemble(ctx context.Context, o Options, loadScripts func(context.Context, 
 		return nil, err
 	}
 	c := &candidate{config: cfg, scripts: scripts}
-	if err := c.complete(o.Log); err != nil {
+	err = c.complete(o.Log)
+	c.tests = scripts.Test(ctx, scripting.TestOptions{Dialect: expr.Dialect(cfg.Model.Dialect)})
+	if err := errors.Join(err, scripting.TestError(c.tests)); err != nil {
 		scripts.Close()
 		return nil, redactedError(err, cfg.Secrets)
 	}
@@ -91,6 +91,13 @@ func Settings(ctx context.Context, o Options) ([]config.Setting, error) {
 	}
 	defer c.scripts.Close()
 	return config.Settings(o.File, config.Options{Kinds: o.Kinds, Overrides: overrides(ctx, c.scripts)})
+}
+
+func scriptOptions(base config.Base, log *slog.Logger) scripting.Options {
+	return scripting.Options{
+		Folder: base.Scripts, Base: base.Dir, Optional: true,
+		Workers: base.Scripting.Workers, Timeout: base.Scripting.Timeout, Log: log,
+	}
 }
 
 func fromFolder(ctx context.Context, l *scripting.Loader) (*scripting.Generation, error) {

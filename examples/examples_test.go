@@ -43,7 +43,7 @@ func TestOwnTests(t *testing.T) {
 		quickstart: {"scripts/names.test.js"},
 		shipped:    {"scripts/account-names.test.js", "scripts/nightly-import.test.js", "scripts/phone-numbers.test.js"},
 	} {
-		results := load(t, folder).Test(t.Context(), nil)
+		results := load(t, folder).Test(t.Context(), scripting.TestOptions{})
 		if err := scripting.TestError(results); err != nil {
 			t.Errorf("%s: %v", folder, err)
 		}

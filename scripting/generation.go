@@ -25,8 +25,6 @@ type Options struct {
 	Base     string // that of the configuration: places and watched files are relative to it
 	Optional bool   // a folder that does not exist is like an empty one
 
-	Dialect expr.Dialect // of expressions in tests that name none; "" is FIM
-
 	Workers int           // calls at a time; 0 is GOMAXPROCS
 	Timeout time.Duration // of a flow function; 0 is 1 s
 	Grace   time.Duration // for running calls when a generation is closed; 0 is 10 s
@@ -78,7 +76,7 @@ func (l *Loader) load(ctx context.Context, files host.Files) (*Generation, error
 	if err != nil {
 		return nil, err
 	}
-	g := &Generation{host: loaded, prefix: l.prefix(), base: l.options.Base, dialect: l.options.Dialect, number: l.number.Add(1), functions: map[string]expr.Function{}}
+	g := &Generation{host: loaded, prefix: l.prefix(), base: l.options.Base, number: l.number.Add(1), functions: map[string]expr.Function{}}
 	for _, r := range loaded.Registrations(flowFunctionKind.Name) {
 		g.functions[r.Name] = g.flowFunction(r)
 	}
@@ -114,7 +112,6 @@ type Generation struct {
 	host      *host.Generation
 	prefix    string // in front of file names in places
 	base      string
-	dialect   expr.Dialect
 	number    uint64
 	functions map[string]expr.Function
 	rules     rules.Functions

@@ -303,7 +303,7 @@ func testExpression(a *host.Active, args []goja.Value) (goja.Value, error) {
 		return nil, r.err
 	}
 	run := testOf(a)
-	dialect := run.generation.dialect
+	dialect := run.dialect
 	if !nothing(r.at(2)) {
 		o := readOptions("the options", r.at(2), "dialect")
 		if text := o.text("dialect"); text != "" {

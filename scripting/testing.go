@@ -11,6 +11,7 @@ import (
 
 	"github.com/dop251/goja"
 
+	"github.com/metasync/metasync/engine/expr"
 	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/engine/rules"
 	"github.com/metasync/metasync/scripting/host"
@@ -77,18 +78,23 @@ func (g *Generation) Tests() []Test {
 	return list
 }
 
-// Test runs tests one after another, those that match accepts; nil is all of them.
-// Each has two seconds, and all have ten: those that come later fail. They reach
+// TestOptions say which tests to run, and how.
+type TestOptions struct {
+	Dialect expr.Dialect    // of expressions that name none; "" is FIM
+	Match   func(Test) bool // nil is all of them
+}
+
+// Test runs tests one after another. Each has two seconds, and all have ten: those that come later fail. They reach
 // nothing but the functions of the generation.
-func (g *Generation) Test(ctx context.Context, match func(Test) bool) []TestResult {
+func (g *Generation) Test(ctx context.Context, o TestOptions) []TestResult {
 	ctx, cancel := context.WithTimeout(ctx, testsTimeout)
 	defer cancel()
 	apart := g.host.Apart()
 	defer apart.Close()
 	var results []TestResult
 	for _, r := range g.host.Registrations(testKind.Name) {
-		if t := (Test{r.Name, r.Position}); match == nil || match(t) {
-			results = append(results, g.test(ctx, apart, r))
+		if t := (Test{r.Name, r.Position}); o.Match == nil || o.Match(t) {
+			results = append(results, g.test(ctx, apart, r, o.Dialect))
 		}
 	}
 	return results
@@ -97,6 +103,7 @@ func (g *Generation) Test(ctx context.Context, match func(Test) bool) []TestResu
 // A testRun is a test that goes on.
 type testRun struct {
 	generation *Generation
+	dialect    expr.Dialect
 	now        time.Time
 	ids        uint64 // given to made-up objects
 
@@ -107,9 +114,9 @@ type testRun struct {
 
 func testOf(a *host.Active) *testRun { return a.Data().(*testRun) }
 
-func (g *Generation) test(ctx context.Context, apart *host.Apart, r *host.Registration) TestResult {
+func (g *Generation) test(ctx context.Context, apart *host.Apart, r *host.Registration, dialect expr.Dialect) TestResult {
 	result := TestResult{Test: Test{r.Name, r.Position}}
-	run := &testRun{generation: g, now: testNow}
+	run := &testRun{generation: g, dialect: dialect, now: testNow}
 	random := rand.New(rand.NewPCG(1, 2))
 	logged := []slog.Attr{slog.String("test", r.Name)}
 	began := time.Now()

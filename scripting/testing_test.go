@@ -119,7 +119,7 @@ func TestPassing(t *testing.T) {
 	} {
 		t.Run(body, func(t *testing.T) {
 			g := loadTests(t, 1, `test("T", async t => { await 0; `+body+" })")
-			results := g.Test(t.Context(), nil)
+			results := g.Test(t.Context(), TestOptions{})
 			if err := TestError(results); err != nil || len(results) != 1 {
 				t.Errorf("%d tests: %v", len(results), err)
 			}
@@ -168,7 +168,7 @@ func TestFailing(t *testing.T) {
 	} {
 		t.Run(test.body, func(t *testing.T) {
 			g := loadTests(t, 1, "test('T', async t => {\n    "+test.body+"\n})\ntest('after', t => t.equal(1, 1))")
-			results := g.Test(t.Context(), nil)
+			results := g.Test(t.Context(), TestOptions{})
 			if len(results) != 2 || results[1].Err != nil {
 				t.Fatalf("got %+v", results)
 			}
@@ -190,7 +190,7 @@ func TestEndlessTest(t *testing.T) {
 test("own", t => { for (;;) t.throws(() => { for (;;); }) });
 test("called", t => { for (;;) try { t.call("endless") } catch {} });
 test("after", t => t.equal(1, 1));`)
-	results := g.Test(t.Context(), nil)
+	results := g.Test(t.Context(), TestOptions{})
 	for i, want := range []string{"no answer within 2s", "no answer within 2s", ""} {
 		if err := results[i].Err; (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", results[i].Name, err)
@@ -203,7 +203,7 @@ func TestAllTestsHaveOneDeadline(t *testing.T) {
 	g := loadTests(t, 1, `test("a", t => t.equal(1, 1));`)
 	ctx, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
 	defer cancel()
-	wantError(t, TestError(g.Test(ctx, nil)), "the tests took more than 10s altogether")
+	wantError(t, TestError(g.Test(ctx, TestOptions{})), "the tests took more than 10s altogether")
 }
 
 func TestChosenTests(t *testing.T) {
@@ -214,7 +214,7 @@ func TestChosenTests(t *testing.T) {
 	}, g.Tests()); diff != "" {
 		t.Error(diff)
 	}
-	results := g.Test(t.Context(), func(t Test) bool { return t.Name == "b" })
+	results := g.Test(t.Context(), TestOptions{Match: func(t Test) bool { return t.Name == "b" }})
 	if len(results) != 1 || results[0].Name != "b" {
 		t.Errorf("got %+v", results)
 	}
@@ -241,7 +241,7 @@ func TestTestsHaveTheirOwnVariables(t *testing.T) {
 	l, _ := folder(t, "a.js", `let n = 0; flowFunction("n", () => ++n); test("count", t => { n = 100; t.equal(t.call("n"), 1) })`)
 	l.options.Workers = 1
 	g := load(t, l)
-	if err := TestError(g.Test(t.Context(), nil)); err != nil {
+	if err := TestError(g.Test(t.Context(), TestOptions{})); err != nil {
 		t.Error(err)
 	}
 }
@@ -250,7 +250,7 @@ func TestTestsLogTheirName(t *testing.T) {
 	var out bytes.Buffer
 	l, _ := folder(t, "a.js", `test("T", t => log.info("here"))`)
 	l.options.Log = slog.New(slog.NewTextHandler(&out, nil))
-	load(t, l).Test(t.Context(), nil)
+	load(t, l).Test(t.Context(), TestOptions{})
 	if !strings.Contains(out.String(), "msg=here script=scripts/a.js:1:20 test=T") {
 		t.Errorf("got %s", out.String())
 	}
