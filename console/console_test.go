@@ -63,6 +63,13 @@ func TestClientIsTheService(t *testing.T) {
 		"refused sync": func(s Service) (any, error) {
 			return s.SyncObject(t.Context(), engine.SingleQuery{Agent: "HR", Key: "nobody"}, "ada")
 		},
+		"scripts": func(s Service) (any, error) { return s.Scripts(t.Context()) },
+		"try": func(s Service) (any, error) {
+			return s.Try(t.Context(), daemon.TryQuery{Kind: "flow", Name: []string{"HR.employee", "x"}, Object: "HR/1"})
+		},
+		"refused try": func(s Service) (any, error) {
+			return s.Try(t.Context(), daemon.TryQuery{Object: "nobody"})
+		},
 		"resync": func(s Service) (any, error) {
 			return s.Resync(t.Context(), engine.Resync{Agent: "HR", Where: "Eq(a, b)"}, "ada", nil)
 		},

@@ -168,6 +168,20 @@ func (f *fake) Forecast(_ context.Context, q daemon.ForecastQuery, progress run.
 	return &engine.Forecast{Different: q.With != "", Warnings: []string{"a warning"}}, nil
 }
 
+func (f *fake) Scripts(context.Context) (*daemon.ScriptsView, error) {
+	return &daemon.ScriptsView{
+		Running:  daemon.RunningScripts{Scripts: daemon.Scripts{Generation: "a1", Tests: 2}, Registrations: []daemon.Registration{{Kind: "flow", Name: "HR.employee x", Line: 3}}},
+		Rejected: &daemon.Rejected{At: noon, Generation: "b2", Errors: []daemon.Problem{{Name: "script-test-failed", Line: 2}}},
+	}, nil
+}
+
+func (f *fake) Try(_ context.Context, q daemon.TryQuery) (*daemon.Tried, error) {
+	if q.Object == "nobody" {
+		return nil, fault.New("unknown-object", "there is no object %q", q.Object)
+	}
+	return &daemon.Tried{Kind: q.Kind, Name: q.Name, Object: q.Object, Returned: int64(9007199254740993), Log: []daemon.Logged{{Level: "INFO", Text: "x"}}}, nil
+}
+
 func (f *fake) Explain(_ context.Context, q engine.ExplainQuery) (*engine.Explanation, error) {
 	return &engine.Explanation{Attribute: q.Attribute, Metaverse: &engine.ObjectExplanation{Name: q.Metaverse + q.Agent + q.Key}}, nil
 }

@@ -33,6 +33,16 @@ func (c *Client) Containers(ctx context.Context, q engine.ContainerQuery) ([]eng
 	return ask[[]engine.ContainerView](ctx, c, pathContainers, q)
 }
 
+// Scripts implements [Service].
+func (c *Client) Scripts(ctx context.Context) (*daemon.ScriptsView, error) {
+	return ask[*daemon.ScriptsView](ctx, c, pathScripts, nothing{})
+}
+
+// Try implements [Service].
+func (c *Client) Try(ctx context.Context, q daemon.TryQuery) (*daemon.Tried, error) {
+	return ask[*daemon.Tried](ctx, c, pathTry, q)
+}
+
 // Explain implements [Service].
 func (c *Client) Explain(ctx context.Context, q engine.ExplainQuery) (*engine.Explanation, error) {
 	return ask[*engine.Explanation](ctx, c, pathExplain, q)

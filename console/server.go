@@ -125,6 +125,12 @@ func newHandler(ctx context.Context, service Service) http.Handler {
 	answer(mux, pathExplain, func(ctx context.Context, q engine.ExplainQuery) (any, error) {
 		return service.Explain(ctx, q)
 	})
+	answer(mux, pathScripts, func(ctx context.Context, _ nothing) (any, error) {
+		return service.Scripts(ctx)
+	})
+	answer(mux, pathTry, func(ctx context.Context, q daemon.TryQuery) (any, error) {
+		return service.Try(ctx, q)
+	})
 	handle(mux, pathCommit, func(w http.ResponseWriter, _ *http.Request, q commitRequest) {
 		stream(w, func(run.Progress) (*engine.Preview, error) {
 			return service.CommitPreview(ctx, q.PreviewQuery, q.User)

@@ -51,6 +51,10 @@ type Service interface {
 	// Forecast says what a full synchronization of everything would change, or in
 	// what another configuration would end differently. progress may be nil.
 	Forecast(ctx context.Context, q daemon.ForecastQuery, progress run.Progress) (*engine.Forecast, error)
+	// Scripts tells which scripts are in force, and which were refused.
+	Scripts(ctx context.Context) (*daemon.ScriptsView, error)
+	// Try calls one function of the scripts on a stored object and changes nothing.
+	Try(ctx context.Context, q daemon.TryQuery) (*daemon.Tried, error)
 	// Explain tells the story of an object.
 	Explain(ctx context.Context, q engine.ExplainQuery) (*engine.Explanation, error)
 	// Resync synchronizes chosen objects fully for a user and returns the records of
@@ -92,6 +96,8 @@ const (
 	pathSingle     = "/api/sync-object"
 	pathForecast   = "/api/forecast"
 	pathExplain    = "/api/explain"
+	pathScripts    = "/api/scripts"
+	pathTry        = "/api/try"
 	pathResync     = "/api/resync"
 	pathRemove     = "/api/remove"
 	pathRemoval    = "/api/preview-removal"

@@ -40,13 +40,15 @@ type candidate struct {
 	definition engine.Definition
 	functions  rules.Functions
 	triggers   []autosync.TriggerSpec
+	tests      []scripting.TestResult // of the scripts; all passed
 	settings   autosync.Settings
 
 	users   int // that look through it; see look.go
 	retired bool
 }
 
-// assemble loads the configuration and, with it, the scripts.
+// assemble loads the configuration and, with it, the scripts, whose tests must
+// pass.
 func assemble(ctx context.Context, o Options, loadScripts func(context.Context, *scripting.Loader) (*scripting.Generation, error)) (*candidate, error) {
 	base, err := config.LoadBase(o.File, config.Options{Kinds: o.Kinds})
 	if err != nil {
@@ -63,7 +65,9 @@ func assemble(ctx context.Context, o Options, loadScripts func(context.Context, 
 		return nil, err
 	}
 	c := &candidate{config: cfg, scripts: scripts}
-	if err := c.complete(o.Log); err != nil {
+	err = c.complete(o.Log)
+	c.tests = scripts.Test(ctx, scripting.TestOptions{Dialect: expr.Dialect(cfg.Model.Dialect)})
+	if err := errors.Join(err, scripting.TestError(c.tests)); err != nil {
 		scripts.Close()
 		return nil, redactedError(err, cfg.Secrets)
 	}
@@ -72,10 +76,7 @@ func assemble(ctx context.Context, o Options, loadScripts func(context.Context, 
 
 // loaderOf returns the loader of the scripts of a configuration.
 func loaderOf(base config.Base, o Options) *scripting.Loader {
-	return scripting.NewLoader(scripting.Options{
-		Folder: base.Scripts, Base: base.Dir, Optional: true,
-		Workers: base.Scripting.Workers, Timeout: base.Scripting.Timeout, Log: o.Log,
-	})
+	return scripting.NewLoader(scriptOptions(base, o.Log))
 }
 
 // overrides are what scripts change of the configuration.
@@ -95,6 +96,13 @@ func Settings(ctx context.Context, o Options) ([]config.Setting, error) {
 	}
 	defer c.scripts.Close()
 	return config.Settings(o.File, config.Options{Kinds: o.Kinds, Overrides: overrides(ctx, c.scripts)})
+}
+
+func scriptOptions(base config.Base, log *slog.Logger) scripting.Options {
+	return scripting.Options{
+		Folder: base.Scripts, Base: base.Dir, Optional: true,
+		Workers: base.Scripting.Workers, Timeout: base.Scripting.Timeout, Log: log,
+	}
 }
 
 func fromFolder(ctx context.Context, l *scripting.Loader) (*scripting.Generation, error) {

@@ -42,8 +42,9 @@ type Daemon struct {
 
 // rejection is a change of configuration or scripts that did not take effect.
 type rejection struct {
-	at  time.Time
-	err error
+	at         time.Time
+	generation string // of the scripts; "" if they could not be read
+	err        error
 }
 
 // Files in the state folder.
@@ -103,7 +104,7 @@ func Open(ctx context.Context, o Options) (_ *Daemon, err error) {
 		if c, err = assemble(ctx, o, d.lastGood(scriptErr)); err != nil {
 			return nil, err
 		}
-		d.rejected = &rejection{o.Now(), scriptErr}
+		d.rejected = &rejection{o.Now(), scripting.FolderID(c.config.Scripts), scriptErr}
 		o.Log.Error("the scripts are broken; going on with the last good ones", "generation", c.scripts.ID(), "err", scriptErr)
 	}
 	d.options.Log = redacted(o.Log, c.config.Secrets)

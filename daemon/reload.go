@@ -66,8 +66,9 @@ func (d *Daemon) reload(ctx context.Context) {
 }
 
 func (d *Daemon) reject(err error) {
+	generation := scripting.FolderID(d.current().config.Scripts)
 	d.mu.Lock()
-	d.rejected = &rejection{d.options.Now(), err}
+	d.rejected = &rejection{d.options.Now(), generation, err}
 	d.mu.Unlock()
 	d.options.Log.Error("a change of configuration or scripts was refused; the last good ones stay in force", "err", err)
 }

@@ -38,12 +38,14 @@ type Scripts struct {
 	Folder     string    `json:"folder"`
 	Files      []string  `json:"files"`
 	Since      time.Time `json:"since"`
+	Tests      int       `json:"tests"` // that passed when they were loaded
 }
 
 // Rejected is a change that did not take effect, and why.
 type Rejected struct {
-	At     time.Time `json:"at"`
-	Errors []Problem `json:"errors"`
+	At         time.Time `json:"at"`
+	Generation string    `json:"generation,omitempty"` // of the scripts, that which runs if they are not what is wrong
+	Errors     []Problem `json:"errors"`
 }
 
 // A Problem is something wrong in a file.
@@ -80,13 +82,11 @@ func (d *Daemon) Status(context.Context) (Status, error) {
 	s := Status{
 		Version: d.options.Version, Running: running, PID: os.Getpid(), Started: d.started,
 		File: active.config.File, State: active.config.State, Warnings: warnings,
-		Scripts: Scripts{
-			Generation: active.scripts.ID(), Folder: active.config.Scripts, Files: active.scripts.Files(), Since: since,
-		},
+		Scripts:   active.status(since),
 		Scheduler: d.scheduler.Status(), Triggers: d.triggers.Health(),
 	}
 	if rejected != nil {
-		s.Rejected = &Rejected{At: rejected.at, Errors: Problems(rejected.err)}
+		s.Rejected = rejected.status()
 	}
 	facts, err := d.engine.Facts()
 	if err != nil {

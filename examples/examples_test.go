@@ -37,6 +37,28 @@ func load(t *testing.T, base string) *scripting.Generation {
 	return g
 }
 
+// The scripts' own tests pass, and each script has some.
+func TestOwnTests(t *testing.T) {
+	for folder, want := range map[string][]string{
+		quickstart: {"scripts/names.test.js"},
+		shipped:    {"scripts/account-names.test.js", "scripts/nightly-import.test.js", "scripts/phone-numbers.test.js"},
+	} {
+		results := load(t, folder).Test(t.Context(), scripting.TestOptions{})
+		if err := scripting.TestError(results); err != nil {
+			t.Errorf("%s: %v", folder, err)
+		}
+		tested := map[string]bool{}
+		for _, r := range results {
+			tested[r.Position.File] = true
+		}
+		for _, file := range want {
+			if !tested[file] {
+				t.Errorf("%s: %s has no tests", folder, file)
+			}
+		}
+	}
+}
+
 func TestFlowFunctions(t *testing.T) {
 	loaded := map[string]*scripting.Generation{quickstart: load(t, quickstart), shipped: load(t, shipped)}
 	for _, tt := range []struct {

@@ -12,6 +12,7 @@ var table = &host.API{
 		metaverseKind,
 		triggerKind,
 		configureKind,
+		testKind,
 	},
 	Objects: []host.Object{
 		*flowContext,
@@ -19,6 +20,7 @@ var table = &host.API{
 		*provisionContext,
 		*triggerContext,
 		*triggerState,
+		*testObject,
 		*host.Log,
 		*host.Console,
 	},
@@ -30,6 +32,7 @@ var table = &host.API{
 		extensionTypes,
 		triggerOptionsType,
 		requestsType,
+		testTypes,
 		host.Module,
 	},
 }

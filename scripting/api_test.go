@@ -18,6 +18,7 @@ func TestDeclaredIsBound(t *testing.T) {
 		trigger("T", {agent: "HR", every: "1s", check: (ctx) => [...members(ctx), ...members(ctx.state)]});
 		flowFunction("globals", () => Object.getOwnPropertyNames(globalThis)
 			.concat("require module exports".split(" ").filter(name => eval("typeof " + name) !== "undefined")));
+		test("T", (t) => { throw new Error(members(t).join(" ")) });
 		flowFunction("log", () => members(log));
 		flowFunction("console", () => members(console));`)
 	g := load(t, l)
@@ -64,6 +65,9 @@ func TestDeclaredIsBound(t *testing.T) {
 		got = append(got, r.Profile)
 	}
 	same("ctx", append(declaredMembers(t, "TriggerContext"), declaredMembers(t, "TriggerState")...), got)
+
+	_, thrown, _ := strings.Cut(g.Test(t.Context(), TestOptions{})[0].Err.Text, "Error: ")
+	same("t", declaredMembers(t, "Test"), strings.Fields(thrown))
 
 	// The declarations are TypeScript.
 	write(t, base+"/scripts/types.ts", Types(Known{}))

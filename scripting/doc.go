@@ -1,5 +1,6 @@
 // Package scripting is what administrators' scripts can do: the JavaScript and
-// TypeScript files of a watched folder register flow functions and triggers.
+// TypeScript files of a watched folder register flow functions, rules
+// extensions, triggers and tests of all these.
 //
 //	flowFunction("initials", (given, sn) => given[0] + sn[0]);
 //	trigger("HR file", { agent: "HR", watch: "data/*.csv", settle: "2s", run: "full-import" });
@@ -19,6 +20,10 @@
 //	api.go         the table; the text of docs/script-api.md
 //	types.go       the table and a configuration -> metasync.d.ts
 //	function.go    flowFunction -> expr.Function
+//	extension.go   flow, extension, metaverse -> rules.Functions
+//	testing.go     test: comparing, the deadlines, results
+//	testcalls.go   what a test calls
+//	try.go         one call on stored objects
 //	trigger.go     trigger      -> autosync.TriggerSpec
 //	value.go       values of identity to JavaScript and back
 package scripting

@@ -144,14 +144,11 @@ func declareFlow(args []goja.Value) (host.Declaration, error) {
 		return none, invalid("the third argument of %s is not a function", quoted(args[1]))
 	}
 	source := args[0].String()
-	spec := rules.FlowName{Object: source, Name: args[1].String()}
-	if i := strings.LastIndexByte(source, '.'); i >= 0 {
-		spec.Agent, spec.Object = source[:i], source[i+1:]
-		if spec.Agent == "" || spec.Object == "" {
-			e := invalid("%s is not the source of a flow", quoted(args[0]))
-			e.Hint = `write "AGENT.OBJECT", such as "HR.employee", or a metaverse type`
-			return none, e
-		}
+	spec := flowName(source, args[1].String())
+	if strings.Contains(source, ".") && (spec.Agent == "" || spec.Object == "") {
+		e := invalid("%s is not the source of a flow", quoted(args[0]))
+		e.Hint = `write "AGENT.OBJECT", such as "HR.employee", or a metaverse type`
+		return none, e
 	}
 	return host.Declaration{Name: source + "/" + spec.Name, Spec: spec, Hooks: map[string]goja.Value{"": args[2]}}, nil
 }

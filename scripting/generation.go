@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"path"
 	"path/filepath"
 	"sync/atomic"
 	"time"
 
 	"github.com/metasync/metasync/engine/autosync"
 	"github.com/metasync/metasync/engine/expr"
+	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/engine/rules"
 	"github.com/metasync/metasync/scripting/host"
 )
@@ -74,7 +76,7 @@ func (l *Loader) load(ctx context.Context, files host.Files) (*Generation, error
 	if err != nil {
 		return nil, err
 	}
-	g := &Generation{host: loaded, base: l.options.Base, number: l.number.Add(1), functions: map[string]expr.Function{}}
+	g := &Generation{host: loaded, prefix: l.prefix(), base: l.options.Base, number: l.number.Add(1), functions: map[string]expr.Function{}}
 	for _, r := range loaded.Registrations(flowFunctionKind.Name) {
 		g.functions[r.Name] = g.flowFunction(r)
 	}
@@ -83,6 +85,16 @@ func (l *Loader) load(ctx context.Context, files host.Files) (*Generation, error
 		g.triggers = append(g.triggers, g.triggerSpec(r))
 	}
 	return g, nil
+}
+
+// FolderID returns the [Generation.ID] that the scripts in a folder would have,
+// whether they can be loaded or not; "" if they cannot be read.
+func FolderID(folder string) string {
+	files, err := host.Read(folder, "")
+	if err != nil {
+		return ""
+	}
+	return files.ID()
 }
 
 // prefix is how an administrator calls the folder.
@@ -98,6 +110,7 @@ func (l *Loader) prefix() string {
 // changes and may be used by many goroutines: a run keeps to one by holding it.
 type Generation struct {
 	host      *host.Generation
+	prefix    string // in front of file names in places
 	base      string
 	number    uint64
 	functions map[string]expr.Function
@@ -122,6 +135,37 @@ func (g *Generation) Files() []string {
 		names[i] = f.Name
 	}
 	return names
+}
+
+// Place returns the name of a file as places in it are written.
+func (g *Generation) Place(file string) string { return path.Join(g.prefix, file) }
+
+// A Registered is what a script registers, for people.
+type Registered struct {
+	Kind      string         // flowFunction, flow, extension, metaverse, trigger or test
+	Name      string         // as it was registered; of a flow, the source and the name
+	Functions []string       // of an extension
+	Position  fault.Position // of the registration
+	Version   string         // of the files that it depends on
+}
+
+// Registered returns everything that the scripts register, by kind and in the order
+// of the files.
+func (g *Generation) Registered() []Registered {
+	var list []Registered
+	for _, kind := range table.Kinds {
+		for _, r := range g.host.Registrations(kind.Name) {
+			one := Registered{Kind: kind.Name, Name: r.Name, Position: r.Position, Version: r.Version}
+			switch spec := r.Spec.(type) {
+			case rules.FlowName:
+				one.Name = flowText(spec)
+			case []string:
+				one.Functions = spec
+			}
+			list = append(list, one)
+		}
+	}
+	return list
 }
 
 // Functions returns the flow functions by name, for expr.Options. Their calls

@@ -13,6 +13,7 @@ import (
 	"github.com/dop251/goja"
 
 	"github.com/metasync/metasync/engine/autosync"
+	"github.com/metasync/metasync/engine/rules"
 	"github.com/metasync/metasync/scripting/host"
 )
 
@@ -190,7 +191,7 @@ func (g *Generation) check(ctx context.Context, r *host.Registration, spec trigg
 	}
 	var requests []autosync.Request
 	err := g.host.Do(ctx, host.Call{
-		Of: r, Timeout: timeout,
+		Of: r, Timeout: timeout, Now: rules.Now(ctx),
 		Data: &check{name: r.Name, agent: spec.Agent, state: state},
 		Log:  []slog.Attr{slog.String("trigger", r.Name)},
 	}, func(a *host.Active) error {

@@ -41,6 +41,9 @@ type cli struct {
 
 	Init     initCmd     `cmd:"" help:"Write a commented configuration, sample data and a scripts folder into a folder."`
 	Validate validateCmd `cmd:"" help:"Check the configuration and the scripts; show every mistake with its place."`
+	Test     testCmd     `cmd:"" help:"Run the tests in the scripts."`
+	Scripts  scriptsCmd  `cmd:"" help:"Show the scripts that are in force, what they register, and what was refused."`
+	Try      tryCmd      `cmd:"" help:"Call one function of the scripts on an object; change nothing."`
 	Diff     diffCmd     `cmd:"" help:"Show in what two configurations differ, rule by rule and flow by flow."`
 	Run      runCmd      `cmd:"" help:"Run the daemon until it is stopped."`
 	Once     onceCmd     `cmd:"" help:"Import, synchronize, export and confirm until nothing is left to do."`

@@ -130,3 +130,27 @@ func (e *metaverseEntry) Contributor(attribute string) (agent string, at time.Ti
 	}
 	return e.unit.space.AgentOf(by.Connector), by.Time
 }
+
+// Entry returns the view that extensions have of a stored object; that of a
+// connector-space object is a [rules.FlowEntry]. There must be an object of that id.
+func (s *Synchronizer) Entry(tx *space.Tx, id identity.ID) (rules.Entry, error) {
+	u := s.unit(tx)
+	if id.Space() == 0 {
+		mv, err := tx.Object(id)
+		if err != nil {
+			return nil, err
+		}
+		return u.metaverseEntry(mv), nil
+	}
+	c, err := tx.Connector(id)
+	if err != nil {
+		return nil, err
+	}
+	e := &flowEntry{*u.connectorEntry(c).(*connectorEntry), &space.Object{}}
+	if c.Link != 0 {
+		if e.target, err = tx.Object(c.Link); err != nil {
+			return nil, err
+		}
+	}
+	return e, nil
+}

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -106,7 +107,8 @@ func shown(v goja.Value) any {
 // log writes a line that says where it comes from and in which call.
 func (a *Active) log(level slog.Level, message string, fields []slog.Attr) {
 	g := a.w.generation
-	if !g.options.Log.Enabled(a.parent, level) {
+	own, _ := a.parent.Value(logKey{}).(*slog.Logger)
+	if logger := cmp.Or(own, g.options.Log); !logger.Enabled(a.parent, level) {
 		return
 	}
 	at := a.w.callSite()
@@ -114,7 +116,19 @@ func (a *Active) log(level slog.Level, message string, fields []slog.Attr) {
 	attrs = append(attrs, slog.String("script", at.String()))
 	attrs = append(attrs, a.call.Log...)
 	attrs = append(attrs, fields...)
+	if own != nil {
+		own.LogAttrs(a.parent, level, message, attrs...)
+		return
+	}
 	g.limiter.log(a.parent, at, level, message, attrs)
+}
+
+type logKey struct{}
+
+// WithLog returns a context for calls that log to a log of their own, in which
+// nothing is left out.
+func WithLog(ctx context.Context, log *slog.Logger) context.Context {
+	return context.WithValue(ctx, logKey{}, log)
 }
 
 // A limiter lets each place in the scripts log a burst of lines per second, and

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/metasync/metasync/engine/fault"
+)
+
+type scriptsCmd struct{}
+
+func (*scriptsCmd) Help() string {
+	return "Shows the generation of scripts that is in force, what it registers and where, and which change was refused and why. " +
+		"The version of a registration is that of the files that it depends on."
+}
+
+func (*scriptsCmd) Run(a *app) (err error) {
+	service, closer, err := a.service()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closer.Close()) }()
+	view, err := service.Scripts(a.ctx)
+	if err != nil {
+		return err
+	}
+	if a.JSON {
+		return a.printJSON(view)
+	}
+	a.printRejected(view.Rejected)
+	running := view.Running
+	t := newTable(a.stdout)
+	t.row("running", fmt.Sprintf("generation %s since %s", running.Generation, stamp(running.Since)))
+	if r := view.Rejected; r != nil && r.Generation != "" && r.Generation != running.Generation {
+		t.row("refused", fmt.Sprintf("generation %s at %s", r.Generation, stamp(r.At)))
+	}
+	t.row("folder", nearest(running.Folder))
+	t.row("files", strings.Join(running.Files, ", "))
+	t.row("tests", fmt.Sprintf("%d passed", running.Tests))
+	if err := t.end(); err != nil || len(running.Registrations) == 0 {
+		return err
+	}
+	fmt.Fprintln(a.stdout)
+	t = newTable(a.stdout)
+	t.row("KIND", "NAME", "FUNCTIONS", "PLACE", "VERSION")
+	for _, r := range running.Registrations {
+		at := fault.Position{File: a.place(r.File), Line: r.Line, Column: r.Column}
+		t.row(r.Kind, r.Name, strings.Join(r.Functions, ", "), at, r.Version)
+	}
+	return t.end()
+}
