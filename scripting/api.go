@@ -1,6 +1,11 @@
 package scripting
 
-import "github.com/metasync/metasync/scripting/host"
+import (
+	"slices"
+
+	"github.com/metasync/metasync/scripting/host"
+	"github.com/metasync/metasync/scripting/modules"
+)
 
 // table is everything that scripts see: one row each. What is bound, the types
 // for editors and the tests all come from it.
@@ -13,7 +18,8 @@ var table = &host.API{
 		triggerKind,
 		configureKind,
 	},
-	Objects: []host.Object{
+	Functions: modules.Functions,
+	Objects: slices.Concat([]host.Object{
 		*flowContext,
 		*ruleContext,
 		*provisionContext,
@@ -21,16 +27,16 @@ var table = &host.API{
 		*triggerState,
 		*host.Log,
 		*host.Console,
-	},
+	}, modules.Objects),
 	Errors: extensionErrors,
-	Types: []host.Type{
+	Types: slices.Concat([]host.Type{
 		resultType,
 		entryTypes,
 		extensionTypes,
 		triggerOptionsType,
 		requestsType,
 		host.Module,
-	},
+	}, modules.Types),
 }
 
 var resultType = host.Type{

@@ -8,7 +8,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/metasync/metasync/engine/expr"
 	"github.com/metasync/metasync/scripting/host"
+	"github.com/metasync/metasync/scripting/modules"
 )
 
 // What the types declare is what a script finds, no more and no less.
@@ -19,10 +21,11 @@ func TestDeclaredIsBound(t *testing.T) {
 		flowFunction("globals", () => Object.getOwnPropertyNames(globalThis)
 			.concat("require module exports".split(" ").filter(name => eval("typeof " + name) !== "undefined")));
 		flowFunction("log", () => members(log));
-		flowFunction("console", () => members(console));`)
+		flowFunction("console", () => members(console));
+		flowFunction("module", name => members(eval(name)));`)
 	g := load(t, l)
-	list := func(name string) []string {
-		v, err := call(t, g, name)
+	list := func(name string, args ...expr.Value) []string {
+		v, err := call(t, g, name, args...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -47,6 +50,7 @@ func TestDeclaredIsBound(t *testing.T) {
 	bound := slices.DeleteFunc(list("globals"), func(name string) bool { return slices.Contains(builtIn, name) })
 	same := func(what string, want, got []string) {
 		slices.Sort(want)
+		want = slices.Compact(want) // overloads
 		slices.Sort(got)
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s: declared, bound: %s", what, diff)
@@ -55,6 +59,9 @@ func TestDeclaredIsBound(t *testing.T) {
 	same("globals", matches(Types(), `(?m)^declare (?:function|const|class) (\w+)`), bound)
 	same("log", declaredMembers(t, "Log"), list("log"))
 	same("console", declaredMembers(t, "Console"), list("console"))
+	for _, object := range modules.Objects {
+		same(object.Name, declaredMembers(t, object.Name), list("module", expr.Str(object.Globals[0])))
+	}
 	requests, err := g.Triggers()[0].Check(t.Context(), memory{})
 	if err != nil {
 		t.Fatal(err)

@@ -20,4 +20,5 @@
 //	function.go    flowFunction -> expr.Function
 //	trigger.go     trigger      -> autosync.TriggerSpec
 //	value.go       values of identity to JavaScript and back
+//	modules        what scripts can call: text, date, lookup, http, files ...
 package scripting
