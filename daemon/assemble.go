@@ -21,6 +21,7 @@ import (
 	"github.com/metasync/metasync/engine/run"
 	"github.com/metasync/metasync/engine/store"
 	"github.com/metasync/metasync/scripting"
+	"github.com/metasync/metasync/scripting/modules"
 	"github.com/metasync/metasync/triggers"
 )
 
@@ -54,10 +55,11 @@ func assemble(ctx context.Context, o Options, loadScripts func(context.Context, 
 	if err != nil {
 		return nil, err
 	}
+	// What scripts are granted is what is written: they cannot grant it themselves.
 	scripts, err := loadScripts(ctx, loaderOf(base, o))
 	if err != nil {
 		_, wrong := config.Load(o.File, config.Options{Kinds: o.Kinds}) // perhaps it is wrong, too
-		return nil, errors.Join(wrong, err)
+		return nil, errors.Join(wrong, redactedError(err, base.Secrets))
 	}
 	cfg, err := config.Load(o.File, config.Options{Kinds: o.Kinds, Overrides: overrides(ctx, scripts)})
 	if err != nil {
@@ -98,11 +100,24 @@ func Settings(ctx context.Context, o Options) ([]config.Setting, error) {
 	return config.Settings(o.File, config.Options{Kinds: o.Kinds, Overrides: overrides(ctx, c.scripts)})
 }
 
-func scriptOptions(base config.Base, log *slog.Logger) scripting.Options {
-	return scripting.Options{
-		Folder: base.Scripts, Base: base.Dir, Optional: true,
-		Workers: base.Scripting.Workers, Timeout: base.Scripting.Timeout, Log: log,
+// scriptOptions says where the scripts are, how they are run and what they are
+// granted. What they log shows no secret.
+func scriptOptions(cfg config.Base, log *slog.Logger) scripting.Options {
+	o := scripting.Options{
+		Folder: cfg.Scripts, Base: cfg.Dir, Optional: true,
+		Workers: cfg.Scripting.Workers, Timeout: cfg.Scripting.Timeout, Log: redacted(log, cfg.Secrets),
+		Env: modules.Env{HTTP: cfg.Scripting.Allow.HTTP.List, Secrets: cfg.Scripting.Secrets},
 	}
+	for _, folder := range cfg.Scripting.Allow.Read {
+		o.Env.Read = append(o.Env.Read, string(folder))
+	}
+	for _, folder := range cfg.Scripting.Allow.Write {
+		o.Env.Write = append(o.Env.Write, string(folder))
+	}
+	for _, t := range cfg.Lookups {
+		o.Tables = append(o.Tables, modules.TableSpec{Name: t.Name, File: t.File, Key: t.Key, Delimiter: t.Delimiter, Position: t.Position})
+	}
+	return o
 }
 
 func fromFolder(ctx context.Context, l *scripting.Loader) (*scripting.Generation, error) {
@@ -113,6 +128,9 @@ func fromFolder(ctx context.Context, l *scripting.Loader) (*scripting.Generation
 func (c *candidate) complete(log *slog.Logger) error {
 	c.functions = c.scripts.Rules()
 	c.triggers = slices.Clone(c.scripts.Triggers())
+	for i := range c.triggers {
+		c.triggers[i].Check = redactedCheck(c.triggers[i].Check, c.config.Secrets)
+	}
 	for _, a := range c.config.Agents {
 		c.triggers = append(c.triggers, a.Triggers...)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 
+	"github.com/metasync/metasync/engine/autosync"
 	"github.com/metasync/metasync/engine/config"
 	"github.com/metasync/metasync/engine/fault"
 )
@@ -23,6 +24,18 @@ func redactedError(err error, secrets []string) error {
 		problems = append(problems, &clean)
 	}
 	return errors.Join(problems...)
+}
+
+// redactedCheck returns the check of a trigger with errors that show no secret: what
+// a script throws may hold what a server answered.
+func redactedCheck(check func(context.Context, autosync.State) ([]autosync.Request, error), secrets []string) func(context.Context, autosync.State) ([]autosync.Request, error) {
+	if check == nil || len(secrets) == 0 {
+		return check
+	}
+	return func(ctx context.Context, state autosync.State) ([]autosync.Request, error) {
+		requests, err := check(ctx, state)
+		return requests, redactedError(err, secrets)
+	}
 }
 
 // redacted returns a logger that writes no secret.

@@ -47,7 +47,11 @@ func (d *Daemon) watchOptions(roots []string, since filewatch.Fingerprint) filew
 
 func (d *Daemon) watched() []string {
 	cfg := d.current().config
-	return slices.Concat(cfg.Files, cfg.Patterns, []string{cfg.Scripts})
+	roots := slices.Concat(cfg.Files, cfg.Patterns, []string{cfg.Scripts})
+	for _, table := range cfg.Lookups {
+		roots = append(roots, table.File)
+	}
+	return roots
 }
 
 // reload loads configuration and scripts, and puts them in place of those that

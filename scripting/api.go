@@ -1,6 +1,11 @@
 package scripting
 
-import "github.com/metasync/metasync/scripting/host"
+import (
+	"slices"
+
+	"github.com/metasync/metasync/scripting/host"
+	"github.com/metasync/metasync/scripting/modules"
+)
 
 // table is everything that scripts see: one row each. What is bound, the types
 // for editors and the tests all come from it.
@@ -14,7 +19,8 @@ var table = &host.API{
 		configureKind,
 		testKind,
 	},
-	Objects: []host.Object{
+	Functions: modules.Functions,
+	Objects: slices.Concat([]host.Object{
 		*flowContext,
 		*ruleContext,
 		*provisionContext,
@@ -23,9 +29,9 @@ var table = &host.API{
 		*testObject,
 		*host.Log,
 		*host.Console,
-	},
+	}, modules.Objects),
 	Errors: extensionErrors,
-	Types: []host.Type{
+	Types: slices.Concat([]host.Type{
 		resultType,
 		entryTypes,
 		configurationTypes,
@@ -34,7 +40,7 @@ var table = &host.API{
 		requestsType,
 		testTypes,
 		host.Module,
-	},
+	}, modules.Types),
 }
 
 var resultType = host.Type{

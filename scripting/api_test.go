@@ -8,7 +8,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/metasync/metasync/engine/expr"
 	"github.com/metasync/metasync/scripting/host"
+	"github.com/metasync/metasync/scripting/modules"
 )
 
 // What the types declare is what a script finds, no more and no less.
@@ -20,10 +22,11 @@ func TestDeclaredIsBound(t *testing.T) {
 			.concat("require module exports".split(" ").filter(name => eval("typeof " + name) !== "undefined")));
 		test("T", (t) => { throw new Error(members(t).join(" ")) });
 		flowFunction("log", () => members(log));
-		flowFunction("console", () => members(console));`)
+		flowFunction("console", () => members(console));
+		flowFunction("module", name => members(eval(name)));`)
 	g := load(t, l)
-	list := func(name string) []string {
-		v, err := call(t, g, name)
+	list := func(name string, args ...expr.Value) []string {
+		v, err := call(t, g, name, args...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -48,6 +51,7 @@ func TestDeclaredIsBound(t *testing.T) {
 	bound := slices.DeleteFunc(list("globals"), func(name string) bool { return slices.Contains(builtIn, name) })
 	same := func(what string, want, got []string) {
 		slices.Sort(want)
+		want = slices.Compact(want) // overloads
 		slices.Sort(got)
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s: declared, bound: %s", what, diff)
@@ -56,6 +60,9 @@ func TestDeclaredIsBound(t *testing.T) {
 	same("globals", matches(Types(Known{}), `(?m)^declare (?:function|const|class) (\w+)`), bound)
 	same("log", declaredMembers(t, "Log"), list("log"))
 	same("console", declaredMembers(t, "Console"), list("console"))
+	for _, object := range modules.Objects {
+		same(object.Name, declaredMembers(t, object.Name), list("module", expr.Str(object.Globals[0])))
+	}
 	requests, err := g.Triggers()[0].Check(t.Context(), memory{})
 	if err != nil {
 		t.Fatal(err)

@@ -26,4 +26,5 @@
 //	try.go         one call on stored objects
 //	trigger.go     trigger      -> autosync.TriggerSpec
 //	value.go       values of identity to JavaScript and back
+//	modules        what scripts can call: text, date, lookup, http, files ...
 package scripting

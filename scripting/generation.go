@@ -16,6 +16,7 @@ import (
 	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/engine/rules"
 	"github.com/metasync/metasync/scripting/host"
+	"github.com/metasync/metasync/scripting/modules"
 )
 
 // Options say where the scripts are and how they are run. Folder and Base are
@@ -29,6 +30,9 @@ type Options struct {
 	Timeout time.Duration // of a flow function; 0 is 1 s
 	Grace   time.Duration // for running calls when a generation is closed; 0 is 10 s
 	Log     *slog.Logger  // for what scripts log; nil discards it
+
+	Env    modules.Env         // what is granted; Base and Tables are the loader's
+	Tables []modules.TableSpec // what lookup finds; read anew with every generation
 }
 
 // A Loader loads generations of scripts and numbers them.
@@ -69,10 +73,20 @@ func (l *Loader) LoadSnapshot(ctx context.Context, data []byte) (*Generation, er
 }
 
 func (l *Loader) load(ctx context.Context, files host.Files) (*Generation, error) {
-	loaded, err := host.Load(ctx, files, table, host.Options{
+	env := l.options.Env
+	env.Base = l.options.Base
+	var err error
+	if env.Tables, err = modules.LoadTables(l.options.Tables, env.Base); err != nil {
+		return nil, err
+	}
+	o := host.Options{
 		Prefix: l.prefix(), Workers: l.options.Workers, Timeout: l.options.Timeout,
-		Grace: l.options.Grace, Log: l.options.Log,
-	})
+		Grace: l.options.Grace, Log: l.options.Log, Env: &env,
+	}
+	if version := env.Tables.Version(); version != "" {
+		o.Meanings = map[string]string{modules.LookupName: version}
+	}
+	loaded, err := host.Load(ctx, files, table, o)
 	if err != nil {
 		return nil, err
 	}

@@ -89,7 +89,8 @@ var testObject = &host.Object{
 }
 
 var testTypes = host.Type{
-	Doc: "An object of a test: its attributes, and what else it says of itself.",
+	Name: "Objects of tests",
+	Doc:  "An object of a test: its attributes, and what else it says of itself.",
 	Text: `interface TestEntry {
 	[attribute: string]: any;
 	/** Of any object; by default they are counted. */

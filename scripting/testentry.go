@@ -20,7 +20,11 @@ type plainEntry struct {
 	id         identity.ID
 	objectType string
 	attributes identity.Attributes
+	several    map[string]bool // the attributes that were given as arrays
 }
+
+// Multi implements [rules.Entry].
+func (e *plainEntry) Multi(attribute string) bool { return e.several[attribute] }
 
 // ID implements [rules.Entry].
 func (e *plainEntry) ID() identity.ID { return e.id }
@@ -89,12 +93,12 @@ const testSpace = 1
 // connector reads a connector-space object; what it does not say of agent and type
 // is given.
 func (r *testRun) connector(a *host.Active, v goja.Value, agent, objectType string) (*plainConnector, error) {
-	given, attributes, err := splitEntry(a, v, connectorKeys)
+	given, attributes, several, err := splitEntry(a, v, connectorKeys)
 	if err != nil {
 		return nil, err
 	}
 	c := &plainConnector{agent: agent, target: &plainObject{}}
-	c.objectType, c.attributes = objectType, attributes
+	c.objectType, c.attributes, c.several = objectType, attributes, several
 	for _, text := range []struct {
 		key string
 		to  *string
@@ -112,12 +116,12 @@ func (r *testRun) connector(a *host.Active, v goja.Value, agent, objectType stri
 
 // object reads a metaverse object.
 func (r *testRun) object(a *host.Active, v goja.Value, metaverseType string) (*plainObject, error) {
-	given, attributes, err := splitEntry(a, v, metaverseKeys)
+	given, attributes, several, err := splitEntry(a, v, metaverseKeys)
 	if err != nil {
 		return nil, err
 	}
 	o := &plainObject{contributors: map[string]string{}, contributions: map[string]time.Time{}}
-	o.objectType, o.attributes = metaverseType, attributes
+	o.objectType, o.attributes, o.several = metaverseType, attributes, several
 	if value := given[entryType]; value != nil {
 		o.objectType = value.String()
 	}
@@ -194,13 +198,14 @@ func (r *testRun) id(a *host.Active, v goja.Value, space uint16) (identity.ID, e
 }
 
 // splitEntry takes a plain object apart into what begins with $ and attributes,
-// which are converted as the values that scripts return.
-func splitEntry(a *host.Active, v goja.Value, known []string) (given map[string]goja.Value, attributes identity.Attributes, err error) {
+// which are converted as the values that scripts return; several are those given as
+// arrays.
+func splitEntry(a *host.Active, v goja.Value, known []string) (given map[string]goja.Value, attributes identity.Attributes, several map[string]bool, err error) {
 	obj, err := plainObjectOf(a, v, "an object must be a plain object of attributes")
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	given = map[string]goja.Value{}
+	given, several = map[string]goja.Value{}, map[string]bool{}
 	for _, key := range obj.Keys() {
 		value := obj.Get(key)
 		if nothing(value) {
@@ -210,17 +215,20 @@ func splitEntry(a *host.Active, v goja.Value, known []string) (given map[string]
 			converted, err := fromScript(a, value)
 			if err != nil {
 				named := fault.As(err, host.NameInvalid)
-				return nil, nil, invalid("attribute %q: %s", key, named.Detail())
+				return nil, nil, nil, invalid("attribute %q: %s", key, named.Detail())
+			}
+			if list, ok := value.(*goja.Object); ok && list.ClassName() == "Array" {
+				several[key] = true
 			}
 			attributes = attributes.Set(key, identity.Normalize(converted.Values())...)
 			continue
 		}
 		if err := checkKey(key, known); err != nil {
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
 		given[key] = value
 	}
-	return given, attributes, nil
+	return given, attributes, several, nil
 }
 
 func checkKey(key string, known []string) error {

@@ -24,6 +24,13 @@ const checkTimeout = 10 * time.Second
 // maxRequests bounds what one check may ask for.
 const maxRequests = 1000
 
+// Bounds of what a trigger remembers. How many keys there may be is the business
+// of whoever keeps them.
+const (
+	maxStateKey   = 256      // bytes
+	maxStateValue = 64 << 10 // bytes, as JSON
+)
+
 // triggerKind registers what wakes the scheduler.
 var triggerKind = host.Kind{
 	Name:      "trigger",
@@ -91,7 +98,11 @@ var triggerState = &host.Object{
 		},
 		{
 			Name: "set", Signature: "(key: string, value: any): void",
-			Doc: "Keeps a value. It stays even if the check fails later.", Call: stateSet,
+			Doc: "Keeps a value, of 64 KiB at most as JSON, under one of 1000 keys at most. It stays even if the check fails later.", Call: stateSet,
+		},
+		{
+			Name: "delete", Signature: "(key: string): void",
+			Doc: "Forgets a value.", Call: stateDelete,
 		},
 	},
 }
@@ -191,7 +202,8 @@ func (g *Generation) check(ctx context.Context, r *host.Registration, spec trigg
 	}
 	var requests []autosync.Request
 	err := g.host.Do(ctx, host.Call{
-		Of: r, Timeout: timeout, Now: rules.Now(ctx),
+		// A test has a time of its own, and reaches nothing.
+		Of: r, Timeout: timeout, Now: rules.Now(ctx), Outside: rules.Now(ctx).IsZero(),
 		Data: &check{name: r.Name, agent: spec.Agent, state: state},
 		Log:  []slog.Attr{slog.String("trigger", r.Name)},
 	}, func(a *host.Active) error {
@@ -290,12 +302,26 @@ func stateSet(a *host.Active, args []goja.Value) (goja.Value, error) {
 	if err != nil {
 		return nil, fmt.Errorf("keep %q: %w", key, err)
 	}
+	if len(text) > maxStateValue {
+		return nil, fmt.Errorf("keep %q: the value has %d bytes as JSON, and may have %d", key, len(text), maxStateValue)
+	}
 	return nil, checkOf(a).state.Set(key, text)
+}
+
+func stateDelete(a *host.Active, args []goja.Value) (goja.Value, error) {
+	key, err := stateKey(args)
+	if err != nil {
+		return nil, err
+	}
+	return nil, checkOf(a).state.Set(key, nil)
 }
 
 func stateKey(args []goja.Value) (string, error) {
 	if len(args) == 0 || !goja.IsString(args[0]) || args[0].String() == "" {
 		return "", errors.New("the key must be a text")
+	}
+	if len(args[0].String()) > maxStateKey {
+		return "", fmt.Errorf("the key has more than %d bytes", maxStateKey)
 	}
 	return args[0].String(), nil
 }

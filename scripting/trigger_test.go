@@ -104,6 +104,10 @@ func (m memory) Set(key string, value []byte) error {
 	if key == "full" {
 		return errState
 	}
+	if value == nil {
+		delete(m, key)
+		return nil
+	}
 	m[key] = string(value)
 	return nil
 }
@@ -132,6 +136,10 @@ func TestCheck(t *testing.T) {
 			name: "state", body: `const n = ctx.state.get("seen") ?? {n: 1}; ctx.state.set("seen", {n: n.n + 1}); return String(n.n)`,
 			before: memory{"seen": `{"n":7}`}, after: memory{"seen": `{"n":8}`}, want: []autosync.Request{request("HR", "7")},
 		},
+		{name: "forgotten", body: `ctx.state.delete("seen"); return typeof ctx.state.get("seen")`, before: memory{"seen": `1`}, after: memory{}, want: []autosync.Request{request("HR", "undefined")}},
+		{name: "largest value", body: `ctx.state.set("x", "a".repeat(65534))`, after: memory{"x": `"` + strings.Repeat("a", 65534) + `"`}},
+		{name: "long value", body: `ctx.state.set("x", "a".repeat(65535))`, wantErr: "keep \"x\": the value has 65537 bytes as JSON, and may have 65536"},
+		{name: "long key", body: `ctx.state.set("a".repeat(257), 1)`, wantErr: "the key has more than 256 bytes"},
 		{name: "no state", body: `return typeof ctx.state.get("x")`, want: []autosync.Request{request("HR", "undefined")}},
 
 		{name: "boolean", body: `return true`, wantErr: "the script returned true: a request must be an object"},

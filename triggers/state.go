@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 
+	"github.com/metasync/metasync/engine/autosync"
 	"github.com/metasync/metasync/engine/store"
 )
 
@@ -45,13 +46,31 @@ func (s state) Get(key string) (value []byte, err error) {
 	return value, nil
 }
 
-// Set implements [autosync.State]. The value is durable when it returns nil.
+// Set implements [autosync.State]: the value is durable when it returns nil.
 func (s state) Set(key string, value []byte) error {
+	full := append(bytes.Clone(s.prefix), key...)
 	err := s.store.Update(func(tx store.Tx) error {
-		return tx.Put(bucket, append(bytes.Clone(s.prefix), key...), value)
+		if value == nil {
+			return tx.Delete(bucket, full)
+		}
+		if tx.Get(bucket, full) == nil && s.keys(tx) >= autosync.MaxStateKeys {
+			return autosync.ErrStateFull
+		}
+		return tx.Put(bucket, full, value)
 	})
 	if err != nil {
 		return fmt.Errorf("storing the state of a trigger: %w", err)
 	}
 	return nil
+}
+
+// keys counts the keys, up to one more than there may be.
+func (s state) keys(r store.Reader) int {
+	n := 0
+	for range r.Scan(bucket, s.prefix, nil) {
+		if n++; n > autosync.MaxStateKeys {
+			break
+		}
+	}
+	return n
 }

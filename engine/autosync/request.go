@@ -2,6 +2,7 @@ package autosync
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/metasync/metasync/engine/fault"
@@ -38,8 +39,17 @@ type TriggerSpec struct {
 	Check func(ctx context.Context, state State) ([]Request, error)
 }
 
+// MaxStateKeys is how many keys a trigger may keep.
+const MaxStateKeys = 1000
+
+// ErrStateFull is wrapped by the error of [State.Set] about a key too many.
+var ErrStateFull = fmt.Errorf("a trigger can keep %d values at most", MaxStateKeys)
+
 // A State keeps the durable key-values of one trigger.
 type State interface {
 	Get(key string) (value []byte, err error) // nil if there is none
+
+	// Set keeps a value; nil removes it. It returns [ErrStateFull] if there are
+	// too many keys.
 	Set(key string, value []byte) error
 }

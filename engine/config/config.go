@@ -37,6 +37,7 @@ type Config struct {
 	Autosync  Autosync
 	History   History
 	Scripting Scripting
+	Lookups   []Lookup
 
 	// Secrets holds the values that came from ${env:} and ${file:}, for [Redact].
 	Secrets []string

@@ -28,6 +28,7 @@ type keys struct {
 	Autosync   autosyncForm         `yaml:"autosync" doc:"The scheduler."`
 	History    History              `yaml:"history" doc:"The run history."`
 	Scripting  Scripting            `yaml:"scripting" doc:"The script host."`
+	Lookups    named[lookup]        `yaml:"lookups" doc:"The tables in which scripts look values up, by name."`
 }
 
 // Autosync is the configuration of the scheduler.
@@ -86,6 +87,8 @@ func (h *History) refine(s *jsonschema.Schema) {
 type Scripting struct {
 	Timeout time.Duration `yaml:"timeout" default:"1s" doc:"How long one call of a rule function may take."`
 	Workers int           `yaml:"workers" default:"0" doc:"How many calls may run at the same time; 0 is one per processor."`
+	Allow   Allow         `yaml:"allow" doc:"What the scripts may reach that may reach out, such as triggers. Nothing is granted by default."`
+	Secrets Secrets       `yaml:"secrets" doc:"Secrets for requests of scripts, by name: each is ${env:NAME} or ${file:PATH}. Scripts can pass them on, but not see them."`
 }
 
 func (s *Scripting) check(l *loader, n *node) {

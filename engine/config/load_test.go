@@ -22,6 +22,7 @@ import (
 	"github.com/metasync/metasync/engine/identity"
 	"github.com/metasync/metasync/engine/rules"
 	"github.com/metasync/metasync/engine/run"
+	"github.com/metasync/metasync/internal/hostlist"
 )
 
 func in(name string) string { return filepath.Join(folder, filepath.FromSlash(name)) }
@@ -47,6 +48,7 @@ func same(t *testing.T, want, got any) {
 		cmpopts.IgnoreTypes(fault.Position{}, &expr.Marks{}), cmpopts.EquateEmpty(),
 		cmpopts.IgnoreFields(autosync.TriggerSpec{}, "Check"), cmpopts.IgnoreFields(config.Agent{}, "Fingerprint"),
 		cmp.Comparer(func(a, b *agent.Kind) bool { return a.Name == b.Name }),
+		cmp.Comparer(func(a, b hostlist.Entry) bool { return a == b }),
 		cmp.Comparer(func(a, b *time.Location) bool { return a.String() == b.String() }),
 		cmp.AllowUnexported(ldapSettings{}))
 	if diff != "" {
@@ -245,12 +247,28 @@ func TestOtherParts(t *testing.T) {
 	if last := inbound.Flows[len(inbound.Flows)-1]; last.Merge != rules.MergeCaseInsensitive {
 		t.Errorf("merge type %q", last.Merge)
 	}
+	hosts, err := hostlist.ParseAll([]string{"api.example.org", "*.corp.example:8443", "10.0.0.0/8"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(config.Scripting{
+		Timeout: 2 * time.Second, Workers: 4,
+		Allow: config.Allow{
+			HTTP: config.Hosts{List: hosts}, Read: []agent.Path{agent.Path(in("data"))}, Write: []agent.Path{agent.Path(in("out"))},
+		},
+		Secrets: config.Secrets{"badges": "s3cret"},
+	}, got.Scripting, cmp.Comparer(func(a, b hostlist.Entry) bool { return a == b })); diff != "" {
+		t.Error(diff)
+	}
+	if !slices.Contains(got.Secrets, "s3cret") {
+		t.Error("the secret of scripts is not among those that are redacted")
+	}
+	same(t, []config.Lookup{{Name: "departments", File: in("data/departments.csv"), Key: "code", Delimiter: ';'}}, got.Lookups)
 	same(t, config.Autosync{
 		Mode: "exclusive", Export: "off", Stagger: 250 * time.Millisecond,
 		NeverTogether: [][]string{{"HR", "AD"}}, FullSyncOnRuleChange: "off",
 	}, got.Autosync)
 	same(t, config.History{Keep: 365 * 24 * time.Hour, Count: 100, DetailsLimit: 500}, got.History)
-	same(t, config.Scripting{Timeout: 2 * time.Second, Workers: 4}, got.Scripting)
 }
 
 func sources(flows []rules.Flow) []rules.Source {

@@ -25,7 +25,7 @@ type Override struct {
 }
 
 // fixedKeys say where the overrides themselves come from.
-var fixedKeys = []string{"include", "state", "scripts", "scripting"}
+var fixedKeys = []string{"include", "state", "scripts", "scripting", "lookups"}
 
 // A Base is what must be known of a configuration before its scripts can be loaded.
 type Base struct {
@@ -33,6 +33,8 @@ type Base struct {
 	State     string // absolute path of the folder of the store
 	Scripts   string // absolute path of the scripts folder
 	Scripting Scripting
+	Lookups   []Lookup
+	Secrets   []string // as in [Config]
 }
 
 // LoadBase reads a configuration no further than its scripts need. Only what cannot
@@ -48,7 +50,10 @@ func LoadBase(path string, opts Options) (Base, error) {
 		return Base{}, l.err()
 	}
 	k := l.decodeTree()
-	return Base{Dir: l.dir, State: string(k.State), Scripts: string(k.Scripts), Scripting: k.Scripting}, nil
+	return Base{
+		Dir: l.dir, State: string(k.State), Scripts: string(k.Scripts),
+		Scripting: k.Scripting, Lookups: l.lookups(k.Lookups), Secrets: l.secrets,
+	}, nil
 }
 
 // decodeTree decodes everything that was written, as if one file held it.

@@ -145,6 +145,11 @@ func parseLayouts(s string, layouts []string) (time.Time, bool) {
 	return time.Time{}, false
 }
 
+func badDateTime(text, format string) error {
+	return fault.New("datetime-string-format-incorrect", "%s is not a datetime of the format %s",
+		show(identity.String(text)), show(identity.String(format)))
+}
+
 func badFormat(format, problem string) error {
 	return fault.New("datetime-string-format-incorrect", "%s is not a datetime format: %s",
 		show(identity.String(format)), problem)

@@ -142,7 +142,7 @@ func quotedLayout(s string) (text string, width int, ok bool) {
 	return "", 0, false
 }
 
-// format writes a time, which is in UTC.
+// format writes a time as its zone shows it.
 func (l layout) format(at time.Time) string {
 	var room [64]byte
 	out := room[:0]
@@ -169,6 +169,9 @@ func (p layoutPiece) append(out []byte, at time.Time) []byte {
 	case 'H':
 		return appendNumber(out, at.Hour(), min(p.count, 2))
 	case 'K':
+		if at.Location() != time.UTC {
+			return appendZone(out, at, 3)
+		}
 		return append(out, strings.Repeat("Z", p.count)...)
 	case 'm':
 		return appendNumber(out, at.Minute(), min(p.count, 2))
@@ -184,7 +187,7 @@ func (p layoutPiece) append(out []byte, at time.Time) []byte {
 		}
 		return appendNumber(out, at.Year(), p.count)
 	}
-	return appendZone(out, p.count)
+	return appendZone(out, at, p.count)
 }
 
 func appendDay(out []byte, at time.Time, count int) []byte {
@@ -222,15 +225,18 @@ func appendShortFraction(out []byte, at time.Time, count int) []byte {
 	return append(out, digits...)
 }
 
-// appendZone writes the offset of UTC, which is all that there is here.
-func appendZone(out []byte, count int) []byte {
-	switch count {
-	case 1:
-		return append(out, "+0"...)
-	case 2:
-		return append(out, "+00"...)
+// appendZone writes how far the zone is from UTC.
+func appendZone(out []byte, at time.Time, count int) []byte {
+	_, offset := at.Zone()
+	sign := byte('+')
+	if offset < 0 {
+		sign, offset = '-', -offset
 	}
-	return append(out, "+00:00"...)
+	out = appendNumber(append(out, sign), offset/3600, min(count, 2))
+	if count < 3 {
+		return out
+	}
+	return appendNumber(append(out, ':'), offset/60%60, 2)
 }
 
 // appendNumber writes n with at least width digits.

@@ -52,6 +52,7 @@ var house = []layer{
 var helpers = map[string]string{
 	"internal/filewatch": "notices changed files",
 	"internal/heap":      "bounds the memory of a process",
+	"internal/hostlist":  "decides which hosts may be reached",
 	"internal/layers":    "these tests",
 	"examples":           "programs to read and run, which use the product or its sample data",
 }

@@ -10,10 +10,11 @@ import (
 // An API is the table of everything that scripts see. Its rows bind the names
 // and describe them; nothing else does either.
 type API struct {
-	Kinds   []Kind
-	Objects []Object
-	Errors  []ErrorClass
-	Types   []Type
+	Kinds     []Kind
+	Functions []Member // global functions: members of no object
+	Objects   []Object
+	Errors    []ErrorClass
+	Types     []Type
 }
 
 // A Kind is a kind of registration: a global function that scripts call while
@@ -71,6 +72,10 @@ func (api *API) DTS() string {
 	for _, kind := range api.Kinds {
 		comment(&b, "", kind.Doc)
 		fmt.Fprintf(&b, "declare function %s%s;\n\n", kind.Name, kind.Signature)
+	}
+	for _, function := range api.Functions {
+		comment(&b, "", function.Doc)
+		fmt.Fprintf(&b, "declare function %s%s;\n\n", function.Name, function.Signature)
 	}
 	for _, object := range api.Objects {
 		for _, global := range object.Globals {

@@ -21,6 +21,10 @@ type Call struct {
 	Random  func() float64 // what Math.random gives, from [0, 1); nil for real randomness
 	Data    any            // for the members of objects: see [Active.Data]
 	Log     []slog.Attr    // what log lines of the call carry
+
+	// Outside lets the call reach beyond its arguments: to networks, files and
+	// secrets. See [Active.ReachOut].
+	Outside bool
 }
 
 // An Active is a call that is going on in a worker. It is used by the goroutine
@@ -38,6 +42,29 @@ func (a *Active) Runtime() *goja.Runtime { return a.w.rt }
 
 // Data returns the Data of the call.
 func (a *Active) Data() any { return a.call.Data }
+
+// Env returns the Env of the options of the generation.
+func (a *Active) Env() any { return a.w.generation.options.Env }
+
+// Now returns the time that scripts see.
+func (a *Active) Now() time.Time { return a.w.now() }
+
+// Loading reports whether the call is that which runs a file when it is loaded.
+func (a *Active) Loading() bool { return a.w.loading }
+
+// ReachOut returns an error that names the function unless the call may reach
+// beyond its arguments. Every function that does so asks first.
+func (a *Active) ReachOut(function string) error {
+	if a.call.Outside {
+		return nil
+	}
+	if a.w.loading {
+		return fault.New(NameNotAllowed, "%s cannot be used while the scripts are loaded, only in the function of a trigger", function)
+	}
+	e := fault.New(NameNotAllowed, "%s cannot be used in %s %q, which may depend on nothing but what it is given", function, a.call.Of.Kind, a.call.Of.Name)
+	e.Hint = "triggers may reach out; lookup gives rules what they need from a file"
+	return e
+}
 
 // Context returns the caller's context with the deadline of the call. Every
 // host function that waits for something gives up with it.

@@ -21,6 +21,10 @@ const (
 	// what nobody can use.
 	NameUnexpectedValue = "extension-unexpected-attribute-value"
 
+	// NameNotAllowed is the name of the error about something that a script may
+	// not do there, or that was not granted.
+	NameNotAllowed = "script-not-allowed"
+
 	// NameInvalid is the name of the error about a registration that makes no
 	// sense.
 	NameInvalid = "script-registration-invalid"
@@ -76,7 +80,11 @@ func (w *worker) thrown(v goja.Value) *fault.Error {
 			if cause, ok := value.Export().(error); ok && obj.Get("message").String() == cause.Error() {
 				e.Text, e.Err = "", cause
 				var named *fault.Error
-				if errors.As(cause, &named) && named.Name != "" {
+				if !errors.As(cause, &named) {
+					return
+				}
+				e.Hint = named.Hint
+				if named.Name != "" {
 					e.Name, e.Text, e.Hint, e.Err = named.Name, named.Text, named.Hint, named.Err
 				}
 			}

@@ -41,6 +41,12 @@ type Options struct {
 	Timeout time.Duration // of a call, at most [MaxTimeout]; 0 is 1 s
 	Grace   time.Duration // for running calls when a generation is closed; 0 is 10 s
 	Log     *slog.Logger  // for what scripts log; nil discards it
+	Env     any           // for the functions of the API: see [Active.Env]
+
+	// Meanings holds the version of what a global name means, for names whose
+	// meaning may change while the files stay the same. It counts for the
+	// version of every registration whose files mention the name.
+	Meanings map[string]string
 }
 
 func (o Options) withDefaults() Options {

@@ -12,6 +12,12 @@ func (api *API) Markdown() string {
 	for _, kind := range api.Kinds {
 		section(&b, kind.Name, kind.Doc, kind.Name+kind.Signature)
 	}
+	if len(api.Functions) > 0 {
+		b.WriteString("\n## Functions\n\n| function | |\n|---|---|\n")
+	}
+	for _, function := range api.Functions {
+		fmt.Fprintf(&b, "| %s | %s |\n", cell("`"+function.declaration()+"`"), cell(function.Doc))
+	}
 	b.WriteString("\n## Objects\n")
 	for _, object := range api.Objects {
 		section(&b, object.Name, object.Doc, "")

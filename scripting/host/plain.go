@@ -52,6 +52,9 @@ func (p *plainer) value(v goja.Value, depth int) (any, error) {
 	if _, callable := goja.AssertFunction(obj); callable {
 		return p.odd("a function")
 	}
+	if h, ok := handleOf(obj); ok {
+		return p.odd(h.shown)
+	}
 	switch exported := exportType(obj).(type) {
 	case *goja.Promise:
 		return p.odd("a promise")

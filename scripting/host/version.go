@@ -1,6 +1,7 @@
 package host
 
 import (
+	"maps"
 	"regexp"
 	"slices"
 )
@@ -18,12 +19,27 @@ func (g *Generation) setVersions(modules map[string]*module) {
 	for _, r := range g.registrations {
 		if versions[r.file] == "" {
 			versions[r.file] = g.id
+			sources := g.files
 			if !whole {
-				versions[r.file] = g.imported(modules[r.file]).ID()
+				sources = g.imported(modules[r.file])
+				versions[r.file] = sources.ID()
 			}
+			versions[r.file] += g.meanings(sources)
 		}
 		r.Version = versions[r.file]
 	}
+}
+
+// meanings returns the versions of the names that the files mention.
+func (g *Generation) meanings(files Files) string {
+	var out string
+	for _, name := range slices.Sorted(maps.Keys(g.options.Meanings)) {
+		word := regexp.MustCompile(`\b` + regexp.QuoteMeta(name) + `\b`)
+		if slices.ContainsFunc(files, func(f File) bool { return word.MatchString(f.Text) }) {
+			out += "+" + g.options.Meanings[name]
+		}
+	}
+	return out
 }
 
 // imported returns a file with all that it imports.

@@ -87,6 +87,9 @@ func newWorker(g *Generation) *worker {
 			return nil
 		}))
 	}
+	for i := range g.api.Functions {
+		w.global(g.api.Functions[i].Name, w.function(&g.api.Functions[i], nil))
+	}
 	for i := range g.api.Objects {
 		for _, name := range g.api.Objects[i].Globals {
 			w.global(name, w.object(&g.api.Objects[i], nil))
@@ -96,15 +99,7 @@ func newWorker(g *Generation) *worker {
 	// Files see the same time and the same random numbers in all workers, so
 	// that the answers of a generation do not depend on who is asked.
 	random := rand.New(rand.NewPCG(1, 2))
-	w.rt.SetTimeSource(func() time.Time {
-		switch {
-		case w.loading:
-			return g.loaded
-		case w.active != nil && !w.active.call.Now.IsZero():
-			return w.active.call.Now
-		}
-		return time.Now()
-	})
+	w.rt.SetTimeSource(w.now)
 	w.rt.SetRandSource(func() float64 {
 		switch {
 		case w.loading:
@@ -116,6 +111,17 @@ func newWorker(g *Generation) *worker {
 	})
 
 	return w
+}
+
+// now returns the time that scripts see.
+func (w *worker) now() time.Time {
+	switch {
+	case w.loading:
+		return w.generation.loaded
+	case w.active != nil && !w.active.call.Now.IsZero():
+		return w.active.call.Now
+	}
+	return time.Now()
 }
 
 // load runs every file. What is wrong with them is in w.problems; the caller
@@ -165,25 +171,31 @@ func (w *worker) object(o *Object, a *Active) *goja.Object {
 		case member.Text != nil:
 			v = w.rt.ToValue(member.Text(a))
 		default:
-			v = w.rt.ToValue(func(call goja.FunctionCall) goja.Value {
-				active := a
-				if active == nil {
-					active = w.active
-				}
-				if active == nil || active != w.active {
-					panic(w.throwable(errOver))
-				}
-				result, err := member.Call(active, call.Arguments)
-				if err != nil {
-					panic(w.throwable(err))
-				}
-				return result
-			})
+			v = w.function(member, a)
 		}
 		_ = obj.Set(member.Name, v) // a new object takes every property
 	}
 	_, _ = w.freeze(goja.Undefined(), obj)
 	return obj
+}
+
+// function makes what a member does a function, in the call a or, if that is nil,
+// in whatever call is going on.
+func (w *worker) function(member *Member, a *Active) goja.Value {
+	return w.rt.ToValue(func(call goja.FunctionCall) goja.Value {
+		active := a
+		if active == nil {
+			active = w.active
+		}
+		if active == nil || active != w.active {
+			panic(w.throwable(errOver))
+		}
+		result, err := member.Call(active, call.Arguments)
+		if err != nil {
+			panic(w.throwable(err))
+		}
+		return result
+	})
 }
 
 // throwable makes an error of the host something that a script can catch.
