@@ -98,6 +98,9 @@ func (a *argument) eval(ctx *Context) (v Value, done bool, err error) {
 	if err := ctx.spend(len(v.single.Str()) + len(v.multi)); err != nil {
 		return Value{}, true, newError(a.position, "%v", err)
 	}
+	if t := kindTypes[a.Kind]; t != 0 && v.single.Type() == t { // as nearly always
+		return v, false, nil
+	}
 	return a.convert(v)
 }
 
