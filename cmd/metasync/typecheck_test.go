@@ -1,3 +1,5 @@
+//go:build tsc
+
 package main
 
 import (
@@ -58,23 +60,14 @@ func TestTypeCheck(t *testing.T) {
 	}
 }
 
-// typeScript returns the command that is the TypeScript compiler. Without one the
-// test is skipped, but not where everything has to be tested.
+// typeScript returns the command that is the TypeScript compiler. Who asks for the
+// test, by the build tag tsc, has one.
 func typeScript(t *testing.T) []string {
 	t.Helper()
 	if path, err := exec.LookPath("tsc"); err == nil {
 		return []string{path}
 	}
-	if path, err := exec.LookPath("npx"); err == nil {
-		if exec.CommandContext(t.Context(), path, "--no-install", "tsc", "--version").Run() == nil {
-			return []string{path, "--no-install", "tsc"}
-		}
-	}
-	const missing = "there is no TypeScript compiler: npm install --global typescript"
-	if os.Getenv("METASYNC_TSC") == "required" {
-		t.Fatal(missing)
-	}
-	t.Skip(missing)
+	t.Fatal("there is no TypeScript compiler: npm install --global typescript")
 	return nil
 }
 
