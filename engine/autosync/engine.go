@@ -40,11 +40,13 @@ type Outcome struct {
 	Changed bool
 
 	Err error // why it stopped, for the administrator
+
+	Record *run.Record // nil if there is none
 }
 
 // OutcomeOf returns the outcome of a run that has a record.
 func OutcomeOf(record *run.Record) Outcome {
-	o := Outcome{Run: record.Run, Result: record.Result}
+	o := Outcome{Run: record.Run, Result: record.Result, Record: record}
 	for _, step := range record.Steps {
 		o.Steps = append(o.Steps, step.Parts()...)
 		o.Changed = o.Changed || step.Changed()

@@ -114,7 +114,8 @@ func (f *fakeEngine) Execute(ctx context.Context, agent, profile string, cause C
 	}
 	delete(f.active, agent)
 	f.history = append(f.history, executed{agent, profile, cause, started, f.clock(), result})
-	return Outcome{Run: uint64(len(f.history)), Result: result, Steps: steps, Err: failure}, nil
+	number := uint64(len(f.history))
+	return Outcome{Run: number, Result: result, Steps: steps, Err: failure, Record: &run.Record{Run: number, Result: result}}, nil
 }
 
 func (f *fakeEngine) work(agent string, step run.StepType, result run.Result) run.Result {

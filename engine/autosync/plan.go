@@ -1,6 +1,7 @@
 package autosync
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -27,7 +28,8 @@ type Waiting struct {
 // work is what a run locks.
 type work struct {
 	key
-	sync bool
+	sync      bool
+	exclusive bool
 }
 
 // plan decides what to start. It chooses one run per agent, the first that
@@ -49,6 +51,9 @@ func (s *situation) plan() plan {
 			case busy >= 0:
 				p.wait(w, "the run of "+s.running[busy].profile)
 			case w.held:
+				if !w.notBefore.IsZero() {
+					p.wakeAt(w.notBefore)
+				}
 				p.wait(w, w.reason)
 			case w.notBefore.After(s.now):
 				p.wakeAt(w.notBefore)
@@ -63,12 +68,14 @@ func (s *situation) plan() plan {
 			}
 		}
 	}
-	slices.SortStableFunc(candidates, func(a, b want) int { return a.since.Compare(b.since) })
+	slices.SortStableFunc(candidates, func(a, b want) int {
+		return cmp.Or(compareBools(b.immediate, a.immediate), a.since.Compare(b.since))
+	})
 
 	locked := slices.Clone(s.running)
 	last := s.started
 	for _, w := range candidates {
-		needs := work{w.key, hasKind(s.settings.steps(w.key), syncing)}
+		needs := work{w.key, hasKind(s.settings.steps(w.key), syncing), w.exclusive}
 		i := slices.IndexFunc(locked, func(other work) bool { return s.settings.conflict(needs, other) })
 		ready := last.Add(s.settings.Stagger)
 		switch {
@@ -92,7 +99,7 @@ func (s *situation) plan() plan {
 // conflict reports whether two runs must not overlap.
 func (s *Settings) conflict(a, b work) bool {
 	switch {
-	case a.agent == b.agent, a.sync && b.sync, s.Mode == Exclusive:
+	case a.agent == b.agent, a.sync && b.sync, a.exclusive, b.exclusive, s.Mode == Exclusive:
 		return true
 	case s.Mode == Supported && (a.sync || b.sync):
 		return true

@@ -129,17 +129,17 @@ func TestPlan(t *testing.T) {
 			s.requests = []pending{asked("AD", "delta-sync", CauseManual, 9*time.Second), asked("HR", "full-sync", CauseTrigger, time.Second)}
 		}, "start: AD delta-sync (manual)\nwait: HR full-sync for its turn after AD delta-sync"},
 		{"overlap: imports beside a synchronization", func(s *situation) {
-			s.running = []work{{key{"HR", "delta-sync"}, true}}
+			s.running = []work{{key: key{"HR", "delta-sync"}, sync: true}}
 			s.requests = []pending{asked("AD", "delta-import", CauseTrigger, 0), asked("HR", "full-import", CauseTrigger, 0)}
 		}, "start: AD delta-import (trigger)\nwait: HR full-import for the run of delta-sync"},
 		{"supported: a synchronization is alone", func(s *situation) {
 			s.settings.Mode = Supported
-			s.running = []work{{key{"HR", "delta-sync"}, true}}
+			s.running = []work{{key: key{"HR", "delta-sync"}, sync: true}}
 			s.requests = []pending{asked("AD", "delta-import", CauseTrigger, 0)}
 		}, "start: \nwait: AD delta-import for the run HR delta-sync"},
 		{"supported: a synchronization that waits is not overtaken", func(s *situation) {
 			s.settings.Mode = Supported
-			s.running = []work{{key{"HR", "delta-import"}, false}}
+			s.running = []work{{key: key{"HR", "delta-import"}, sync: false}}
 			s.requests = []pending{asked("AD", "delta-sync", CauseTrigger, 2), asked("Web", "delta-import", CauseTrigger, 1)}
 		}, "start: \nwait: AD delta-sync for the run HR delta-import, Web delta-import for its turn after AD delta-sync"},
 		{"exclusive: one run", func(s *situation) {
@@ -252,14 +252,14 @@ func TestPlanLaws(t *testing.T) {
 			}
 			if i == 0 && rapid.Bool().Draw(t, "running") {
 				k := key{name, string(profile.Draw(t, "running profile"))}
-				s.running = []work{{k, hasKind(s.settings.steps(k), syncing)}}
+				s.running = []work{{key: k, sync: hasKind(s.settings.steps(k), syncing)}}
 			}
 		}
 		p := s.plan()
 		all := slices.Clone(s.running)
 		why, _ := s.hold()
 		for _, w := range p.start {
-			needs := work{w.key, hasKind(s.settings.steps(w.key), syncing)}
+			needs := work{key: w.key, sync: hasKind(s.settings.steps(w.key), syncing)}
 			for _, other := range all {
 				if s.settings.conflict(needs, other) {
 					t.Fatalf("%v and %v overlap", needs, other)

@@ -36,6 +36,11 @@ type result struct {
 
 func (e *entry) key() key { return key{e.Agent, e.Profile} }
 
+// serves reports whether a request that waits asks for all that another one does.
+func (e *entry) serves(r Request) bool {
+	return (e.Exclusive || !r.Exclusive) && (e.Immediate || !r.Immediate)
+}
+
 func (e *entry) reply(r result) {
 	for _, w := range e.waiters {
 		w.done <- r
@@ -50,13 +55,20 @@ type record struct {
 	Since  time.Time `json:"since"`
 	Cause  Cause     `json:"cause"`
 	Keep   bool      `json:"keep"`
+
+	Partition string `json:"partition,omitempty"`
+	Exclusive bool   `json:"exclusive,omitempty"`
+	Immediate bool   `json:"immediate,omitempty"`
 }
 
 func requestKey(k key) []byte { return []byte(k.agent + "\x00" + k.profile) }
 
 // saveRequest makes a request durable.
 func saveRequest(st store.Store, e *entry) error {
-	value, err := json.Marshal(record{Number: e.number, Since: e.since, Cause: e.Cause, Keep: e.keep})
+	value, err := json.Marshal(record{
+		Number: e.number, Since: e.since, Cause: e.Cause, Keep: e.keep,
+		Partition: e.Partition, Exclusive: e.Exclusive, Immediate: e.Immediate,
+	})
 	if err != nil {
 		return err
 	}
@@ -113,7 +125,10 @@ func load(st store.Store) (queue map[key]*entry, imported map[string]time.Time, 
 				return fmt.Errorf("request %q: not readable: %w", k, err)
 			}
 			e := &entry{number: stored.Number, keep: stored.Keep}
-			e.Request = Request{Agent: agent, Profile: profile, Cause: stored.Cause}
+			e.Request = Request{
+				Agent: agent, Profile: profile, Cause: stored.Cause,
+				Partition: stored.Partition, Exclusive: stored.Exclusive, Immediate: stored.Immediate,
+			}
 			e.since, e.urgent = stored.Since, !stored.Keep
 			queue[e.key()] = e
 		}

@@ -12,7 +12,8 @@ import (
 // an end; one by hand ([CauseManual]) is tried once. As long as a run has not
 // started, further requests for the same profile of the same agent are served by
 // it; once it has, they yield exactly one later run. A request for an agent or
-// a profile that does not exist is an error.
+// a profile that does not exist is an error. With a partition, the profile may
+// also be a step type: then it is the profile that does just that to the partition.
 //
 // A request by hand ends the back-off of what it asks for. One of a trigger
 // brings the next try forward.
@@ -23,17 +24,18 @@ func (s *Scheduler) Request(r Request) error {
 	e.Request, e.urgent = r, !e.keep
 
 	s.mu.Lock()
-	if err := s.settings.check(e.key()); err != nil {
+	if err := s.settings.resolve(&e.Request); err != nil {
 		s.mu.Unlock()
 		return err
 	}
 	e.since = s.clock()
 	waiting := s.queue[e.key()]
-	if waiting != nil && waiting.number != 0 && (waiting.keep || !e.keep) {
+	if waiting != nil && waiting.number != 0 && (waiting.keep || !e.keep) && waiting.serves(e.Request) {
 		waiting.urgent = waiting.urgent || e.urgent
 	} else {
 		if waiting != nil {
 			e.since, e.Cause = waiting.since, waiting.Cause
+			e.Exclusive, e.Immediate = e.Exclusive || waiting.Exclusive, e.Immediate || waiting.Immediate
 		}
 		s.numbers++
 		e.number = s.numbers
@@ -63,7 +65,7 @@ func (s *Scheduler) Do(ctx context.Context, r Request) (Outcome, error) {
 	e.Request, e.urgent = r, true
 
 	s.mu.Lock()
-	err := s.settings.check(e.key())
+	err := s.settings.resolve(&e.Request)
 	if s.state == stopped {
 		err = ErrStopped
 	}
@@ -119,6 +121,8 @@ func (s *Scheduler) enqueue(e *entry) {
 	waiting.urgent = waiting.urgent || e.urgent
 	waiting.keep = waiting.keep || e.keep
 	waiting.first = waiting.first || e.first
+	waiting.Exclusive = waiting.Exclusive || e.Exclusive
+	waiting.Immediate = waiting.Immediate || e.Immediate
 	waiting.waiters = append(waiting.waiters, e.waiters...)
 }
 
@@ -150,9 +154,18 @@ func (s *Scheduler) dropUnknown() {
 	}
 }
 
-// refuse answers those who wait for a synchronization that will not happen
-// before an administrator has done something.
+// refuse answers those who wait for a run that will not happen before an
+// administrator has done something.
 func (s *Scheduler) refuse(view *situation) {
+	for k, e := range s.queue {
+		c, ok := view.control(k.agent)
+		if !ok || len(e.waiters) == 0 {
+			continue
+		}
+		err := fault.New("no-start-"+string(c.Mode), "it waits for %s", c.text())
+		err.Agent = k.agent
+		s.turnAway(e, err)
+	}
 	why, failed := view.hold()
 	if !failed {
 		return
@@ -163,10 +176,16 @@ func (s *Scheduler) refuse(view *situation) {
 		}
 		err := fault.New(string(run.NoStartFullImport), "it waits for %s", why)
 		err.Agent = k.agent
-		e.reply(result{err: err})
-		if e.number == 0 {
-			delete(s.queue, k)
-		}
+		s.turnAway(e, err)
+	}
+}
+
+// turnAway answers those who wait for a request with an error. Unless it is durable,
+// nobody wants it any more.
+func (s *Scheduler) turnAway(e *entry, err error) {
+	e.reply(result{err: err})
+	if e.number == 0 {
+		delete(s.queue, e.key())
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/metasync/metasync/engine/run"
@@ -31,6 +32,10 @@ type Options struct {
 	Settings Settings
 	Clock    func() time.Time // nil is time.Now
 	Log      *slog.Logger     // nil discards
+
+	// Event, if set, is told what happens, one event at a time and in order. It
+	// must return at once, and call no method of the scheduler.
+	Event func(Event)
 }
 
 // A Scheduler drives an engine. Its methods may be called from several
@@ -40,6 +45,9 @@ type Scheduler struct {
 	store  store.Store
 	clock  func() time.Time
 	log    *slog.Logger
+
+	onEvent func(Event)
+	eventMu sync.Mutex
 
 	wake   chan struct{} // holds one; the situation may have changed
 	ended  chan *execution
@@ -64,8 +72,11 @@ type Scheduler struct {
 	progress  map[retryKey]uint64 // how often something changed that failed objects may have waited for
 	origins   map[string]origins
 	wanted    map[key]time.Time
+	controls  map[string]Control // by agent, "" for all
 	imported  map[string]time.Time
 	fullOnly  map[string]uint64
+	circling  map[string]bool       // agents whose follow-ups go round in circles, as was reported
+	usual     map[key]time.Duration // how long the runs take that come to their end
 	started   time.Time
 	last      map[string]Completed // by agent
 	waiting   []Waiting            // of the last plan
@@ -87,8 +98,12 @@ type execution struct {
 	before  map[string]Facts
 	serves  []*entry // the requests that it carries out
 	result
-	interrupted bool // it was stopped because the scheduler stops
-	overlapped  bool // another run went on at the same time
+	permission  Permission
+	cancel      context.CancelFunc
+	cut         atomic.Int32 // a cut
+	stuck       bool         // it was reported so
+	interrupted bool         // it was stopped because the scheduler stops
+	overlapped  bool         // another run went on at the same time
 
 	seen map[kind]uint64 // the progress of the agent when it started
 }
@@ -115,12 +130,17 @@ func New(o Options) (*Scheduler, error) {
 	if err != nil {
 		return nil, err
 	}
+	controls, err := loadControls(o.Store)
+	if err != nil {
+		return nil, err
+	}
 	s := &Scheduler{
-		engine: o.Engine, store: o.Store, clock: o.Clock, log: o.Log, settings: o.Settings,
+		engine: o.Engine, store: o.Store, clock: o.Clock, log: o.Log, settings: o.Settings, onEvent: o.Event, controls: controls,
 		wake: make(chan struct{}, 1), ended: make(chan *execution),
 		queue: queue, imported: imported, running: map[string]*execution{},
 		delays: map[key]delay{}, retries: map[retryKey]retry{}, progress: map[retryKey]uint64{}, origins: map[string]origins{},
 		wanted: map[key]time.Time{}, fullOnly: map[string]uint64{}, last: map[string]Completed{},
+		usual: map[key]time.Duration{}, circling: map[string]bool{},
 	}
 	if s.clock == nil {
 		s.clock = time.Now
@@ -236,6 +256,8 @@ func (s *Scheduler) step(ctx context.Context) (next time.Time, quiet bool, err e
 		return next, false, nil
 	}
 	s.passBarriers()
+	s.endControls()
+	s.watchdog()
 	list, err := s.engine.Facts()
 
 	s.mu.Lock()
@@ -265,6 +287,7 @@ func (s *Scheduler) step(ctx context.Context) (next time.Time, quiet bool, err e
 		p = view.plan()
 	}
 	s.wanted, s.waiting = p.wanted, p.waiting
+	s.reportCircles()
 	if len(s.barriers) > 0 {
 		for _, w := range p.start {
 			p.wait(w, "a change of the configuration")
@@ -282,12 +305,28 @@ func (s *Scheduler) step(ctx context.Context) (next time.Time, quiet bool, err e
 	return p.next, s.once != nil && rests, nil
 }
 
+// reportCircles tells of follow-ups that have begun to go round in circles.
+func (s *Scheduler) reportCircles() {
+	now := map[string]bool{}
+	for _, w := range s.waiting {
+		if w.For != circles {
+			continue
+		}
+		now[w.Agent] = true
+		if !s.circling[w.Agent] {
+			s.log.Warn("changes go round in circles; the next steps come slower", "agent", w.Agent, "profile", w.Profile, "next", w.NotBefore)
+			s.emit(Event{Kind: ChainParked, Agent: w.Agent, Profile: w.Profile, Cause: w.Cause, Reason: circles, Until: w.NotBefore})
+		}
+	}
+	s.circling = now
+}
+
 // situation is what the planner sees.
 func (s *Scheduler) situation(now time.Time) situation {
 	view := situation{
 		now: now, settings: s.settings, facts: s.facts, delays: s.delays, retries: s.retries,
 		origins: s.origins, wanted: s.wanted, imported: s.imported, fullOnly: s.fullOnly,
-		started: s.started, once: s.once != nil, importsOnly: s.imports,
+		started: s.started, once: s.once != nil, importsOnly: s.imports, controls: s.controls,
 	}
 	entries := make([]*entry, 0, len(s.queue))
 	for _, e := range s.queue {
@@ -305,7 +344,7 @@ func (s *Scheduler) situation(now time.Time) situation {
 		view.requests = append(view.requests, e.pending)
 	}
 	for _, e := range s.running {
-		view.running = append(view.running, work{e.key, hasKind(e.steps, syncing)})
+		view.running = append(view.running, work{e.key, hasKind(e.steps, syncing), e.exclusive})
 	}
 	slices.SortFunc(view.running, func(a, b work) int { return strings.Compare(a.agent, b.agent) })
 	return view
@@ -333,9 +372,20 @@ func (s *Scheduler) launch(ctx context.Context, w want, now time.Time) {
 	s.running[w.agent] = e
 	s.started = now
 	delete(s.wanted, w.key)
+	a, _ := s.settings.agent(w.agent)
+	planned := Planned{Agent: w.agent, Profile: w.profile, Partition: w.partition, Exclusive: w.exclusive, Cause: w.cause}
+	running, cancel := context.WithCancel(ctx)
+	e.cancel = cancel
 	go func() {
-		e.result = s.execute(ctx, w)
-		e.interrupted = e.failed() && ctx.Err() != nil
+		defer cancel()
+		if e.permission, e.err = s.permit(running, a.Controller, planned); e.err == nil {
+			s.emit(Event{Kind: RunStarted, Agent: w.agent, Profile: w.profile, Cause: w.cause})
+			e.result = s.execute(running, w)
+			s.conclude(ctx, a.Controller, planned, e.result)
+		} else if s.stopIfUnexpected(e.err, w.agent, "shouldExecute of "+w.agent) {
+			e.permission = Permission{Refused: true, Reason: e.err.Error()}
+		}
+		e.interrupted = e.failed() && (ctx.Err() != nil || e.cut.Load() == hardStop)
 		if !e.interrupted {
 			var imported time.Time
 			if !e.failed() && hasKind(e.steps, importing) {
@@ -362,10 +412,14 @@ func (s *Scheduler) execute(ctx context.Context, w want) (r result) {
 	return r
 }
 
-// done returns the requests that the run has carried out: all if it came to its
-// end, and otherwise those that are not to be repeated.
+// done returns the requests that are settled: all if the run came to its end, if
+// somebody cancelled it, or if its controller refused it for good; otherwise those
+// that are not to be repeated.
 func (e *execution) done() []*entry {
-	return slices.DeleteFunc(slices.Clone(e.serves), func(r *entry) bool { return e.failed() && r.keep })
+	if e.cut.Load() == byHand || e.permission.Refused && e.permission.RetryAfter == 0 && errors.Is(e.err, errRefused) {
+		return e.serves
+	}
+	return slices.DeleteFunc(slices.Clone(e.serves), func(r *entry) bool { return e.failed() && (r.keep || e.permission.RetryAfter > 0 && r.number != 0) })
 }
 
 // finish takes notice that a run has ended.
@@ -395,8 +449,10 @@ func (s *Scheduler) finish(ctx context.Context, e *execution) {
 	}
 	switch {
 	case e.interrupted:
+	case e.permission.Refused:
+		s.refused(e, now)
 	case e.failed():
-		s.postpone(e.key, failurePause, now, e.reason())
+		s.retreat(e, now)
 		a, _ := s.settings.agent(e.agent)
 		if e.outcome.Result == run.NoStartFullImport && e.profile != a.Operations[run.FullImport] {
 			s.fullOnly[e.agent] = e.outcome.Run
@@ -415,9 +471,48 @@ func (s *Scheduler) finish(ctx context.Context, e *execution) {
 		if slices.Contains(e.steps, run.FullImport) {
 			delete(s.fullOnly, e.agent)
 		}
+		s.usual[e.key] = max(s.usual[e.key]*9/10, now.Sub(e.started))
 		s.log.Debug("a run ended", "agent", e.agent, "profile", e.profile, "run", e.outcome.Run, "result", e.outcome.Result)
 	}
+	s.tell(e)
 	s.judge = append(s.judge, e)
+}
+
+// tell has the event of a run told that has ended.
+func (s *Scheduler) tell(e *execution) {
+	event := Event{Kind: RunCompleted, Agent: e.agent, Profile: e.profile, Run: e.outcome.Run, Cause: e.cause, Result: e.outcome.Result, Record: e.outcome.Record}
+	if e.failed() {
+		event.Reason = e.reason()
+	}
+	switch {
+	case e.permission.Refused:
+		event.Kind = RunRefused
+	case e.outcome.Run == 0:
+		event.Kind = RunFailed
+	}
+	s.emit(event)
+}
+
+// refused keeps back what a controller did not allow.
+func (s *Scheduler) refused(e *execution, now time.Time) {
+	if e.permission.RetryAfter > 0 && s.once == nil {
+		s.delays[e.key] = delay{at: now, next: now.Add(e.permission.RetryAfter), reason: e.reason()}
+	} else {
+		s.postpone(e.key, refusalPause, now, e.reason())
+	}
+	s.log.Info("a run was refused by its controller", "agent", e.agent, "profile", e.profile, "reason", e.reason(), "next", s.delays[e.key].next)
+}
+
+// retreat keeps back what failed: as the settings say for its result, and
+// otherwise for a growing time.
+func (s *Scheduler) retreat(e *execution, now time.Time) {
+	d := s.delays[e.key]
+	wait, listed := s.settings.Retry.wait(e.outcome.Result, d.failures+1)
+	if !listed || s.once != nil {
+		s.postpone(e.key, failurePause, now, e.reason())
+		return
+	}
+	s.delays[e.key] = delay{failures: d.failures + 1, at: now, next: now.Add(wait), reason: e.reason()}
 }
 
 // postpone keeps what failed back: for a growing time, or for the rest of a

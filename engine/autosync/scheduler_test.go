@@ -761,7 +761,8 @@ func TestStatusIsJSON(t *testing.T) {
    "needsFullSync": false
   }
  ],
- "hold": "the first import of HR"
+ "hold": "the first import of HR",
+ "controls": []
 }`
 		if diff := cmp.Diff(want, strings.ReplaceAll(string(got), time.Now().Format(time.RFC3339), "2000-01-01T00:00:00Z")); diff != "" {
 			t.Error(diff)

@@ -30,6 +30,11 @@ type Settings struct {
 	NeverTogether [][]string      // of the agents of one list only one runs at a time
 	Stagger       time.Duration   // the least time between two starts
 
+	Exclusions []Exclusion   // when nothing starts by itself
+	Retry      Retry         // of runs that stopped
+	StuckAfter time.Duration // when a run is reported as stuck; 0 is [DefaultStuckAfter]
+	Coalesce   time.Duration // how long pending imports wait for more of them before they are synchronized
+
 	// ExportOff says that no agent has an operation for exports, because the
 	// administrator wants to look at everything first. It is only shown.
 	ExportOff bool
@@ -50,6 +55,8 @@ type AgentSettings struct {
 	// synchronization nor confirmed, without exports its changes are kept back.
 	// See [DefaultOperations].
 	Operations map[run.StepType]string
+
+	Controller Controller // has a say in its runs
 
 	Import    Schedule // when it is imported without anybody asking
 	Triggered bool     // it has triggers, so an automatic schedule does nothing
@@ -159,6 +166,42 @@ func (s Settings) check(k key) error {
 		err.Agent, err.Hint = k.agent, didYouMean(k.profile, names)
 		return err
 	}
+	return nil
+}
+
+// resolve finds the profile that a request means, and checks that it exists.
+func (s Settings) resolve(r *Request) error {
+	if r.Partition != "" {
+		if a, ok := s.agent(r.Agent); ok {
+			if err := a.resolve(r); err != nil {
+				return err
+			}
+		}
+	}
+	return s.check(key{r.Agent, r.Profile})
+}
+
+// resolve finds the profile of a request for one partition: the one of that name
+// if all its steps are about the partition, or else the last one whose only step is
+// of the type so named and about it.
+func (a AgentSettings) resolve(r *Request) error {
+	name := ""
+	for _, p := range a.Profiles {
+		about := !slices.ContainsFunc(p.Steps, func(step run.Step) bool { return step.Partition != r.Partition })
+		switch {
+		case !about || len(p.Steps) == 0:
+		case p.Name == r.Profile:
+			return nil
+		case len(p.Steps) == 1 && string(p.Steps[0].Type) == r.Profile:
+			name = p.Name
+		}
+	}
+	if name == "" {
+		err := fault.New("unknown-run-profile", "no run profile does %s in partition %q", r.Profile, r.Partition)
+		err.Agent = a.Name
+		return err
+	}
+	r.Profile = name
 	return nil
 }
 

@@ -19,6 +19,8 @@ type Status struct {
 	Hold    string        `json:"hold,omitempty"`    // what every synchronization waits for
 	Error   string        `json:"error,omitempty"`   // why the facts cannot be read
 	Barrier bool          `json:"barrier,omitempty"` // nothing starts: the configuration is about to change
+
+	Controls []Control `json:"controls"` // what is paused, drained or stopped; that of all comes first
 }
 
 // A Running is a run that is going on.
@@ -27,6 +29,7 @@ type Running struct {
 	Profile string    `json:"profile"`
 	Cause   Cause     `json:"cause"`
 	Started time.Time `json:"started"`
+	Stuck   bool      `json:"stuck,omitempty"` // it takes much longer than usual
 }
 
 // A Backoff is a run profile that failed, and when it may be tried again.
@@ -76,13 +79,13 @@ func (s *Scheduler) Status() Status {
 	defer s.mu.Unlock()
 	status := Status{
 		Mode: cmp.Or(s.settings.Mode, Overlap), Export: "auto", Running: []Running{}, Queue: []Waiting{}, Backoff: []Backoff{},
-		Agents: []AgentStatus{}, Error: s.factDelay.reason, Barrier: len(s.barriers) > 0,
+		Agents: []AgentStatus{}, Controls: sortedControls(s.controls), Error: s.factDelay.reason, Barrier: len(s.barriers) > 0,
 	}
 	if s.settings.ExportOff {
 		status.Export = "off"
 	}
 	for _, e := range s.running {
-		status.Running = append(status.Running, Running{e.agent, e.profile, e.cause, e.started})
+		status.Running = append(status.Running, Running{e.agent, e.profile, e.cause, e.started, e.stuck})
 	}
 	slices.SortFunc(status.Running, func(a, b Running) int { return a.Started.Compare(b.Started) })
 	status.Queue = append(status.Queue, s.waiting...)

@@ -23,6 +23,7 @@ type situation struct {
 	wanted   map[key]time.Time    // what the last plan wanted for its facts, and since when
 	imported map[string]time.Time // by agent: when it was last imported
 	fullOnly map[string]uint64    // by agent: the run that found that a full import is needed
+	controls map[string]Control   // by agent: what keeps it back
 	started  time.Time            // when the last run started
 
 	once        bool // no import schedule
@@ -58,7 +59,16 @@ type want struct {
 	notBefore time.Time // zero is now
 	reason    string    // what it waits for, if it has to
 	held      bool      // it waits for something else than a time
+	partition string    // of the request
+	exclusive bool      // nothing else may run
+	immediate bool      // before everything else
 }
+
+// circles is what a chain of follow-ups waits for that does not come to an end.
+const circles = "changes go round in circles"
+
+// pendingImports is the name of the cause of a synchronization that follows imports.
+const pendingImports = "pending imports"
 
 // patience is how long a request gives way to the pending work of its agent.
 const patience = time.Minute
@@ -79,6 +89,8 @@ func (s *situation) wants(a AgentSettings, busy bool) []want {
 		list = s.requested(a, false)
 	case s.facts[a.Name].MustExport && a.Operations[run.Export] != "":
 		list = []want{s.resumption(a)}
+	case s.draining(a.Name):
+		list = append(s.followUps(a), s.requested(a, false)...)
 	case s.importsOnly:
 		list = append(s.imports(a), s.requested(a, false)...)
 	default:
@@ -122,10 +134,14 @@ func (s *situation) imports(a AgentSettings) []want {
 func (s *situation) requested(a AgentSettings, first bool) []want {
 	var list []want
 	for _, p := range s.requests {
-		if p.Agent == a.Name && (!first || p.urgent || s.now.Sub(p.since) >= patience) {
-			list = append(list, want{key: key{p.Agent, p.Profile}, cause: p.Cause, since: p.since})
+		if p.Agent == a.Name && (!first || p.urgent || p.Immediate || s.now.Sub(p.since) >= patience) {
+			list = append(list, want{
+				key: key{p.Agent, p.Profile}, cause: p.Cause, since: p.since,
+				partition: p.Partition, exclusive: p.Exclusive, immediate: p.Immediate,
+			})
 		}
 	}
+	slices.SortStableFunc(list, func(a, b want) int { return compareBools(b.immediate, a.immediate) })
 	return list
 }
 
@@ -142,7 +158,7 @@ func (s *situation) followUps(a AgentSettings) []want {
 			w.depth = o.depth + 1
 		}
 		if w.depth > maxChain {
-			w.reason = "changes go round in circles"
+			w.reason = circles
 			w.notBefore = o.at.Add(chainPause.after(w.depth - maxChain))
 			if s.once {
 				w.notBefore = never
@@ -168,7 +184,7 @@ func (s *situation) followUps(a AgentSettings) []want {
 	case facts.NeedsFullSync && s.settings.FullSyncOnRuleChange && a.Operations[run.FullSync] != "":
 		follow(run.FullSync, "changed rules", origin{})
 	case facts.PendingImports > 0:
-		follow(run.DeltaSync, "pending imports", from.imports)
+		follow(run.DeltaSync, pendingImports, from.imports)
 	}
 	if facts.FailedImports > 0 {
 		retry(run.DeltaSync, "synchronization errors")
@@ -214,13 +230,38 @@ func (s *situation) complete(w want) want {
 			w.since = earlier
 		}
 	}
+	if gather := w.since.Add(s.settings.Coalesce); w.cause.Name == pendingImports && s.settings.Coalesce > 0 && !s.once {
+		w.notBefore, w.reason = gather, "more changes"
+	}
 	if d, ok := s.delays[w.key]; ok && !d.next.Before(w.notBefore) {
 		w.notBefore, w.reason = d.next, "its back-off: "+d.reason
+	}
+	if until := s.settings.excluded(w.agent, s.now); !s.once && w.cause.Kind != CauseManual && until.After(w.notBefore) {
+		w.notBefore, w.reason = until, "the end of an exclusion"
+	}
+	if c, ok := s.control(w.agent); ok && (c.Mode != Draining || !w.fact) {
+		w.held, w.reason, w.notBefore = true, c.text(), c.Until
 	}
 	if s.noSync != "" && hasKind(s.settings.steps(w.key), syncing) {
 		w.held, w.reason = true, s.noSync
 	}
 	return w
+}
+
+func (s *situation) draining(agent string) bool {
+	c, ok := s.control(agent)
+	return ok && c.Mode == Draining
+}
+
+// compareBools orders false before true.
+func compareBools(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	}
+	return 1
 }
 
 // hold says why nothing may be synchronized, "" if it may; failed means that an
