@@ -49,6 +49,17 @@ func (c *Client) Status(ctx context.Context) (daemon.Status, error) {
 	return ask[daemon.Status](ctx, c, pathStatus, nothing{})
 }
 
+// Order implements [Service].
+func (c *Client) Order(ctx context.Context, o daemon.Order) error {
+	_, err := ask[nothing](ctx, c, pathOrder, o)
+	return err
+}
+
+// Log implements [Service].
+func (c *Client) Log(ctx context.Context, q daemon.LogQuery) ([]daemon.Note, error) {
+	return ask[[]daemon.Note](ctx, c, pathLog, q)
+}
+
 // History implements [Service].
 func (c *Client) History(ctx context.Context, limit int) ([]*run.Record, error) {
 	return ask[[]*run.Record](ctx, c, pathHistory, historyQuery{limit})

@@ -30,6 +30,19 @@ func newFake() *fake {
 
 var noon = time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
 
+func (f *fake) Order(_ context.Context, o daemon.Order) error {
+	if o.Agent == "" {
+		err := fault.New("nothing-to-"+o.Do, "no run is going on")
+		err.Hint = o.Reason
+		return err
+	}
+	return nil
+}
+
+func (f *fake) Log(_ context.Context, q daemon.LogQuery) ([]daemon.Note, error) {
+	return []daemon.Note{{Number: q.After + 1, At: noon, Kind: q.Kind, Agent: q.Agent, User: "ada", Until: noon}}, nil
+}
+
 func (f *fake) Status(context.Context) (daemon.Status, error) {
 	return daemon.Status{
 		Version: "1", Running: true, PID: 7, Started: noon, State: "/var/lib",

@@ -85,6 +85,12 @@ func newHandler(ctx context.Context, service Service) http.Handler {
 	answer(mux, pathStatus, func(ctx context.Context, _ nothing) (any, error) {
 		return service.Status(ctx)
 	})
+	answer(mux, pathOrder, func(ctx context.Context, o daemon.Order) (any, error) {
+		return nothing{}, service.Order(ctx, o)
+	})
+	answer(mux, pathLog, func(ctx context.Context, q daemon.LogQuery) (any, error) {
+		return service.Log(ctx, q)
+	})
 	answer(mux, pathHistory, func(ctx context.Context, q historyQuery) (any, error) {
 		return service.History(ctx, q.Limit)
 	})

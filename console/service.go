@@ -74,6 +74,10 @@ type Service interface {
 	// Exec carries out one run profile for a user and returns its record.
 	// progress may be nil.
 	Exec(ctx context.Context, agent, profile, user string, progress run.Progress) (*run.Record, error)
+	// Order has the scheduler do something.
+	Order(ctx context.Context, o daemon.Order) error
+	// Log returns lines of the log, the newest first.
+	Log(ctx context.Context, q daemon.LogQuery) ([]daemon.Note, error)
 }
 
 var _ Service = (*daemon.Daemon)(nil)
@@ -104,6 +108,8 @@ const (
 	pathOrphans    = "/api/orphans"
 	pathOnce       = "/api/once"
 	pathExec       = "/api/exec"
+	pathOrder      = "/api/order"
+	pathLog        = "/api/log"
 )
 
 type historyQuery struct {

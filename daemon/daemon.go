@@ -36,6 +36,7 @@ type Daemon struct {
 	warnings []error
 	running  bool // Run is at work
 
+	events    mailbox
 	listeners map[int]run.Progress
 	nextID    int
 }
@@ -62,7 +63,7 @@ var keyLastGood = []byte("last-good")
 // any. The error is [store.ErrLocked] if another process holds the state folder.
 func Open(ctx context.Context, o Options) (_ *Daemon, err error) {
 	o = o.withDefaults()
-	d := &Daemon{options: o, started: o.Now(), listeners: map[int]run.Progress{}}
+	d := &Daemon{options: o, started: o.Now(), listeners: map[int]run.Progress{}, events: mailbox{wake: make(chan struct{}, 1)}}
 	c, scriptErr := assemble(ctx, o, fromFolder)
 	folder := StateFolder(o)
 	if c != nil {
@@ -115,12 +116,12 @@ func Open(ctx context.Context, o Options) (_ *Daemon, err error) {
 		return nil, err
 	}
 	if d.scheduler, err = autosync.New(autosync.Options{
-		Engine: (*schedulerEngine)(d), Store: d.state, Settings: c.settings, Clock: o.Now, Log: d.options.Log,
+		Engine: (*schedulerEngine)(d), Store: d.state, Settings: d.settings(c), Clock: o.Now, Log: d.options.Log, Event: d.events.put,
 	}); err != nil {
 		return nil, err
 	}
 	d.triggers = triggers.New(triggers.Options{Fire: d.scheduler.Request, Store: d.state, Clock: o.Now, Log: d.options.Log})
-	if err := d.triggers.Replace(c.triggers); err != nil {
+	if err := d.triggers.Replace(d.supervised(c)); err != nil {
 		return nil, err
 	}
 	return d, nil
@@ -214,7 +215,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	parts := map[string]func(context.Context) error{
-		"scheduler": d.scheduler.Run, "triggers": d.triggers.Run, "watch": d.watch, "history": d.prune,
+		"scheduler": d.scheduler.Run, "triggers": d.triggers.Run, "watch": d.watch, "history": d.prune, "events": d.deliver,
 	}
 	ended := make(chan error, len(parts))
 	for name, part := range parts {
@@ -252,6 +253,9 @@ func (d *Daemon) prune(ctx context.Context) error {
 		} else if removed > 0 {
 			d.options.Log.Info("old run records removed", "count", removed)
 		}
+		if err := d.pruneLog(d.options.Now().Add(-history.Keep)); err != nil {
+			d.options.Log.Error("old lines of the log cannot be removed", "err", err)
+		}
 		select {
 		case <-ctx.Done():
 			return nil
@@ -270,6 +274,7 @@ func (d *Daemon) Once(ctx context.Context, progress run.Progress) (autosync.Summ
 	if running {
 		return d.scheduler.Settle(ctx)
 	}
+	defer d.tell(context.WithoutCancel(ctx))
 	return d.scheduler.Once(ctx)
 }
 

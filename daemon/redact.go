@@ -17,6 +17,10 @@ func redactedError(err error, secrets []string) error {
 		return err
 	}
 	var problems []error
+	var stop *autosync.UnexpectedChange
+	if errors.As(err, &stop) {
+		problems = append(problems, &autosync.UnexpectedChange{Message: config.Redact(secrets, stop.Message), All: stop.All})
+	}
 	for _, e := range fault.All(err) {
 		clean := *e
 		clean.Text, clean.Err = config.Redact(secrets, e.Detail()), nil

@@ -99,7 +99,7 @@ func (d *Daemon) replace(ctx context.Context) error {
 		if err := d.activate(ctx, next); err != nil {
 			return err
 		}
-		return errors.Join(d.scheduler.SetSettings(next.settings), d.triggers.Replace(next.triggers))
+		return errors.Join(d.scheduler.SetSettings(d.settings(next)), d.triggers.Replace(d.supervised(next)))
 	})
 	if err != nil {
 		if d.current() != next {

@@ -126,6 +126,9 @@ var extensionErrors = []host.ErrorClass{
 	{Name: "UnexpectedData", Doc: "Thrown by a rule function: the object fails as extension-unexpected-attribute-value.", Err: always(rules.ErrUnexpectedData)},
 	{Name: "EntryPointNotImplemented", Doc: "Thrown by a rule function: the object fails as extension-entry-point-not-implemented.", Err: always(rules.ErrEntryPointNotImplemented)},
 	{Name: "TerminateRun", Doc: "Thrown by a rule function: the run ends as stopped-user-termination-from-extension.", Err: always(rules.ErrTerminateRun)},
+	{Name: "ObjectAlreadyExists", Doc: "Thrown by ctx.create and ctx.rename of a provision function if the name is taken.", Of: "object-already-exists", Err: always(errors.New("object already exists"))},
+	{Name: "MissingParentObject", Doc: "Thrown by ctx.create and ctx.rename if there is no container for the name.", Of: "non-existent-parent", Err: always(errors.New("missing parent object"))},
+	{Name: "NoSuchObjectType", Doc: "Thrown by ctx.create if the agent has no such object type.", Of: "no-such-object-type", Err: always(errors.New("no such object type"))},
 }
 
 func always(err error) func(any) error { return func(any) error { return err } }
@@ -209,6 +212,9 @@ func (g *Generation) References() []Reference {
 	}
 	for _, r := range g.host.Registrations(extensionKind.Name) {
 		list = append(list, Reference{What: "extension", Agent: r.Name, Position: r.Position})
+	}
+	for _, r := range g.host.Registrations(controllerKind.Name) {
+		list = append(list, Reference{What: "controller", Agent: r.Name, Position: r.Position})
 	}
 	for _, r := range g.host.Registrations(metaverseKind.Name) {
 		list = append(list, Reference{What: "metaverse", Type: r.Name, Position: r.Position})

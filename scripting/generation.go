@@ -175,6 +175,8 @@ func (g *Generation) Registered() []Registered {
 				one.Name = flowText(spec)
 			case []string:
 				one.Functions = spec
+			case controllerSpec:
+				one.Functions = spec.Functions
 			}
 			list = append(list, one)
 		}

@@ -25,7 +25,7 @@ var testObject = &host.Object{
 	Name: "Test",
 	Doc: "What a test compares and calls functions of the scripts with. Objects are plain: `{sn: \"Berg\", $dn: \"CN=1\"}`.\n" +
 		"What a function throws, the call throws.",
-	Members: []host.Member{
+	Members: append([]host.Member{
 		{
 			Name: "equal", Signature: "(got: any, want: any): void", Call: testEqual,
 			Doc: "Fails unless both are the same: values, arrays, plain objects, Dates and Uint8Arrays by what is in them.",
@@ -84,7 +84,7 @@ var testObject = &host.Object{
 				"{ requests: { agent: string, run: string }[], state: Record<string, any> }",
 			Doc: "Fires a trigger: returns what it requests, and what it remembers then.", Call: testTrigger,
 		},
-	},
+	}, hookTests...),
 }
 
 var testTypes = host.Type{
@@ -404,11 +404,9 @@ func testTrigger(a *host.Active, args []goja.Value) (goja.Value, error) {
 	for i, request := range requests {
 		list[i] = map[string]any{"agent": request.Agent, "run": request.Profile}
 	}
-	remembered := map[string]any{}
-	for key, text := range state {
-		if remembered[key], err = a.ParseJSON(string(text)); err != nil {
-			return nil, err
-		}
+	remembered, err := state.values(a)
+	if err != nil {
+		return nil, err
 	}
 	return a.ToScript(map[string]any{"requests": list, "state": remembered})
 }
@@ -423,6 +421,19 @@ func (m memoryState) Get(key string) ([]byte, error) { return m[key], nil }
 func (m memoryState) Set(key string, value []byte) error {
 	m[key] = value
 	return nil
+}
+
+// values returns what is kept, as values of scripts.
+func (m memoryState) values(a *host.Active) (map[string]any, error) {
+	values := map[string]any{}
+	for key, text := range m {
+		v, err := a.ParseJSON(string(text))
+		if err != nil {
+			return nil, err
+		}
+		values[key] = v
+	}
+	return values, nil
 }
 
 func readState(a *host.Active, v goja.Value) (memoryState, error) {

@@ -193,7 +193,12 @@ type check struct {
 	state       autosync.State
 }
 
-func checkOf(a *host.Active) *check { return a.Data().(*check) }
+func checkOf(a *host.Active) *check {
+	if hook, ok := a.Data().(*hookCall); ok {
+		return &hook.check
+	}
+	return a.Data().(*check)
+}
 
 func (g *Generation) check(ctx context.Context, r *host.Registration, spec triggerSpec, state autosync.State) ([]autosync.Request, error) {
 	timeout := spec.Timeout
@@ -217,7 +222,7 @@ func (g *Generation) check(ctx context.Context, r *host.Registration, spec trigg
 		})
 	})
 	if err != nil {
-		return nil, inFunction(err, r)
+		return nil, inFunction(explained(err), r)
 	}
 	return requests, nil
 }

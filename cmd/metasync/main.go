@@ -58,6 +58,12 @@ type cli struct {
 	History  historyCmd  `cmd:"" help:"Show what has run, one run with its counters and errors, or the objects behind a counter."`
 	Status   statusCmd   `cmd:"" help:"Show what is pending, unconfirmed, held or failing, or the numbers of one agent."`
 
+	Queue  queueCmd  `cmd:"" help:"Show what should run and what it waits for; ask for a run, or take one back."`
+	Pause  pauseCmd  `cmd:"" help:"Start no runs of an agent, or of all, until a time or until resume."`
+	Resume resumeCmd `cmd:"" help:"End a pause, or the stop of a hook."`
+	Cancel cancelCmd `cmd:"" help:"Stop the run that is going on."`
+	Log    logCmd    `cmd:"" help:"Show what happened, and who did what."`
+
 	Join       joinCmd       `cmd:"" help:"Link an object to a metaverse object by hand."`
 	Disconnect disconnectCmd `cmd:"" help:"Cut the link of an object by hand."`
 	Project    projectCmd    `cmd:"" help:"Create a metaverse object for an object by hand."`

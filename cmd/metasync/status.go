@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -191,8 +192,21 @@ func printScheduler(w io.Writer, s daemon.Status) error {
 		}
 		t.row(what, agent, profile, about)
 	}
+	for _, c := range s.Scheduler.Controls {
+		about := "since " + stamp(c.Since)
+		if c.By != "" {
+			about += " by " + c.By
+		}
+		if !c.Until.IsZero() {
+			about += ", until " + stamp(c.Until)
+		}
+		if c.Reason != "" {
+			about += ": " + oneLine(c.Reason)
+		}
+		row(string(c.Mode), cmp.Or(c.Agent, "(all)"), "", about)
+	}
 	for _, r := range s.Scheduler.Running {
-		row("running", r.Agent, r.Profile, causeText(r.Cause)+", since "+stamp(r.Started))
+		row("running", r.Agent, r.Profile, causeText(r.Cause)+", since "+stamp(r.Started)+stuckText(r.Stuck))
 	}
 	for _, q := range s.Scheduler.Queue {
 		row("waiting", q.Agent, q.Profile, causeText(q.Cause)+notBefore(q.NotBefore)+": "+q.For)
@@ -201,6 +215,13 @@ func printScheduler(w io.Writer, s daemon.Status) error {
 		row("failed", b.Agent, b.Profile, fmt.Sprintf("%s in a row%s: %s", number(b.Failures, "time"), notBefore(b.Next), b.Error))
 	}
 	return t.end()
+}
+
+func stuckText(stuck bool) string {
+	if stuck {
+		return ", much longer than usual"
+	}
+	return ""
 }
 
 func notBefore(t time.Time) string {

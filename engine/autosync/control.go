@@ -2,9 +2,11 @@ package autosync
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"time"
@@ -87,7 +89,11 @@ func (s *Scheduler) Control(c Control) error {
 		kind = AgentStopped
 	}
 	s.emit(Event{Kind: kind, Agent: c.Agent, Reason: c.Reason, By: c.By, Until: c.Until})
-	s.log.Warn("runs are kept back", "agent", cmp.Or(c.Agent, "all"), "mode", c.Mode, "reason", c.Reason, "by", c.By)
+	level := slog.LevelInfo
+	if c.Mode == Stopped {
+		level = slog.LevelError
+	}
+	s.log.Log(context.Background(), level, "runs are kept back", "agent", cmp.Or(c.Agent, "all"), "mode", c.Mode, "reason", c.Reason, "by", c.By)
 	value, err := json.Marshal(c)
 	if err == nil {
 		err = s.store.Update(func(tx store.Tx) error { return tx.Put(controlBucket, []byte("="+c.Agent), value) })

@@ -29,6 +29,7 @@ type delay struct {
 	at       time.Time // of the last failure
 	next     time.Time
 	reason   string
+	refused  bool // by its controller: it did not fail
 }
 
 // again returns the delay after one more failure.

@@ -500,6 +500,9 @@ func (s *Scheduler) refused(e *execution, now time.Time) {
 	} else {
 		s.postpone(e.key, refusalPause, now, e.reason())
 	}
+	d := s.delays[e.key]
+	d.refused = true
+	s.delays[e.key] = d
 	s.log.Info("a run was refused by its controller", "agent", e.agent, "profile", e.profile, "reason", e.reason(), "next", s.delays[e.key].next)
 }
 

@@ -73,8 +73,9 @@ func (e *execution) completed(now time.Time) Completed {
 }
 
 // Status returns what the scheduler knows now. The queue is that of its last
-// decision.
+// decision; before Run and Once it is what they would begin with.
 func (s *Scheduler) Status() Status {
+	s.look()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	status := Status{
@@ -109,4 +110,30 @@ func (s *Scheduler) Status() Status {
 		status.Hold, _ = view.hold()
 	}
 	return status
+}
+
+// look finds out what should happen if nobody has looked yet.
+func (s *Scheduler) look() {
+	s.mu.Lock()
+	looked := s.state != idle
+	s.mu.Unlock()
+	if looked {
+		return
+	}
+	list, err := s.engine.Facts()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err != nil || s.state != idle {
+		return
+	}
+	s.facts = make(map[string]Facts, len(list))
+	for _, f := range list {
+		s.facts[f.Agent] = f
+	}
+	view := s.situation(s.clock())
+	p := view.plan()
+	for _, w := range p.start {
+		p.wait(w, "the daemon, or once")
+	}
+	s.waiting = p.waiting
 }

@@ -235,6 +235,9 @@ func (s *situation) complete(w want) want {
 	}
 	if d, ok := s.delays[w.key]; ok && !d.next.Before(w.notBefore) {
 		w.notBefore, w.reason = d.next, "its back-off: "+d.reason
+		if d.refused {
+			w.reason = d.reason
+		}
 	}
 	if until := s.settings.excluded(w.agent, s.now); !s.once && w.cause.Kind != CauseManual && until.After(w.notBefore) {
 		w.notBefore, w.reason = until, "the end of an exclusion"

@@ -24,6 +24,8 @@ type Kind struct {
 	Signature string // its parameters and result in TypeScript
 	Doc       string
 
+	Many bool // several registrations may have the same name
+
 	// Declare reads the arguments of one registration. It runs in every worker.
 	// An error is reported at the place of the registration, and the others
 	// are still read.

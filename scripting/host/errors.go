@@ -14,6 +14,10 @@ type ErrorClass struct {
 	Doc     string
 	Options string // the type of the options in TypeScript, "" if it takes none
 
+	// Of is the name of errors of host functions that are of this class, for scripts
+	// that catch them; "" for none.
+	Of string
+
 	// Err returns what the error of a call wraps if a script threw one. Options
 	// are plain data, see [Active.Plain].
 	Err func(options any) error

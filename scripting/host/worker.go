@@ -206,6 +206,13 @@ func (w *worker) throwable(err error) *goja.Object {
 		name = named // for scripts that catch it
 	}
 	_ = obj.Set("name", name)
+	for i, class := range w.errorClasses {
+		if name != "" && w.generation.api.Errors[i].Of == name {
+			if prototype, ok := class.Get("prototype").(*goja.Object); ok {
+				_ = obj.SetPrototype(prototype)
+			}
+		}
+	}
 	return obj
 }
 
@@ -228,7 +235,7 @@ func (w *worker) register(kind *Kind, args []goja.Value) {
 		return
 	}
 	for _, other := range w.registrations {
-		if other.Kind == kind.Name && other.Name == d.Name {
+		if other.Kind == kind.Name && other.Name == d.Name && !kind.Many {
 			invalid("%q is already registered at %s", d.Name, other.Position)
 			return
 		}
