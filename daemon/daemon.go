@@ -282,8 +282,9 @@ func (d *Daemon) Once(ctx context.Context, progress run.Progress) (autosync.Summ
 // record. While Run is at work the run goes through the scheduler's queue. If ctx
 // is done while it waits there, it is not started; a run that has started there
 // goes on.
-func (d *Daemon) Exec(ctx context.Context, agent, profile, user string, progress run.Progress) (*run.Record, error) {
+func (d *Daemon) Exec(ctx context.Context, agent, profile, user string, progress run.Progress) (record *run.Record, err error) {
 	defer d.listen(progress)()
+	defer func() { d.did(Note{Kind: "exec", Agent: agent, Profile: profile, User: user}, record, err) }()
 	cause := run.Cause{Kind: autosync.CauseManual, User: user}
 	d.mu.Lock()
 	running := d.running

@@ -6,10 +6,12 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/metasync/metasync/engine/autosync"
 	"github.com/metasync/metasync/engine/config"
+	"github.com/metasync/metasync/engine/run"
 	"github.com/metasync/metasync/engine/store"
 )
 
@@ -69,6 +71,20 @@ func (d *Daemon) note(n Note) error {
 		return fmt.Errorf("write the log: %w", err)
 	}
 	return nil
+}
+
+// did writes into the log that somebody did something, or failed to. That it cannot
+// be written does not undo what was done.
+func (d *Daemon) did(n Note, record *run.Record, err error) {
+	if record != nil {
+		n.Run, n.Result = record.Run, string(record.Result)
+	}
+	if err != nil {
+		n.Text = strings.TrimPrefix(n.Text+": failed: "+err.Error(), ": ")
+	}
+	if err := d.note(n); err != nil {
+		d.options.Log.Error("what somebody did cannot be written into the log", "did", n.Kind, "user", n.User, "err", err)
+	}
 }
 
 func nextNote(r store.Reader) uint64 {

@@ -53,6 +53,7 @@ func (d *Daemon) Preview(ctx context.Context, q engine.PreviewQuery) (*engine.Pr
 // see [engine.Engine.CommitPreview]. While Run is at work, it waits until nothing
 // else runs, and what follows from it is done then.
 func (d *Daemon) CommitPreview(ctx context.Context, q engine.PreviewQuery, user string) (p *engine.Preview, err error) {
+	defer func() { d.did(Note{Kind: "preview-commit", Agent: q.Agent, User: user, Text: q.Key}, nil, err) }()
 	err = d.alone(ctx, func() (err error) {
 		p, err = d.engine.CommitPreview(ctx, q, run.Cause{Kind: autosync.CauseManual, User: user})
 		return err

@@ -13,6 +13,7 @@ import (
 // and what follows from it is done then. If ctx is done while it waits, nothing has
 // happened.
 func (d *Daemon) ByHand(ctx context.Context, m engine.Manual, user string) (record *run.Record, err error) {
+	defer func() { d.did(Note{Kind: string(m.What), Agent: m.Agent, User: user, Text: m.Key}, record, err) }()
 	err = d.alone(ctx, func() (err error) {
 		record, err = d.engine.ByHand(ctx, m, run.Cause{Kind: autosync.CauseManual, User: user})
 		return err
@@ -24,6 +25,9 @@ func (d *Daemon) ByHand(ctx context.Context, m engine.Manual, user string) (reco
 // user; see [engine.Engine.SyncObject]. While Run is at work, it waits until nothing
 // else runs, and what follows from it is done then.
 func (d *Daemon) SyncObject(ctx context.Context, q engine.SingleQuery, user string) (out *engine.SingleSync, err error) {
+	if !q.DryRun {
+		defer func() { d.did(Note{Kind: "sync", Agent: q.Agent, User: user, Text: q.Key}, nil, err) }()
+	}
 	err = d.alone(ctx, func() (err error) {
 		out, err = d.engine.SyncObject(ctx, q, run.Cause{Kind: autosync.CauseManual, User: user})
 		return err

@@ -15,6 +15,7 @@ import (
 // happened. progress may be nil.
 func (d *Daemon) Remove(ctx context.Context, r engine.Removal, user string, progress run.Progress) (record *run.Record, err error) {
 	defer d.listen(progress)()
+	defer func() { d.did(Note{Kind: "remove", Agent: r.Agent, User: user, Text: r.String()}, record, err) }()
 	err = d.alone(ctx, func() (err error) {
 		record, err = d.engine.Remove(ctx, r, run.Cause{Kind: autosync.CauseManual, User: user}, d.report)
 		return err
