@@ -249,8 +249,12 @@ func (c *candidate) schedulerSettings() autosync.Settings {
 	s := autosync.Settings{
 		Mode: autosync.Mode(c.config.Autosync.Mode), Stagger: c.config.Autosync.Stagger,
 		NeverTogether:        c.config.Autosync.NeverTogether,
-		FullSyncOnRuleChange: c.config.Autosync.FullSyncOnRuleChange != "off",
+		FullSyncOnRuleChange: c.config.Autosync.FullSyncOnRuleChange == "auto",
+		HoldOnRuleChange:     c.config.Autosync.FullSyncOnRuleChange == "hold",
 		ExportOff:            c.config.Autosync.Export == "off",
+		Coalesce:             c.config.Autosync.Coalesce,
+		StuckAfter:           c.config.Autosync.StuckAfter,
+		Retry:                retryOf(c.config.Autosync.Retry),
 	}
 	for _, a := range c.config.Agents {
 		operations := autosync.DefaultOperations(a.Profiles)
@@ -266,6 +270,19 @@ func (c *candidate) schedulerSettings() autosync.Settings {
 		})
 	}
 	return s
+}
+
+// retryOf returns the runs that are tried again soon; without a list, those that
+// lost a system for a moment.
+func retryOf(r config.Retry) autosync.Retry {
+	retry := autosync.Retry{Times: r.Times, Wait: r.Wait, Results: []run.Result{"stopped-deadlocked", "stopped-connectivity"}}
+	if r.Results != nil {
+		retry.Results = nil
+		for _, result := range r.Results {
+			retry.Results = append(retry.Results, run.Result(result))
+		}
+	}
+	return retry
 }
 
 // Summary says what a valid configuration holds.

@@ -505,3 +505,29 @@ func TestDrop(t *testing.T) {
 		t.Errorf("requests left: %v", left)
 	}
 }
+
+func TestHoldOnRuleChange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, f, _, _ := controlled(t, Controller{})
+		s.settings.FullSyncOnRuleChange, s.settings.HoldOnRuleChange = false, true
+		f.targets = func(string) []string { return nil }
+		f.agents["HR"].PendingImports, f.agents["AD"].PendingImports = 1, 1
+		f.agents["HR"].Outdated = []run.Outdated{{Type: "person", Objects: 3}}
+		stop := start(t, s)
+		pass(time.Hour)
+		if runs := f.runs(); !slices.Equal(runs, []string{"AD delta-sync"}) {
+			t.Errorf("ran %v", runs)
+		}
+		if q := s.Status().Queue; len(q) != 1 || !strings.Contains(q[0].For, "metasync resync") {
+			t.Errorf("queue: %+v", q)
+		}
+		if _, err := s.Do(t.Context(), request("HR", "full-sync", CauseManual)); err != nil {
+			t.Error(err)
+		}
+		pass(time.Hour)
+		stop()
+		if left := f.left(); left != nil {
+			t.Errorf("left: %+v", left)
+		}
+	})
+}

@@ -42,6 +42,11 @@ type Settings struct {
 	// FullSyncOnRuleChange lets the scheduler start a full synchronization when
 	// the rules of an agent changed. Otherwise one has to be requested.
 	FullSyncOnRuleChange bool
+
+	// HoldOnRuleChange keeps everything of an agent from being synchronized, but for
+	// what somebody requests by hand, as long as the rules about its objects have
+	// changed.
+	HoldOnRuleChange bool
 }
 
 // AgentSettings are the settings of one agent.

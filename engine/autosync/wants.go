@@ -245,6 +245,9 @@ func (s *situation) complete(w want) want {
 	if c, ok := s.control(w.agent); ok && (c.Mode != Draining || !w.fact) {
 		w.held, w.reason, w.notBefore = true, c.text(), c.Until
 	}
+	if s.settings.HoldOnRuleChange && len(s.facts[w.agent].Outdated) > 0 && w.cause.Kind != CauseManual && hasKind(s.settings.steps(w.key), syncing) {
+		w.held, w.reason = true, "somebody to look at the changed rules: metasync resync"
+	}
 	if s.noSync != "" && hasKind(s.settings.steps(w.key), syncing) {
 		w.held, w.reason = true, s.noSync
 	}

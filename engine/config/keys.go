@@ -37,7 +37,17 @@ type Autosync struct {
 	Export               string        `yaml:"export" oneof:"auto off" default:"auto" doc:"Whether the scheduler exports at all. off is staging mode: everything is imported and synchronized, and exports are left to manual runs."`
 	Stagger              time.Duration `yaml:"stagger" default:"0s" doc:"Least time between the starts of two runs."`
 	NeverTogether        [][]string    `yaml:"neverTogether" doc:"Lists of agents of which only one runs at a time."`
-	FullSyncOnRuleChange string        `yaml:"fullSyncOnRuleChange" oneof:"auto off" default:"auto" doc:"auto: after a change of rules or scripts the objects about which they decide are synchronized fully; off: only on request."`
+	FullSyncOnRuleChange string        `yaml:"fullSyncOnRuleChange" oneof:"auto hold off" default:"auto" doc:"auto: after a change of rules or scripts the objects about which they decide are synchronized fully; hold: nothing of their agents is synchronized before that was requested; off: only on request."`
+	Coalesce             time.Duration `yaml:"coalesce" default:"0s" doc:"How long pending imports of an agent wait for more of them before they are synchronized together."`
+	StuckAfter           time.Duration `yaml:"stuckAfter" default:"1h" doc:"After which time a run is reported as stuck; one that usually takes longer, after three times its usual time."`
+	Retry                Retry         `yaml:"retry" doc:"Runs that are tried again soon after they stopped."`
+}
+
+// Retry says which runs are tried again soon, and how often.
+type Retry struct {
+	Results []string      `yaml:"results" doc:"The results of such runs; stopped-deadlocked and stopped-connectivity if absent."`
+	Times   int           `yaml:"times" default:"5" doc:"How often in a row; -1 is for ever. After that, and with every other result, the time between two tries grows from 5 seconds to 5 minutes."`
+	Wait    time.Duration `yaml:"wait" default:"5s" doc:"How long before the first try; before the second it is twice as long, and so on."`
 }
 
 // autosyncForm keeps the places of the agents that the scheduler's keys name.

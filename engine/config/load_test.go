@@ -267,6 +267,8 @@ func TestOtherParts(t *testing.T) {
 	same(t, config.Autosync{
 		Mode: "exclusive", Export: "off", Stagger: 250 * time.Millisecond,
 		NeverTogether: [][]string{{"HR", "AD"}}, FullSyncOnRuleChange: "off",
+		Coalesce: 20 * time.Second, StuckAfter: 2 * time.Hour,
+		Retry: config.Retry{Results: []string{"stopped-server"}, Times: -1, Wait: time.Second},
 	}, got.Autosync)
 	same(t, config.History{Keep: 365 * 24 * time.Hour, Count: 100, DetailsLimit: 500}, got.History)
 }
@@ -293,7 +295,7 @@ func TestDefaults(t *testing.T) {
 			Thresholds: run.Thresholds{ExportDeletes: run.Limit{Count: 500, IsSet: true}},
 			Export:     true,
 		}},
-		Autosync:  config.Autosync{Mode: "overlap", Export: "auto", FullSyncOnRuleChange: "auto"},
+		Autosync:  config.Autosync{Mode: "overlap", Export: "auto", FullSyncOnRuleChange: "auto", StuckAfter: time.Hour, Retry: config.Retry{Times: 5, Wait: 5 * time.Second}},
 		History:   config.History{Keep: 30 * 24 * time.Hour, Details: true, DetailsLimit: 100_000},
 		Scripting: config.Scripting{Timeout: time.Second},
 	}
