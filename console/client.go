@@ -55,6 +55,11 @@ func (c *Client) Order(ctx context.Context, o daemon.Order) error {
 	return err
 }
 
+// Plan implements [Service].
+func (c *Client) Plan(ctx context.Context) ([]daemon.AgentPlan, error) {
+	return ask[[]daemon.AgentPlan](ctx, c, pathPlan, nothing{})
+}
+
 // Log implements [Service].
 func (c *Client) Log(ctx context.Context, q daemon.LogQuery) ([]daemon.Note, error) {
 	return ask[[]daemon.Note](ctx, c, pathLog, q)

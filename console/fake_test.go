@@ -39,6 +39,10 @@ func (f *fake) Order(_ context.Context, o daemon.Order) error {
 	return nil
 }
 
+func (f *fake) Plan(context.Context) ([]daemon.AgentPlan, error) {
+	return []daemon.AgentPlan{{Agent: "HR", Role: daemon.RoleSource, Operations: map[string]string{"export": "export"}}}, nil
+}
+
 func (f *fake) Log(_ context.Context, q daemon.LogQuery) ([]daemon.Note, error) {
 	return []daemon.Note{{Number: q.After + 1, At: noon, Kind: q.Kind, Agent: q.Agent, User: "ada", Until: noon}}, nil
 }

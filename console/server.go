@@ -88,6 +88,7 @@ func newHandler(ctx context.Context, service Service) http.Handler {
 	answer(mux, pathOrder, func(ctx context.Context, o daemon.Order) (any, error) {
 		return nothing{}, service.Order(ctx, o)
 	})
+	answer(mux, pathPlan, func(ctx context.Context, _ nothing) (any, error) { return service.Plan(ctx) })
 	answer(mux, pathLog, func(ctx context.Context, q daemon.LogQuery) (any, error) {
 		return service.Log(ctx, q)
 	})

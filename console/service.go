@@ -76,6 +76,8 @@ type Service interface {
 	Exec(ctx context.Context, agent, profile, user string, progress run.Progress) (*run.Record, error)
 	// Order has the scheduler do something.
 	Order(ctx context.Context, o daemon.Order) error
+	// Plan tells what was chosen for each agent, and why.
+	Plan(ctx context.Context) ([]daemon.AgentPlan, error)
 	// Log returns lines of the log, the newest first.
 	Log(ctx context.Context, q daemon.LogQuery) ([]daemon.Note, error)
 }
@@ -110,6 +112,7 @@ const (
 	pathExec       = "/api/exec"
 	pathOrder      = "/api/order"
 	pathLog        = "/api/log"
+	pathPlan       = "/api/plan"
 )
 
 type historyQuery struct {

@@ -41,6 +41,7 @@ type candidate struct {
 	definition engine.Definition
 	functions  rules.Functions
 	triggers   []autosync.TriggerSpec
+	automatic  []string               // the names of those that nobody declared
 	tests      []scripting.TestResult // of the scripts; all passed
 	settings   autosync.Settings
 
@@ -133,6 +134,10 @@ func (c *candidate) complete(log *slog.Logger) error {
 	}
 	for _, a := range c.config.Agents {
 		c.triggers = append(c.triggers, a.Triggers...)
+	}
+	for _, t := range c.automaticTriggers() {
+		c.triggers = append(c.triggers, t)
+		c.automatic = append(c.automatic, t.Name)
 	}
 	problems := c.define(log)
 	for _, spec := range c.triggers {

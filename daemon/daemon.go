@@ -256,6 +256,9 @@ func (d *Daemon) prune(ctx context.Context) error {
 		if err := d.pruneLog(d.options.Now().Add(-history.Keep)); err != nil {
 			d.options.Log.Error("old lines of the log cannot be removed", "err", err)
 		}
+		if err := d.scheduler.SetSettings(d.settings(d.current())); err != nil {
+			d.options.Log.Error("import intervals cannot be chosen anew", "err", err)
+		}
 		select {
 		case <-ctx.Done():
 			return nil

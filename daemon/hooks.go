@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"sync"
 
 	"github.com/metasync/metasync/engine"
@@ -35,6 +36,8 @@ func (d *Daemon) surroundings() scripting.Surroundings {
 // settings are those of a candidate, with the controllers of its scripts.
 func (d *Daemon) settings(c *candidate) autosync.Settings {
 	s := c.settings
+	s.Agents = slices.Clone(s.Agents)
+	d.choose(c, &s)
 	controllers := c.scripts.Controllers(d.surroundings())
 	for i := range s.Agents {
 		s.Agents[i].Controller = redactedController(controllers[s.Agents[i].Name], c.config.Secrets)

@@ -27,6 +27,9 @@ type Settings struct {
 	ObjectType string     `yaml:"objectType" doc:"the column that holds the object type; needed if there are several"`
 }
 
+// Files implements [agent.Files].
+func (s *Settings) Files() []string { return []string{filepath.Clean(string(s.File))} }
+
 // Open checks the settings and returns the agent. The file is not looked at.
 // Errors are named no-start-bad-ma-configuration.
 func (s *Settings) Open(env agent.Env) (agent.Agent, error) {

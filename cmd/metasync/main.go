@@ -59,6 +59,7 @@ type cli struct {
 	Status   statusCmd   `cmd:"" help:"Show what is pending, unconfirmed, held or failing, or the numbers of one agent."`
 
 	Queue  queueCmd  `cmd:"" help:"Show what should run and what it waits for; ask for a run, or take one back."`
+	Plan   planCmd   `cmd:"" help:"Show what runs by itself, when and why: profiles, intervals and triggers."`
 	Pause  pauseCmd  `cmd:"" help:"Start no runs of an agent, or of all, until a time or until resume."`
 	Resume resumeCmd `cmd:"" help:"End a pause, or the stop of a hook."`
 	Cancel cancelCmd `cmd:"" help:"Stop the run that is going on."`

@@ -327,6 +327,12 @@ type Settings interface {
 	Open(env Env) (Agent, error)
 }
 
+// Files is implemented by Settings whose system is files, which can be watched.
+type Files interface {
+	// Files returns their paths.
+	Files() []string
+}
+
 // A Path is a file or folder in a configuration. Relative ones are relative to
 // the configuration file.
 type Path string
