@@ -32,6 +32,10 @@ type Options struct {
 	Version string       // of the program, for the status
 	Log     *slog.Logger // nil discards
 	Now     func() time.Time
+
+	// DryRun: everything is imported and synchronized, and no export reaches any
+	// system, by whomever it is asked for.
+	DryRun bool
 }
 
 // candidate is a configuration with its scripts: what runs, or could.
@@ -68,7 +72,7 @@ func assemble(ctx context.Context, o Options, loadScripts func(context.Context, 
 		return nil, err
 	}
 	c := &candidate{config: cfg, scripts: scripts}
-	err = c.complete(o.Log)
+	err = c.complete(o)
 	c.tests = scripts.Test(ctx, scripting.TestOptions{Dialect: expr.Dialect(cfg.Model.Dialect)})
 	if err := errors.Join(err, scripting.TestError(c.tests)); err != nil {
 		scripts.Close()
@@ -126,7 +130,7 @@ func fromFolder(ctx context.Context, l *scripting.Loader) (*scripting.Generation
 }
 
 // complete opens the agents and derives everything else.
-func (c *candidate) complete(log *slog.Logger) error {
+func (c *candidate) complete(o Options) error {
 	c.functions = c.scripts.Rules()
 	c.triggers = slices.Clone(c.scripts.Triggers())
 	for i := range c.triggers {
@@ -139,7 +143,7 @@ func (c *candidate) complete(log *slog.Logger) error {
 		c.triggers = append(c.triggers, t)
 		c.automatic = append(c.automatic, t.Name)
 	}
-	problems := c.define(log)
+	problems := c.define(o.Log)
 	for _, spec := range c.triggers {
 		if err := errors.Join(triggers.Validate(spec), c.checkTrigger(spec)); err != nil {
 			problems = append(problems, err)
@@ -149,6 +153,9 @@ func (c *candidate) complete(log *slog.Logger) error {
 		if err := c.checkReference(ref); err != nil {
 			problems = append(problems, err)
 		}
+	}
+	if o.DryRun {
+		c.holdExports()
 	}
 	c.settings = c.schedulerSettings()
 	return errors.Join(problems...)
@@ -177,6 +184,30 @@ func (c *candidate) define(log *slog.Logger) (problems []error) {
 		})
 	}
 	return problems
+}
+
+// holdExports takes everything out that reaches a system: the scheduler exports
+// nothing, and profiles lose their exports.
+func (c *candidate) holdExports() {
+	c.config.Autosync.Export = "off"
+	for i := range c.definition.Agents {
+		a := &c.definition.Agents[i]
+		a.ExportOff = true
+		a.Profiles = withoutExports(a.Profiles)
+	}
+	for i := range c.config.Agents {
+		c.config.Agents[i].Profiles = withoutExports(c.config.Agents[i].Profiles)
+	}
+}
+
+// withoutExports returns profiles whose exports only write a file, if they do so.
+func withoutExports(profiles []run.Profile) []run.Profile {
+	var list []run.Profile
+	for _, p := range profiles {
+		p.Steps = slices.DeleteFunc(slices.Clone(p.Steps), func(s run.Step) bool { return s.Type == run.Export && s.Drop == "" })
+		list = append(list, p)
+	}
+	return list
 }
 
 // checkReference finds out whether what a script names exists.

@@ -85,6 +85,9 @@ func (d *Daemon) Status(context.Context) (Status, error) {
 		Scripts:   active.status(since),
 		Scheduler: d.scheduler.Status(), Triggers: d.triggers.Health(),
 	}
+	if d.options.DryRun {
+		s.Scheduler.Export = "dry-run"
+	}
 	if rejected != nil {
 		s.Rejected = rejected.status()
 	}

@@ -13,7 +13,9 @@ import (
 	"github.com/metasync/metasync/engine/store"
 )
 
-type runCmd struct{}
+type runCmd struct {
+	DryRun bool `help:"Import and synchronize, and export nothing to any system, whoever asks for it."`
+}
 
 func (*runCmd) Help() string {
 	return "The daemon imports, synchronizes and exports whenever a schedule or a trigger asks for it. " +
@@ -33,8 +35,9 @@ type startup struct {
 	Triggers      int    `json:"triggers"`
 }
 
-func (*runCmd) Run(a *app) (err error) {
+func (c *runCmd) Run(a *app) (err error) {
 	options := a.daemon()
+	options.DryRun = c.DryRun
 	options.Log = a.log(slog.LevelInfo, a.JSON || !isTerminal(a.stderr))
 	other, d, err := a.connect(options)
 	if err != nil {
@@ -51,13 +54,13 @@ func (*runCmd) Run(a *app) (err error) {
 	work, ctx := errgroup.WithContext(a.ctx)
 	work.Go(func() error { return d.Run(ctx) })
 	work.Go(func() error { return console.Serve(ctx, d.StateFolder(), d, options.Log) })
-	if err := a.printStartup(status); err != nil {
+	if err := a.printStartup(status, c.DryRun); err != nil {
 		options.Log.Warn("standard output cannot be written", "err", err)
 	}
 	return work.Wait()
 }
 
-func (a *app) printStartup(s daemon.Status) error {
+func (a *app) printStartup(s daemon.Status, dryRun bool) error {
 	now := startup{
 		Version: s.Version, PID: s.PID, Configuration: s.File, Scripts: s.Scripts.Folder, State: s.State,
 		Socket: console.SocketPath(s.State), Agents: len(s.Agents), Triggers: len(s.Triggers),
@@ -70,6 +73,9 @@ func (a *app) printStartup(s daemon.Status) error {
 	t.row("  configuration", nearest(now.Configuration), "watched")
 	t.row("  scripts", nearest(now.Scripts)+string(filepath.Separator), "watched")
 	t.row("  state", nearest(now.State)+string(filepath.Separator), "")
+	if dryRun {
+		t.row("  dry run", "nothing is exported", "")
+	}
 	t.row("  at work on", fmt.Sprintf("%s, %s", number(now.Agents, "agent"), number(now.Triggers, "trigger")), "")
 	return t.end()
 }

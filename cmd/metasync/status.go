@@ -81,6 +81,9 @@ func (a *app) printStatus(s daemon.Status) error {
 	t.row("state", nearest(s.State))
 	t.row("scripts", fmt.Sprintf("%s, generation %s since %s", number(len(s.Scripts.Files), "file"), s.Scripts.Generation, stamp(s.Scripts.Since)))
 	t.row("metaverse", number(s.Metaverse, "object"))
+	if s.Scheduler.Export == "dry-run" {
+		t.row("exports", "none: the daemon runs dry")
+	}
 	if s.Scheduler.Export == "off" {
 		t.row("exports", "off: staging mode, nothing is exported but by exec")
 	}
