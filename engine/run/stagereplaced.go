@@ -21,15 +21,19 @@ func (x *staging) stageReplaced(tx *space.Tx, c *space.Connector, e *agent.Entry
 	if e.Anchor != c.Anchor || e.ObjectType != "" && e.ObjectType != r.ObjectType {
 		return "", false, x.vacate(tx, c)
 	}
-	image, keep := space.WithoutReferences(e.Attributes), &digest
+	var image identity.Attributes
+	keep := &digest
 	if e.Op == identity.Update {
-		changes := e.Changes[:0:0]
-		for _, change := range e.Changes {
-			if a := space.WithoutReferences(identity.Attributes{{Name: change.Name, Values: change.Values}}); len(change.Values) == 0 || len(a) > 0 {
-				changes = append(changes, change)
-			}
+		changes, err := x.resolveChanges(tx, c.ID, e.Changes)
+		if err != nil {
+			return "", false, err
 		}
 		image, keep = (&identity.Delta{Op: identity.Update, Changes: changes}).Apply(r.Attributes), nil
+	} else if image, err = x.resolve(tx, c.ID, e.Attributes); err != nil {
+		return "", false, err
+	}
+	if d := x.doubtful[c.ID]; d != nil && keep != nil {
+		d.digest, keep = digest, nil
 	}
 	if name := nameOf(c, e); !x.space.SameDN(x.agent.Name, name, c.DN) {
 		return stageRename, true, x.stageApart(tx, c, e, name, image)
@@ -61,7 +65,7 @@ func (x *staging) stageApart(tx *space.Tx, c *space.Connector, e *agent.Entry, n
 	if err := x.takeName(tx, old, name); err != nil {
 		return err
 	}
-	if _, err := x.stageNew(tx, old, &entry, image, nil); err != nil {
+	if _, err := x.stageNew(tx, old, &entry, space.ReplaceReferences(image, map[identity.ID]identity.ID{c.ID: old.ID}), nil); err != nil {
 		return err
 	}
 	old.State, old.Unapplied = space.ExplicitDisconnector, &identity.Delta{Op: identity.Delete}

@@ -269,6 +269,9 @@ func (c *Connector) on(list List) bool {
 // and without duplicates.
 func (c *Connector) references(into []identity.ID) []identity.ID {
 	into = appendReferences(into, c.Synchronized)
+	if c.Replaces != nil {
+		into = appendReferences(into, c.Replaces.Attributes)
+	}
 	for _, d := range [...]*identity.Delta{c.Import, c.Exported, c.Unapplied} {
 		if d == nil {
 			continue

@@ -11,14 +11,14 @@ import (
 // creates the new one.
 type Replaced struct {
 	ObjectType string
-	Attributes identity.Attributes // as last imported, without references
+	Attributes identity.Attributes // as last imported; their references are in no edges
 	Batch      uint64              // the export batch in which its deletion was sent, 0 if it was not
 }
 
 // Replace makes an object that was to be deleted the new one that takes its name.
 // Its anchor stays that of the object which is to be deleted.
 func (c *Connector) Replace(objectType, dn string) {
-	c.Replaces = &Replaced{ObjectType: c.ObjectType, Attributes: WithoutReferences(c.ImportImage())}
+	c.Replaces = &Replaced{ObjectType: c.ObjectType, Attributes: listed(c.ImportImage())}
 	c.ObjectType, c.DN, c.Provisioned = objectType, dn, true
 	c.Synchronized, c.Import, c.Exported = nil, nil, nil
 	c.Batch, c.NotReimported, c.Attempts, c.RetryReferences = 0, false, 0, false
@@ -71,6 +71,9 @@ func (c *Connector) Forsake(old identity.ID, sent bool) (changed, exported bool)
 		return false, false
 	}
 	value := identity.ReferenceTo(old)
+	if c.Replaces != nil {
+		changed = c.Replaces.forsake(value)
+	}
 	image, top := c.ImportImage(), c.TopImage()
 	var lost []identity.Change
 	for i := range image {
@@ -97,6 +100,17 @@ func (c *Connector) Forsake(old identity.ID, sent bool) (changed, exported bool)
 		c.SetDigest(nil)
 	}
 	return changed || exported, exported
+}
+
+// forsake takes a reference out of what the object had that is to be deleted.
+func (r *Replaced) forsake(value identity.Value) (found bool) {
+	for _, a := range r.Attributes {
+		if a.Contains(value) {
+			left := slices.DeleteFunc(slices.Clone(a.Values), func(v identity.Value) bool { return v == value })
+			r.Attributes, found = r.Attributes.Clone().Set(a.Name, left...), true
+		}
+	}
+	return found
 }
 
 // lose makes changes part of the pending import.
@@ -149,9 +163,11 @@ func (c *Connector) forsakeExported(value identity.Value, top identity.Attribute
 	return true
 }
 
-// WithoutReferences returns the attributes that are no references.
-func WithoutReferences(a identity.Attributes) identity.Attributes {
-	return slices.DeleteFunc(slices.Clone(a), func(a identity.Attribute) bool {
-		return a.Set != nil || len(a.Values) > 0 && a.Values[0].Type() == identity.TypeReference
-	})
+// listed returns attributes of which none has its values elsewhere.
+func listed(a identity.Attributes) identity.Attributes {
+	a = a.Clone()
+	for i := range a {
+		a[i] = identity.Attribute{Name: a[i].Name, Values: a[i].All()}
+	}
+	return a
 }
