@@ -14,7 +14,7 @@ import (
 // TestDeleteAddCrash kills the engine at every commit while new people get the names
 // of others whose accounts are to be deleted. In the end everybody has an account of
 // their own: nothing that somebody wrote on an old one is left, and nothing of an
-// account that was to stay is lost.
+// account that was to stay is lost. References are to the new accounts.
 func TestDeleteAddCrash(t *testing.T) {
 	for _, kind := range slices.Sorted(maps.Keys(exchangeKinds)) {
 		for _, exportFirst := range []bool{true, false} {
@@ -44,6 +44,8 @@ func deleteAddCrash(t *testing.T, kind string, exportFirst bool, n int) (crashed
 	for i, name := range names {
 		w.edit("HR", fmt.Sprint(i), "employee", "name="+name)
 	}
+	w.change("HR", "0", "boss=1")
+	w.change("HR", "3", "boss=2")
 	w.once()
 	for i, name := range names {
 		w.change("Dir", dn(name), fmt.Sprintf("note=of %d", i))
@@ -53,6 +55,8 @@ func deleteAddCrash(t *testing.T, kind string, exportFirst bool, n int) (crashed
 	w.drop("HR", "2")
 	w.edit("HR", "5", "employee", "name=b", "boss=6")
 	w.edit("HR", "6", "employee", "name=c", "boss=0")
+	w.change("HR", "0", "boss=5") // who has the name that the one before had
+	w.change("HR", "3", "boss=5")
 	w.run("HR", "full-import")
 	record := w.run("HR", "delta-sync")
 	if got := record.Steps[0].Outbound["Dir"]["provisioned-delete-add-flow"]; got != 2 {

@@ -55,6 +55,9 @@ var exchangeKinds = map[string][3]string{
 	"whole":      {"names: own\n    level: object", "guid", `dn: name`},
 	"whole file": {"names: anchor\n    level: object\n    allOrNothing: true", "login", `login: name`},
 
+	"own, delta, replacing": {"names: own\n    delta: true\n    deleteAdd: true", "guid", `dn: name`},
+	"own, delta, dangling":  {"names: own\n    delta: true\n    dangling: true", "guid", `dn: name`},
+
 	"own, replacing":  {"names: own\n    deleteAdd: true", "guid", `dn: name`},
 	"file, replacing": {"names: anchor\n    allOrNothing: true\n    deleteAdd: true", "login", `login: name`},
 }

@@ -206,6 +206,7 @@ type memorySettings struct {
 	Alone        bool   `yaml:"alone" doc:"Whether it does not run beside others that do not."`
 	DeleteAdd    bool   `yaml:"deleteAdd" doc:"Whether one change replaces an object by another one."`
 	Full         bool   `yaml:"full" doc:"Whether there are full exports."`
+	Dangling     bool   `yaml:"dangling" doc:"Whether references to an object stay when it is deleted."`
 	Actions      bool   `yaml:"actions" doc:"Whether it asks for actions rather than refuse changes."`
 
 	Partitions map[string]string `yaml:"partitions" doc:"The roots of its partitions."`
@@ -268,7 +269,7 @@ func newSystem(env agent.Env, settings *memorySettings) *system {
 		Directory: agenttest.NewDirectory(schema, caps), schema: schema,
 		ignored: map[string]bool{}, fixed: map[string]identity.Value{},
 	}
-	s.Check(agenttest.Checks{References: settings.References, Suffix: settings.Suffix, Containers: settings.Searches, Actions: settings.Actions})
+	s.Check(agenttest.Checks{References: settings.References, Suffix: settings.Suffix, Containers: settings.Searches, Actions: settings.Actions, Dangling: settings.Dangling})
 	s.divide(settings.Partitions)
 	return s
 }

@@ -124,6 +124,7 @@ type export struct {
 	newNames     map[identity.ID]string // of the objects that were renamed
 	cleared      map[identity.ID]*cleared
 	settled      []identity.ID // likewise: what no import has to confirm
+	replacing    bool          // objects have yet to take the places of others, see hold
 }
 
 // begin plans the export, checks the deletion threshold and opens a new batch.
@@ -147,6 +148,7 @@ func (x *export) begin() (pending bool, err error) {
 			total += int(counters[counter])
 		}
 		x.waiting = int(counters[space.CountExportDelete])
+		x.replacing = counters[space.CountReplacing] > 0 && !x.definition.idle() && !x.replacesAtEnd()
 		return nil
 	})
 	if err == nil && pending {

@@ -33,6 +33,15 @@ func (x *export) mark(tx *space.Tx, t turn, wanted func(*identity.Delta) bool) (
 	if o.sent.IsZero() || isTransient(c) || !wanted(o.sent) {
 		return outgoing{}, nil, nil
 	}
+	var held *identity.Delta
+	if x.replacing {
+		if o.sent, held, err = x.hold(tx, c.ID, o.sent); err != nil {
+			return outgoing{}, nil, err
+		}
+		if o.held = held != nil; o.held && isNothing(o.sent) {
+			return outgoing{}, nil, x.holdAll(tx, c, &o, held.Merge(rest))
+		}
+	}
 	o.op, o.rename = o.sent.Op, o.sent.IsRename()
 	switch {
 	case o.op == identity.Update && t.as == agent.ConvertUpdateToAdd:
@@ -59,7 +68,7 @@ func (x *export) mark(tx *space.Tx, t turn, wanted func(*identity.Delta) bool) (
 		}
 		o.rest = rest != nil
 	}
-	c.Exported, c.Unapplied, c.Batch, c.ExportError = o.exported.Merge(o.sent), rest, x.batch, nil
+	c.Exported, c.Unapplied, c.Batch, c.ExportError = o.exported.Merge(o.sent), held.Merge(rest), x.batch, nil
 	c.NotReimported = false // it is sent again, or will be missed again
 	c.SetDigest(nil)
 	tx.PutConnector(c)

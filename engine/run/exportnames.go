@@ -30,6 +30,9 @@ func (x *export) rename() error {
 					}
 					if n.vacated && c.Replaces != nil {
 						c.Vacate()
+						if err := x.forsake(tx, c.ID, nil, x.sentBefore); err != nil {
+							return err
+						}
 					}
 					if n.dn != "" {
 						if err := x.nameTaken(tx, c, n.dn); err != nil {

@@ -18,6 +18,7 @@ type outgoing struct {
 	rename     bool
 	sent       *identity.Delta
 	rest       bool // what cannot come in the first pass follows in the next
+	held       bool // so do some references, see exporthold.go
 	whole      bool // nothing of it has changed, see exportfull.go
 	exported   *identity.Delta
 	batch      uint64
@@ -27,7 +28,7 @@ type outgoing struct {
 
 // page marks changes as sent, sends them, and takes the mark back from those
 // that failed or shall come again. Who refers to an object that gets another name in
-// the page waits until it is known whether it has got it.
+// the page, or takes that of another one, waits until it is known whether it has got it.
 func (x *export) page(turns []turn, wanted func(*identity.Delta) bool) error {
 	if err := x.ctx.Err(); err != nil || x.mustStop() {
 		return err
@@ -49,6 +50,8 @@ func (x *export) page(turns []turn, wanted func(*identity.Delta) bool) error {
 				}
 				out, changes = append(out, o), append(changes, *change)
 				switch {
+				case o.op == identity.DeleteAdd && x.replacing:
+					moving[o.id] = true // until then its name is that of the old one
 				case !o.rename:
 				case x.definition.idle():
 					x.renames(o.id, o.sent.DN)
@@ -186,8 +189,9 @@ func (x *export) settle(out []outgoing, changes []agent.Change, results []agent.
 		if result.Action == agent.RetryReferences {
 			open++
 		}
-		if o.rest {
-			x.again = append(x.again, turn{id: o.id, as: agent.RetryReferences, repeated: o.repeated, added: true})
+		if o.rest || o.held {
+			added := o.added || o.op == identity.Add || o.op == identity.DeleteAdd
+			x.again = append(x.again, turn{id: o.id, as: agent.RetryReferences, repeated: o.repeated, added: added})
 		}
 	}
 	if open > 0 {
@@ -289,7 +293,7 @@ func (x *export) retry(tx *space.Tx, o outgoing, result agent.Result) error {
 			x.count(&o, o.sent)
 			return nil // no reference was left out: all is done
 		}
-		if done.Op == identity.Update && done.DN == "" && len(done.Changes) == 0 {
+		if isNothing(done) {
 			done, again.as = nil, o.as
 		} else {
 			x.arrived++

@@ -26,12 +26,12 @@ func (x *export) partial(tx *space.Tx, o *outgoing, result agent.Result, failure
 		x.count(o, o.sent)
 		return x.fail(tx, o, nil, failure)
 	}
-	if done.Op == identity.Update && done.DN == "" && len(done.Changes) == 0 {
+	if isNothing(done) {
 		return x.restore(tx, *o, failure) // nothing of it was taken
 	}
 	x.arrived++
 	x.count(o, done)
-	if err := x.withhold(tx, o, done, refused); err != nil || o.rest {
+	if err := x.withhold(tx, o, done, refused); err != nil || o.rest || o.held {
 		return err // the next pass sends it again, with the rest, and tells
 	}
 	return x.fail(tx, o, refused, failure)

@@ -216,8 +216,12 @@ func (x *export) settleGone(tx *space.Tx, o *outgoing, result agent.Result) erro
 	}
 	c.Vacate()
 	tx.PutConnector(c)
-	return nil
+	return x.forsake(tx, c.ID, nil, nil)
 }
+
+// sentBefore reports whether nothing was sent for an object in this export: who refers
+// to an object that takes the place of another one is sent after it.
+func (x *export) sentBefore(c *space.Connector) bool { return c.Batch != x.batch }
 
 // countCleared counts the old objects that were deleted, while the new ones were not
 // created in this export: these are pending.

@@ -224,6 +224,9 @@ func (x *staging) redirect(tx *space.Tx, owner identity.ID, names map[identity.I
 		return err
 	}
 	image, now := c.ImportImage(), map[identity.ID]identity.ID{}
+	if c.Replaces != nil {
+		image = c.Replaces.Attributes // what was imported is that of the old one
+	}
 	for _, id := range sortedIDs(names) {
 		refers := func(a identity.Attribute) bool { return a.Contains(identity.ReferenceTo(id)) }
 		if !slices.ContainsFunc(image, refers) {
@@ -237,6 +240,11 @@ func (x *staging) redirect(tx *space.Tx, owner identity.ID, names map[identity.I
 		return nil
 	}
 	image = space.ReplaceReferences(image, now)
+	if c.Replaces != nil {
+		c.Replaces.Attributes = image
+		tx.PutConnector(c)
+		return nil
+	}
 	pending := &identity.Delta{Op: identity.Update}
 	if c.Import != nil {
 		*pending = *c.Import

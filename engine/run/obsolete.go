@@ -156,8 +156,7 @@ func (x *staging) obsoleteObject(tx *space.Tx, id identity.ID) error {
 	case c.Replaces != nil: // of the old one, which is gone
 		x.report.Staging[stageDelete]++
 		x.details.obsolete(c)
-		x.vacate(tx, c)
-		return nil
+		return x.vacate(tx, c)
 	case c.Provisioned && !c.State.IsConnector():
 		return tx.RemoveConnector(c) // sent, cut off, and it is not there: nothing is left to delete
 	case c.Provisioned && c.Exported != nil:

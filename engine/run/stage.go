@@ -14,9 +14,15 @@ import (
 // what was exported to it, and leaves what is new as its pending import. It
 // returns the counter that the entry counts in.
 func (x *staging) stage(tx *space.Tx, e *agent.Entry, digest space.Digest) (counter string, err error) {
-	c, err := x.find(tx, e)
+	c, former, err := x.find(tx, e)
 	if err != nil {
 		return "", err
+	}
+	if former && e.Op == identity.Delete {
+		return filteredDeletions, nil
+	}
+	if former {
+		return filteredObjects, nil
 	}
 	if c != nil && x.complete && x.seen.has(c.ID.Sequence()) {
 		return "", fault.New("duplicate-object", "the system delivered an object with the anchor %q before", e.Anchor)
@@ -96,25 +102,36 @@ func (x *staging) stage(tx *space.Tx, e *agent.Entry, digest space.Digest) (coun
 
 // find returns the object of an entry: the one with its anchor, else the one
 // with its DN if that has no anchor yet, nil if there is none.
-func (x *staging) find(tx *space.Tx, e *agent.Entry) (*space.Connector, error) {
+//
+// former says that the entry is about another object, which had the name of one that
+// the engine has created, or is about to, and that no import has shown: a change log
+// tells first that an object was added, and only then what became of it. Such an
+// entry means nobody who is known.
+func (x *staging) find(tx *space.Tx, e *agent.Entry) (c *space.Connector, former bool, err error) {
 	if e.Anchor == "" {
-		return nil, fault.New("missing-anchor-component", "the entry has no anchor")
+		return nil, false, fault.New("missing-anchor-component", "the entry has no anchor")
 	}
 	id, _, found, err := tx.ByAnchor(x.agent.Name, e.Anchor)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if found {
-		return tx.Connector(id)
+		c, err = tx.Connector(id)
+		return c, false, err
 	}
 	if id, err = tx.ByDN(x.agent.Name, e.DN); err != nil || id == 0 {
-		return nil, err
+		return nil, false, err
 	}
-	c, err := tx.Connector(id)
-	if err != nil || c == nil || c.Anchor == "" || c.Replaces != nil {
-		return c, err
+	c, err = tx.Connector(id)
+	switch {
+	case err != nil || c == nil:
+		return nil, false, err
+	case c.Provisioned && (e.Op == identity.Update || e.Op == identity.Delete):
+		return nil, true, nil
+	case c.Anchor == "" || c.Replaces != nil:
+		return c, false, nil
 	}
-	return nil, nil // another object has the name, see takeName
+	return nil, false, nil // another object has the name, see takeName
 }
 
 // stageNew stages an object that was not there before.

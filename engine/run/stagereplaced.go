@@ -16,22 +16,24 @@ func (x *staging) stageReplaced(tx *space.Tx, c *space.Connector, e *agent.Entry
 	if e.Op == identity.Delete {
 		x.seen.set(c.ID.Sequence())
 		x.details.on(c)
-		x.vacate(tx, c)
-		return stageDelete, true, nil
+		return stageDelete, true, x.vacate(tx, c)
 	}
 	if e.Anchor != c.Anchor || e.ObjectType != "" && e.ObjectType != r.ObjectType {
-		x.vacate(tx, c)
-		return "", false, nil
+		return "", false, x.vacate(tx, c)
 	}
-	image, keep := space.WithoutReferences(e.Attributes), &digest
+	var image identity.Attributes
+	keep := &digest
 	if e.Op == identity.Update {
-		changes := e.Changes[:0:0]
-		for _, change := range e.Changes {
-			if a := space.WithoutReferences(identity.Attributes{{Name: change.Name, Values: change.Values}}); len(change.Values) == 0 || len(a) > 0 {
-				changes = append(changes, change)
-			}
+		changes, err := x.resolveChanges(tx, c.ID, e.Changes)
+		if err != nil {
+			return "", false, err
 		}
 		image, keep = (&identity.Delta{Op: identity.Update, Changes: changes}).Apply(r.Attributes), nil
+	} else if image, err = x.resolve(tx, c.ID, e.Attributes); err != nil {
+		return "", false, err
+	}
+	if d := x.doubtful[c.ID]; d != nil && keep != nil {
+		d.digest, keep = digest, nil
 	}
 	if name := nameOf(c, e); !x.space.SameDN(x.agent.Name, name, c.DN) {
 		return stageRename, true, x.stageApart(tx, c, e, name, image)
@@ -56,12 +58,14 @@ func (x *staging) stageReplaced(tx *space.Tx, c *space.Connector, e *agent.Entry
 func (x *staging) stageApart(tx *space.Tx, c *space.Connector, e *agent.Entry, name string, image identity.Attributes) error {
 	entry := *e
 	entry.ObjectType, entry.DN = c.Replaces.ObjectType, name
-	x.vacate(tx, c)
+	if err := x.vacate(tx, c); err != nil {
+		return err
+	}
 	old := tx.NewConnector(x.agent.Name)
 	if err := x.takeName(tx, old, name); err != nil {
 		return err
 	}
-	if _, err := x.stageNew(tx, old, &entry, image, nil); err != nil {
+	if _, err := x.stageNew(tx, old, &entry, space.ReplaceReferences(image, map[identity.ID]identity.ID{c.ID: old.ID}), nil); err != nil {
 		return err
 	}
 	old.State, old.Unapplied = space.ExplicitDisconnector, &identity.Delta{Op: identity.Delete}
@@ -70,11 +74,13 @@ func (x *staging) stageApart(tx *space.Tx, c *space.Connector, e *agent.Entry, n
 }
 
 // vacate notes that the system no longer has the object in whose place another one
-// is to be created. What an interrupted export sent of that one is pending again.
-func (x *staging) vacate(tx *space.Tx, c *space.Connector) {
+// is to be created. What an interrupted export sent of that one is pending again. Who
+// was seen by this import is known better than by conclusion.
+func (x *staging) vacate(tx *space.Tx, c *space.Connector) error {
 	c.Vacate()
 	if c.Exported != nil && x.inDoubt(c) {
 		c.Unapplied, c.Exported, c.Batch = c.Exported.Merge(c.Unapplied), nil, 0
 	}
 	tx.PutConnector(c)
+	return x.forsake(tx, c.ID, func(owner *space.Connector) bool { return x.seen.has(owner.ID.Sequence()) }, nil)
 }

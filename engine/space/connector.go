@@ -182,6 +182,7 @@ const (
 	CountToExport     // waiting for export, the last one did not fail
 	CountExportFailed // waiting for export after a failed one
 	CountObject       // metaverse objects
+	CountReplacing    // objects that are to take the place of others
 	Counters          // how many counters there are
 )
 
@@ -220,6 +221,7 @@ func (c *Connector) tally() tally {
 		t = t.with(CountToExport, c.ExportError == nil)
 		t = t.with(CountExportFailed, c.ExportError != nil)
 	}
+	t = t.with(CountReplacing, c.Replaces != nil)
 	t = t.with(CountUnconfirmed, c.Exported != nil && !c.NotReimported)
 	if c.NeedsSync() {
 		t = t.with(CountToSync, c.ImportError == nil)
@@ -267,6 +269,9 @@ func (c *Connector) on(list List) bool {
 // and without duplicates.
 func (c *Connector) references(into []identity.ID) []identity.ID {
 	into = appendReferences(into, c.Synchronized)
+	if c.Replaces != nil {
+		into = appendReferences(into, c.Replaces.Attributes)
+	}
 	for _, d := range [...]*identity.Delta{c.Import, c.Exported, c.Unapplied} {
 		if d == nil {
 			continue

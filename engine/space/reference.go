@@ -71,6 +71,9 @@ func replaceInAttribute(a identity.Attribute, moved map[identity.ID]identity.ID)
 // changes nothing.
 func (c *Connector) replaceReferences(moved map[identity.ID]identity.ID) {
 	imported, exported, top := c.ImportImage(), c.ExportedImage(), c.TopImage()
+	if c.Replaces != nil {
+		c.Replaces.Attributes = ReplaceReferences(c.Replaces.Attributes, moved)
+	}
 	below := ReplaceReferences(c.Synchronized, moved)
 	c.Synchronized = below
 	for _, layer := range []struct {

@@ -113,6 +113,9 @@ func (u *unit) stageValues(c *space.Connector, mv *space.Object, flow *rules.Out
 	if top == nil || top.Set == nil || !settled || !u.only(mv, c, flow) {
 		return false, nil
 	}
+	if u.replacing(u.space.AgentOf(c.ID)) {
+		return false, nil // what is there may have to come again
+	}
 	var added, removed []identity.Value
 	if change, differs := was.Diff(is); differs {
 		if change.Op != identity.Update {

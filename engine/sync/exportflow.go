@@ -44,7 +44,7 @@ func (o *outbound) exportFlow(c *space.Connector) error {
 	if err := o.rename(c, concerned, agent, staged, creating); err != nil {
 		return err
 	}
-	f := flowing{c: c, agent: agentName, base: c.ExportedImage(), staged: staged, creating: creating, noEmpty: agent.NoEmptyText}
+	f := flowing{c: c, agent: agentName, base: c.ExportedImage(), staged: staged, creating: creating, noEmpty: agent.NoEmptyText, byName: agent.AnchorIsDN}
 	var names []string
 	for _, rule := range concerned {
 		names = append(names, rule.Key)
@@ -77,6 +77,7 @@ type flowing struct {
 	staged   *identity.Delta
 	creating bool
 	noEmpty  bool     // the system cannot hold the empty text
+	byName   bool     // names are all that the system knows objects by
 	decided  []string // contested targets that have a value, or shall have none
 	removed  []string // contested targets that shall have none unless a weaker flow has a value
 }
@@ -157,7 +158,13 @@ func (o *outbound) flow(f *flowing, flow *rules.OutboundFlow) error {
 		f.removed = append(f.removed, flow.Target)
 	}
 	f.staged.DropChange(flow.Target)
-	if change, differs := flow.Confirm.DiffValues(flow.Target, f.base.Get(flow.Target), values); differs {
+	change, differs := flow.Confirm.DiffValues(flow.Target, f.base.Get(flow.Target), values)
+	if flow.Type == identity.TypeReference {
+		if change, differs, err = o.renewed(f, flow.Target, values, change, differs); err != nil {
+			return err
+		}
+	}
+	if differs {
 		f.staged.SetChange(change)
 	}
 	o.trace.exported(f.c, flow, f.base, f.staged)

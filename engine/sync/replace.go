@@ -1,6 +1,8 @@
 package sync
 
 import (
+	"slices"
+
 	"github.com/metasync/metasync/engine/identity"
 	"github.com/metasync/metasync/engine/rules"
 	"github.com/metasync/metasync/engine/space"
@@ -107,4 +109,43 @@ func (u *unit) restore(c *space.Connector) {
 	u.trace.deprovisioned(c, rules.DeleteObject, false)
 	c.Restore()
 	u.tx.PutConnector(c)
+}
+
+// replacing reports whether objects of an agent are to take the place of others.
+func (u *unit) replacing(agent string) bool {
+	return u.tx.Counters(agent)[space.CountReplacing] > 0
+}
+
+// renewed returns the change that brings a reference attribute from what a connector
+// has to values, of which change is what meets the eye. A reference to an object that
+// is to take the place of another one is to that one still, and may go with it: who
+// shall refer to the new object gets the reference again. Where it stays it is set to
+// what it is. Not so in systems that know objects by their names alone: there a
+// reference is to whoever has the name.
+func (o *outbound) renewed(f *flowing, target string, values []identity.Value, change identity.Change, differs bool) (identity.Change, bool, error) {
+	before := f.base.Find(target)
+	if before == nil || f.byName || len(values) == 0 || !o.replacing(f.agent) {
+		return change, differs, nil
+	}
+	var again []identity.Value
+	for _, v := range values {
+		if !before.Contains(v) {
+			continue
+		}
+		c, err := o.tx.Connector(v.Ref())
+		if err != nil {
+			return change, false, err
+		}
+		if c != nil && c.Replaces != nil {
+			again = append(again, v)
+		}
+	}
+	switch {
+	case len(again) == 0:
+		return change, differs, nil
+	case before.Len() == 1 && len(values) == 1:
+		return identity.Change{Name: target, Op: identity.Replace, Values: values}, true, nil
+	}
+	added := identity.Normalize(slices.Concat(change.Values, again))
+	return identity.Change{Name: target, Op: identity.Update, Values: added, Removed: change.Removed}, true, nil
 }

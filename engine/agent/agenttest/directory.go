@@ -75,6 +75,9 @@ type Checks struct {
 	// those of servers that search only there.
 	Containers bool
 
+	// Dangling: references to an object stay when it is deleted.
+	Dangling bool
+
 	// Actions: where it can, it asks for an action rather than refuse a change.
 	Actions bool
 }

@@ -354,7 +354,7 @@ func (s *state) child(dn string) *object {
 // follow carries the consequences of a rename, or with to "" of a deletion, to
 // the objects below and to references.
 func (s *state) follow(from, to string) {
-	if s.caps.AnchorIsDN {
+	if s.caps.AnchorIsDN || s.checks.Dangling && to == "" {
 		return
 	}
 	moved := map[string]string{s.key(from): to}
