@@ -21,25 +21,7 @@ import (
 func (d *Daemon) use() (done func()) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	c := d.active
-	c.users++
-	return func() {
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		if c.users--; c.users == 0 && c.retired {
-			c.scripts.Close()
-		}
-	}
-}
-
-// retire closes the scripts of a configuration that is no longer in force, as soon
-// as nobody uses them.
-func (d *Daemon) retire(c *candidate) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if c.retired = true; c.users == 0 {
-		c.scripts.Close()
-	}
+	return d.active.scripts.Hold()
 }
 
 // Preview tells what the synchronization of an object would do and why; see

@@ -73,6 +73,7 @@ type Generation struct {
 	options       Options
 	files         Files
 	id            string
+	number        uint64 // of the loader
 	loaded        time.Time
 	programs      []*program
 	registrations []*Registration
@@ -85,6 +86,8 @@ type Generation struct {
 
 	mu      sync.Mutex
 	workers map[*worker]bool // idle or not
+	holders int              // see hold.go
+	retired bool
 }
 
 // A Registration is what a script offers.
@@ -190,6 +193,9 @@ func (g *Generation) anotherWorker(ctx context.Context) (*worker, error) {
 
 // ID returns a short name for exactly these files.
 func (g *Generation) ID() string { return g.id }
+
+// Number counts the generations of a [Loader], from 1; 0 if it is of none.
+func (g *Generation) Number() uint64 { return g.number }
 
 // Files returns the text of the scripts. Treat it as read-only.
 func (g *Generation) Files() Files { return g.files }
