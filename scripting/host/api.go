@@ -19,6 +19,11 @@ type API struct {
 	// Outside is the hint for a script that reaches out where it may not: see
 	// [Active.ReachOut].
 	Outside string
+
+	// Instead is the hint for a built-in that a script may not use because it would
+	// give wrong answers, by its name, such as localeCompare, or \p for properties of
+	// characters in regular expressions. See [Load].
+	Instead map[string]string
 }
 
 // A Kind is a kind of registration: a global function that scripts call while

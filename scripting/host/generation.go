@@ -106,6 +106,10 @@ type Registration struct {
 // register. The error tells everything that is wrong with them: it unwraps to a
 // list of *fault.Error. A generation is all of the files; there is never a part
 // of one.
+//
+// What goja would answer wrongly without saying so is refused: properties of
+// characters in regular expressions (\p{...}), and functions that are given a
+// language, which it ignores, such as localeCompare.
 func Load(ctx context.Context, files Files, api *API, o Options) (*Generation, error) {
 	o = o.withDefaults()
 	g := &Generation{
@@ -120,7 +124,7 @@ func Load(ctx context.Context, files Files, api *API, o Options) (*Generation, e
 		if err := ctx.Err(); err != nil {
 			return nil, fmt.Errorf("load scripts: %w", err)
 		}
-		p, warnings, broken := compile(f, o.Prefix)
+		p, warnings, broken := compile(f, o.Prefix, api.Instead)
 		g.programs = append(g.programs, p)
 		wrong = append(wrong, broken...)
 		for _, w := range warnings {
