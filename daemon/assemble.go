@@ -48,9 +48,6 @@ type candidate struct {
 	automatic  []string               // the names of those that nobody declared
 	tests      []scripting.TestResult // of the scripts; all passed
 	settings   autosync.Settings
-
-	users   int // that look through it; see look.go
-	retired bool
 }
 
 // assemble loads the configuration and, with it, the scripts, whose tests must

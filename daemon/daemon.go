@@ -15,6 +15,7 @@ import (
 	"github.com/metasync/metasync/engine/run"
 	"github.com/metasync/metasync/engine/store"
 	"github.com/metasync/metasync/scripting"
+	"github.com/metasync/metasync/scripting/host"
 	"github.com/metasync/metasync/triggers"
 )
 
@@ -131,20 +132,37 @@ func Open(ctx context.Context, o Options) (_ *Daemon, err error) {
 // error is the one that the folder gave.
 func (d *Daemon) lastGood(broken error) func(context.Context, *scripting.Loader) (*scripting.Generation, error) {
 	return func(ctx context.Context, l *scripting.Loader) (*scripting.Generation, error) {
-		var snapshot []byte
-		err := d.state.View(func(r store.Reader) error {
-			snapshot = append(snapshot, r.Get(bucketScripts, keyLastGood)...)
-			return nil
-		})
-		if err != nil || snapshot == nil {
-			return nil, errors.Join(broken, err)
-		}
-		g, err := l.LoadSnapshot(ctx, snapshot)
-		if err != nil {
+		g, err := l.LoadKept(ctx, scriptStore{d.state})
+		switch {
+		case errors.Is(err, host.ErrNothingKept):
+			return nil, broken
+		case err != nil:
 			return nil, errors.Join(broken, err)
 		}
 		return g, nil
 	}
+}
+
+// A scriptStore keeps the last good scripts in the state.
+type scriptStore struct{ store.Store }
+
+// Kept implements [host.Keeper].
+func (s scriptStore) Kept() (snapshot []byte, err error) {
+	err = s.View(func(r store.Reader) error {
+		snapshot = append(snapshot, r.Get(bucketScripts, keyLastGood)...)
+		return nil
+	})
+	return snapshot, err
+}
+
+// Keep implements [host.Keeper].
+func (s scriptStore) Keep(snapshot []byte) error {
+	return s.Update(func(tx store.Tx) error {
+		if string(tx.Get(bucketScripts, keyLastGood)) == string(snapshot) {
+			return nil
+		}
+		return tx.Put(bucketScripts, keyLastGood, snapshot)
+	})
 }
 
 // activate makes a candidate the one that runs. No run may be active.
@@ -160,27 +178,13 @@ func (d *Daemon) activate(ctx context.Context, c *candidate) error {
 		}
 		log.Warn("warning about the configuration", "err", w)
 	}
-	if err := d.keep(c.scripts); err != nil {
+	if err := c.scripts.Keep(scriptStore{d.state}); err != nil {
 		return err
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.active, d.since, d.warnings = c, d.options.Now(), warnings
 	return nil
-}
-
-// keep stores the scripts as the last good ones.
-func (d *Daemon) keep(g *scripting.Generation) error {
-	snapshot, err := g.Snapshot()
-	if err != nil {
-		return err
-	}
-	return d.state.Update(func(tx store.Tx) error {
-		if string(tx.Get(bucketScripts, keyLastGood)) == string(snapshot) {
-			return nil
-		}
-		return tx.Put(bucketScripts, keyLastGood, snapshot)
-	})
 }
 
 // Close releases the store. Nothing else may be going on.

@@ -132,12 +132,12 @@ func (d *Daemon) tell(ctx context.Context) {
 }
 
 func (d *Daemon) tellScripts(ctx context.Context, e autosync.Event) {
-	defer d.use()()
-	scripts := d.current().scripts
-	if !scripts.Hears(e.Kind) {
+	c, done := d.acquire()
+	defer done()
+	if !c.scripts.Hears(e.Kind) {
 		return
 	}
-	err := redactedError(scripts.Tell(ctx, d.surroundings(), e), d.current().config.Secrets)
+	err := redactedError(c.scripts.Tell(ctx, d.surroundings(), e), c.config.Secrets)
 	if err != nil && !d.scheduler.Unexpected(err, e.Agent, "on "+string(e.Kind)) {
 		d.options.Log.Error("a script that heard of an event failed", "event", e.Kind, "agent", e.Agent, "err", err)
 	}

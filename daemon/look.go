@@ -17,29 +17,17 @@ import (
 // then, and so are scripts: a generation of them that somebody looks through is
 // closed when the last one has finished.
 
-// use returns what ends the use of the configuration that is in force now.
-func (d *Daemon) use() (done func()) {
+// acquire returns the configuration that is in force now, and what ends its use.
+func (d *Daemon) acquire() (c *candidate, done func()) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	c := d.active
-	c.users++
-	return func() {
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		if c.users--; c.users == 0 && c.retired {
-			c.scripts.Close()
-		}
-	}
+	return d.active, d.active.scripts.Hold()
 }
 
-// retire closes the scripts of a configuration that is no longer in force, as soon
-// as nobody uses them.
-func (d *Daemon) retire(c *candidate) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if c.retired = true; c.users == 0 {
-		c.scripts.Close()
-	}
+// use returns what ends the use of the configuration that is in force now.
+func (d *Daemon) use() (done func()) {
+	_, done = d.acquire()
+	return done
 }
 
 // Preview tells what the synchronization of an object would do and why; see

@@ -107,7 +107,7 @@ func (d *Daemon) replace(ctx context.Context) error {
 		}
 		return err
 	}
-	d.retire(before)
+	before.scripts.Retire()
 	d.scheduler.Wake()
 	d.options.Log.Info("configuration and scripts loaded", "generation", next.scripts.ID(), "scripts", len(next.scripts.Files()))
 	return nil

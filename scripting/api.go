@@ -45,6 +45,8 @@ var table = &host.API{
 		testTypes,
 		host.Module,
 	}, modules.Types),
+	Outside: "the functions of triggers and controllers, and those of on, may reach out; lookup gives rules what they need from a file",
+	Instead: modules.Instead,
 }
 
 var resultType = host.Type{

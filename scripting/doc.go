@@ -8,8 +8,8 @@
 // A [Loader] loads the folder as a whole and gives a [Generation], or an error
 // that names everything that is wrong with it. The caller swaps generations
 // between two runs; a run keeps to the one that it started with by holding it.
-// While the folder is broken the last good generation stays, and
-// [Generation.Snapshot] outlives the program.
+// While the folder is broken the last good generation stays, and what
+// [Generation.Keep] keeps outlives the program.
 //
 // Everything that a script sees is a row of the table in api.go. A new kind of
 // registration is a file of its own and a row there; how files are compiled,
@@ -21,7 +21,7 @@
 //	types.go       the table and a configuration -> metasync.d.ts
 //	function.go    flowFunction -> expr.Function
 //	extension.go   flow, extension, metaverse -> rules.Functions
-//	testing.go     test: comparing, the deadlines, results
+//	testing.go     test: as our scripts use those of package host
 //	testcalls.go   what a test calls
 //	try.go         one call on stored objects
 //	trigger.go     trigger      -> autosync.TriggerSpec

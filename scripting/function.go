@@ -3,7 +3,6 @@ package scripting
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"hash/fnv"
 	"log/slog"
 	"math/rand/v2"
@@ -38,21 +37,15 @@ type functionSpec struct {
 
 func declareFlowFunction(args []goja.Value) (host.Declaration, error) {
 	none := host.Declaration{}
-	if len(args) != 2 {
-		return none, errors.New("takes a name and a function")
+	name, fn, err := host.NameAndFunction(args)
+	if err != nil {
+		return none, err
 	}
-	if !goja.IsString(args[0]) || !isIdentifier(args[0].String()) {
+	if !isIdentifier(name) {
 		return none, invalid("%s is not a name that an expression can use", quoted(args[0]))
 	}
-	if isBuiltIn(args[0].String()) {
+	if isBuiltIn(name) {
 		return none, invalid("%s cannot be registered: there is a built-in function of this name", quoted(args[0]))
-	}
-	fn, ok := args[1].(*goja.Object)
-	if ok {
-		_, ok = goja.AssertFunction(fn)
-	}
-	if !ok {
-		return none, invalid("the second argument of %s is not a function", quoted(args[0]))
 	}
 	spec := functionSpec{Min: int(fn.Get("length").ToInteger()), Max: -1}
 	if names, variadic, ok := host.Parameters(fn); ok {
@@ -65,7 +58,7 @@ func declareFlowFunction(args []goja.Value) (host.Declaration, error) {
 		}
 	}
 	return host.Declaration{
-		Name: args[0].String(), Spec: spec, Hooks: map[string]goja.Value{"": fn},
+		Name: name, Spec: spec, Hooks: map[string]goja.Value{"": fn},
 	}, nil
 }
 

@@ -2,13 +2,9 @@ package scripting
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"io/fs"
 	"log/slog"
 	"path"
 	"path/filepath"
-	"sync/atomic"
 	"time"
 
 	"github.com/metasync/metasync/engine/autosync"
@@ -38,11 +34,13 @@ type Options struct {
 // A Loader loads generations of scripts and numbers them.
 type Loader struct {
 	options Options
-	number  atomic.Uint64
+	host    host.Loader
 }
 
 // NewLoader returns a loader for a folder.
-func NewLoader(o Options) *Loader { return &Loader{options: o} }
+func NewLoader(o Options) *Loader {
+	return &Loader{options: o, host: host.Loader{Folder: o.Folder, Optional: o.Optional, API: table}}
+}
 
 // Match reports whether a path in the scripts folder counts, for
 // filewatch.Options.
@@ -52,27 +50,16 @@ func Match(path string, folder bool) bool { return host.Match(path, folder) }
 // everything that is wrong, as a list of *fault.Error (errors.As finds the first,
 // Unwrap() []error gives all).
 func (l *Loader) Load(ctx context.Context) (*Generation, error) {
-	files, err := host.Read(l.options.Folder, l.prefix())
-	if errors.Is(err, fs.ErrNotExist) && l.options.Optional {
-		files, err = nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	return l.load(ctx, files)
+	return l.load(func(o host.Options) (*host.Generation, error) { return l.host.Load(ctx, o) })
 }
 
-// LoadSnapshot loads what [Generation.Snapshot] returned earlier, instead of the
-// folder.
-func (l *Loader) LoadSnapshot(ctx context.Context, data []byte) (*Generation, error) {
-	files, err := host.UnmarshalFiles(data)
-	if err != nil {
-		return nil, err
-	}
-	return l.load(ctx, files)
+// LoadKept loads what [Generation.Keep] kept earlier, instead of the folder. The
+// error is [host.ErrNothingKept] if there is nothing.
+func (l *Loader) LoadKept(ctx context.Context, k host.Keeper) (*Generation, error) {
+	return l.load(func(o host.Options) (*host.Generation, error) { return l.host.LoadKept(ctx, k, o) })
 }
 
-func (l *Loader) load(ctx context.Context, files host.Files) (*Generation, error) {
+func (l *Loader) load(load func(host.Options) (*host.Generation, error)) (*Generation, error) {
 	env := l.options.Env
 	env.Base = l.options.Base
 	var err error
@@ -86,11 +73,11 @@ func (l *Loader) load(ctx context.Context, files host.Files) (*Generation, error
 	if version := env.Tables.Version(); version != "" {
 		o.Meanings = map[string]string{modules.LookupName: version}
 	}
-	loaded, err := host.Load(ctx, files, table, o)
+	loaded, err := load(o)
 	if err != nil {
 		return nil, err
 	}
-	g := &Generation{host: loaded, prefix: l.prefix(), base: l.options.Base, number: l.number.Add(1), functions: map[string]expr.Function{}}
+	g := &Generation{host: loaded, prefix: l.prefix(), base: l.options.Base, functions: map[string]expr.Function{}}
 	for _, r := range loaded.Registrations(flowFunctionKind.Name) {
 		g.functions[r.Name] = g.flowFunction(r)
 	}
@@ -126,7 +113,6 @@ type Generation struct {
 	host      *host.Generation
 	prefix    string // in front of file names in places
 	base      string
-	number    uint64
 	functions map[string]expr.Function
 	rules     rules.Functions
 	triggers  []autosync.TriggerSpec
@@ -136,7 +122,7 @@ type Generation struct {
 func (g *Generation) ID() string { return g.host.ID() }
 
 // Number counts the generations of the loader, from 1.
-func (g *Generation) Number() uint64 { return g.number }
+func (g *Generation) Number() uint64 { return g.host.Number() }
 
 // Loaded returns when the generation was loaded.
 func (g *Generation) Loaded() time.Time { return g.host.Loaded() }
@@ -197,15 +183,15 @@ func (g *Generation) Rules() rules.Functions { return g.rules }
 // registrations in them. Treat the list as read-only.
 func (g *Generation) Triggers() []autosync.TriggerSpec { return g.triggers }
 
-// Snapshot returns the sources in a form to keep; [Loader.LoadSnapshot] loads
-// it.
-func (g *Generation) Snapshot() ([]byte, error) {
-	data, err := g.host.Files().Marshal()
-	if err != nil {
-		return nil, fmt.Errorf("keep scripts: %w", err)
-	}
-	return data, nil
-}
+// Keep keeps the sources, for [Loader.LoadKept].
+func (g *Generation) Keep(k host.Keeper) error { return g.host.Keep(k) }
+
+// Hold keeps the generation in use until release is called; see [Generation.Retire].
+func (g *Generation) Hold() (release func()) { return g.host.Hold() }
+
+// Retire closes the generation as soon as nobody holds it: now, as
+// [Generation.Close] does, or when the last one lets go of it.
+func (g *Generation) Retire() { g.host.Retire() }
 
 // Close ends the use of the generation, once no run holds it any more. Calls
 // that are still going on get a grace and are then interrupted; later ones fail

@@ -11,6 +11,7 @@ import (
 
 	"github.com/metasync/metasync/engine/expr"
 	"github.com/metasync/metasync/engine/fault"
+	"github.com/metasync/metasync/scripting/host"
 )
 
 func TestGenerations(t *testing.T) {
@@ -40,13 +41,13 @@ func TestGenerations(t *testing.T) {
 func TestLastGoodScripts(t *testing.T) {
 	l, base := folder(t, "a.ts", "import { x } from './b'\nflowFunction('f', () => x)", "b.js", "export const x = 'good'")
 	good := load(t, l)
-	kept, err := good.Snapshot()
-	if err != nil {
+	keeper := host.KeepFile(filepath.Join(t.TempDir(), "kept"))
+	if err := good.Keep(keeper); err != nil {
 		t.Fatal(err)
 	}
 	write(t, filepath.Join(base, "scripts/b.js"), "export const x = ;")
 	write(t, filepath.Join(base, "scripts/c.js"), "flowFunction('a-b', () => 1)")
-	_, err = l.Load(t.Context())
+	_, err := l.Load(t.Context())
 	several, ok := err.(interface{ Unwrap() []error })
 	if !ok || len(several.Unwrap()) != 2 {
 		t.Fatalf("got %v, want two errors", err)
@@ -55,7 +56,7 @@ func TestLastGoodScripts(t *testing.T) {
 	wantError(t, err, `scripts/c.js:1:1: script-registration-invalid: flowFunction: "a-b" is not a name that an expression can use`)
 
 	restarted := NewLoader(l.options)
-	g, err := restarted.LoadSnapshot(t.Context(), kept)
+	g, err := restarted.LoadKept(t.Context(), keeper)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +64,8 @@ func TestLastGoodScripts(t *testing.T) {
 	if got, err := call(t, g, "f"); err != nil || got.Values()[0].Str() != "good" || g.ID() != good.ID() {
 		t.Errorf("got %v, %v", got, err)
 	}
-	if _, err := restarted.LoadSnapshot(t.Context(), kept[1:]); err == nil {
+	write(t, string(keeper), "{}")
+	if _, err := restarted.LoadKept(t.Context(), keeper); err == nil {
 		t.Error("damaged scripts are loaded")
 	}
 }

@@ -40,14 +40,20 @@ var (
 		Doc: "Registers a function that is called after something happened: `on(\"run.completed\", event => ...)`. Nothing waits\n" +
 			"for it, and what it returns does not matter. Functions are called in the order of the events.",
 		Many:    true,
-		Declare: declareOn,
+		Declare: host.Listeners(eventNames()...),
 	}
 )
 
-// eventNames are what a script can hear of.
-var eventNames = []autosync.EventKind{
-	autosync.RunStarted, autosync.RunCompleted, autosync.RunFailed, autosync.RunRefused, autosync.RunStuck,
-	autosync.HookFailed, autosync.AgentStopped, autosync.AgentPaused, autosync.AgentResumed, autosync.ChainParked,
+// eventNames returns what a script can hear of.
+func eventNames() []string {
+	var names []string
+	for _, kind := range []autosync.EventKind{
+		autosync.RunStarted, autosync.RunCompleted, autosync.RunFailed, autosync.RunRefused, autosync.RunStuck,
+		autosync.HookFailed, autosync.AgentStopped, autosync.AgentPaused, autosync.AgentResumed, autosync.ChainParked,
+	} {
+		names = append(names, string(kind))
+	}
+	return names
 }
 
 var hookTypes = host.Type{
@@ -237,31 +243,6 @@ func declareController(args []goja.Value) (host.Declaration, error) {
 	}
 	d.Spec = spec
 	return d, nil
-}
-
-func declareOn(args []goja.Value) (host.Declaration, error) {
-	none := host.Declaration{}
-	if len(args) != 2 || !goja.IsString(args[0]) {
-		return none, errors.New("takes the name of an event and a function")
-	}
-	if _, ok := goja.AssertFunction(args[1]); !ok {
-		return none, invalid("the second argument of on(%s) is not a function", quoted(args[0]))
-	}
-	name := args[0].String()
-	var names []string
-	for _, known := range eventNames {
-		if string(known) == name {
-			return host.Declaration{Name: name, Hooks: map[string]goja.Value{"": args[1]}}, nil
-		}
-		names = append(names, string(known))
-	}
-	e := invalid("there is no event %q", name)
-	if near := fault.Suggest(name, names); near != "" {
-		e.Hint = fmt.Sprintf("did you mean %q?", near)
-	} else {
-		e.Hint = "the events are " + strings.Join(names, ", ")
-	}
-	return none, e
 }
 
 // A hookCall is what the context of a hook refers to.

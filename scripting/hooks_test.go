@@ -118,7 +118,7 @@ func TestBadHooks(t *testing.T) {
 		`controller("AD", { shouldExecute: 7 })`:                  "shouldExecute must be a function",
 		`controller("AD", { shouldexecute() {} })`:                `there is no option "shouldexecute"`,
 		`on("run.complete", () => {})`:                            `there is no event "run.complete"`,
-		`on("run.completed")`:                                     "takes the name of an event and a function",
+		`on("run.completed")`:                                     "takes a name and a function",
 		`on("run.completed", 7)`:                                  "is not a function",
 		`controller("AD", { shouldExecute() {}, timeout: "1h" })`: "timeout is longer than 30s",
 	} {

@@ -21,23 +21,10 @@ import (
 
 // testObject is the type of what a test is given. The functions under test run as
 // in a run: in another worker, with values that are converted both ways.
-var testObject = &host.Object{
-	Name: "Test",
-	Doc: "What a test compares and calls functions of the scripts with. Objects are plain: `{sn: \"Berg\", $dn: \"CN=1\"}`.\n" +
+var testObject = host.TestObject(
+	"What a test compares and calls functions of the scripts with. Objects are plain: `{sn: \"Berg\", $dn: \"CN=1\"}`.\n"+
 		"What a function throws, the call throws.",
-	Members: append([]host.Member{
-		{
-			Name: "equal", Signature: "(got: any, want: any): void", Call: testEqual,
-			Doc: "Fails unless both are the same: values, arrays, plain objects, Dates and Uint8Arrays by what is in them.",
-		},
-		{
-			Name: "throws", Signature: "(fn: () => void, like?: string | RegExp | ErrorClass): void", Call: testThrows,
-			Doc: "Fails unless the function throws an error; its text must contain a text, match a pattern, or be of a class.",
-		},
-		{
-			Name: "at", Signature: "(time: string | Date): void", Call: testAt,
-			Doc: "Sets the time for the rest of the test, `t.at(\"2026-01-05T02:00:00Z\")`. It begins as 2026-01-01T00:00:00Z.",
-		},
+	append([]host.Member{
 		{
 			Name: "call", Signature: "(name: string, ...args: any[]): any", Call: testCall,
 			Doc: "Calls a flow function.",
@@ -84,8 +71,8 @@ var testObject = &host.Object{
 				"{ requests: { agent: string, run: string }[], state: Record<string, any> }",
 			Doc: "Fires a trigger: returns what it requests, and what it remembers then.", Call: testTrigger,
 		},
-	}, hookTests...),
-}
+	}, hookTests...)...,
+)
 
 var testTypes = host.Type{
 	Name: "Objects of tests",
@@ -111,8 +98,7 @@ var testTypes = host.Type{
 type Asked =
 	{ create: { agent: string, object: string, attributes: Record<string, any> } } |
 	{ rename: { agent: string, connector: string, dn: string } } |
-	{ disconnect: { agent: string, connector: string } };
-type ErrorClass = new (...args: any[]) => Error;`,
+	{ disconnect: { agent: string, connector: string } };`,
 }
 
 // An argument reader takes the arguments of a call apart; the first mistake sticks.
@@ -247,7 +233,7 @@ func testCall(a *host.Active, args []goja.Value) (goja.Value, error) {
 		e.Hint = "give undefined for an attribute without a value"
 		return nil, e
 	}
-	result, err := fn.Call(&expr.Context{Context: run.context(a), Now: run.now}, values)
+	result, err := fn.Call(&expr.Context{Context: testContext(a), Now: a.Now()}, values)
 	if err != nil {
 		return nil, called(err)
 	}
@@ -289,7 +275,7 @@ func testFlow(a *host.Active, args []goja.Value) (goja.Value, error) {
 	if r.err != nil {
 		return nil, r.err
 	}
-	result, err := flower(run.context(a), entry)
+	result, err := flower(testContext(a), entry)
 	if err != nil {
 		return nil, called(err)
 	}
@@ -324,9 +310,9 @@ func testExpression(a *host.Active, args []goja.Value) (goja.Value, error) {
 	if err != nil {
 		return nil, expressionError(err)
 	}
-	random := rand.New(rand.NewPCG(uint64(run.now.UnixNano()), 1))
+	random := rand.New(rand.NewPCG(uint64(a.Now().UnixNano()), 1))
 	result, err := program.Eval(&expr.Context{
-		Context: run.context(a), Object: in, Now: run.now, Random: random.Int64N,
+		Context: testContext(a), Object: in, Now: a.Now(), Random: random.Int64N,
 		Parameters: func(name string) expr.Value { return in["$"+identity.Fold(name)] },
 	})
 	if err != nil {
@@ -396,7 +382,7 @@ func testTrigger(a *host.Active, args []goja.Value) (goja.Value, error) {
 	}
 	requests := []autosync.Request{{Agent: spec.Agent, Profile: spec.Run}}
 	if spec.Check != nil {
-		if requests, err = spec.Check(testOf(a).context(a), state); err != nil {
+		if requests, err = spec.Check(testContext(a), state); err != nil {
 			return nil, called(err)
 		}
 	}

@@ -148,7 +148,7 @@ func (r *testRun) object(a *host.Active, v goja.Value, metaverseType string) (*p
 			return nil, err
 		}
 		for _, attribute := range times.Keys() {
-			at, err := timeOf(a, times.Get(attribute))
+			at, err := host.TimeOf(a, times.Get(attribute))
 			if err != nil {
 				return nil, err
 			}
@@ -245,7 +245,7 @@ func checkKey(key string, known []string) error {
 }
 
 func plainObjectOf(a *host.Active, v goja.Value, otherwise string) (*goja.Object, error) {
-	if obj, ok := v.(*goja.Object); ok && isPlain(obj) {
+	if obj, ok := v.(*goja.Object); ok && host.IsPlain(obj) {
 		return obj, nil
 	}
 	return nil, invalid("%s, not %s", otherwise, a.Describe(v))
@@ -257,22 +257,6 @@ func arrayOf(a *host.Active, v goja.Value, otherwise string) ([]goja.Value, erro
 		return nil, invalid("%s, not %s", otherwise, a.Describe(v))
 	}
 	return elements(obj)
-}
-
-// timeOf reads a Date, or a text of RFC 3339.
-func timeOf(a *host.Active, v goja.Value) (time.Time, error) {
-	if obj, ok := v.(*goja.Object); ok && obj.ClassName() == "Date" {
-		if at, ok := obj.Export().(time.Time); ok {
-			return at, nil
-		}
-	} else if goja.IsString(v) {
-		if at, err := time.Parse(time.RFC3339Nano, v.String()); err == nil {
-			return at, nil
-		}
-	}
-	e := invalid("%s is not a time", a.Describe(v))
-	e.Hint = `write it like "2026-01-05T02:00:00Z", or give a Date`
-	return time.Time{}, e
 }
 
 // An asked is one thing that a provisioning function asked for.

@@ -34,7 +34,7 @@ func testFilter(a *host.Active, args []goja.Value) (goja.Value, error) {
 	if r.err != nil {
 		return nil, r.err
 	}
-	filtered, err := e.Filter(testOf(a).context(a), cs)
+	filtered, err := e.Filter(testContext(a), cs)
 	if err != nil {
 		return nil, called(err)
 	}
@@ -53,7 +53,7 @@ func testJoin(a *host.Active, args []goja.Value) (goja.Value, error) {
 	if r.err != nil {
 		return nil, r.err
 	}
-	values, err := e.JoinValues(testOf(a).context(a), name, cs)
+	values, err := e.JoinValues(testContext(a), name, cs)
 	if err != nil {
 		return nil, called(err)
 	}
@@ -88,7 +88,7 @@ func testResolve(a *host.Active, args []goja.Value) (goja.Value, error) {
 			return nil, err
 		}
 	}
-	resolution, err := e.ResolveJoin(testOf(a).context(a), rule, cs, candidates)
+	resolution, err := e.ResolveJoin(testContext(a), rule, cs, candidates)
 	switch {
 	case err != nil:
 		return nil, called(err)
@@ -119,7 +119,7 @@ func testProject(a *host.Active, args []goja.Value) (goja.Value, error) {
 	if r.err != nil {
 		return nil, r.err
 	}
-	metaverseType, err := e.Project(testOf(a).context(a), cs)
+	metaverseType, err := e.Project(testContext(a), cs)
 	switch {
 	case err != nil:
 		return nil, called(err)
@@ -137,7 +137,7 @@ func testDeprovision(a *host.Active, args []goja.Value) (goja.Value, error) {
 	if r.err != nil {
 		return nil, r.err
 	}
-	answer, err := decideDeprovision(testOf(a).context(a), e, cs)
+	answer, err := decideDeprovision(testContext(a), e, cs)
 	if err != nil {
 		return nil, called(err)
 	}
@@ -169,7 +169,7 @@ func testProvision(a *host.Active, args []goja.Value) (goja.Value, error) {
 		return nil, r.err
 	}
 	recorded := &recorder{MetaverseEntry: mv}
-	if err := e.Provision(testOf(a).context(a), recorded); err != nil {
+	if err := e.Provision(testContext(a), recorded); err != nil {
 		return nil, called(err)
 	}
 	items := make([]any, len(recorded.asked))
@@ -202,7 +202,7 @@ func testShouldDelete(a *host.Active, args []goja.Value) (goja.Value, error) {
 	if r.err != nil {
 		return nil, r.err
 	}
-	gone, err := e.ShouldDelete(testOf(a).context(a), cs, mv)
+	gone, err := e.ShouldDelete(testContext(a), cs, mv)
 	if err != nil {
 		return nil, called(err)
 	}

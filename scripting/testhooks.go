@@ -90,7 +90,7 @@ func testShouldExecute(a *host.Active, args []goja.Value) (goja.Value, error) {
 	}
 	t.document["agent"] = t.name
 	var out autosync.Permission
-	err = g.hook(testOf(a).context(a), r, t.surroundings(), t.name, 0, "shouldExecute", t.document, func(a *host.Active, v goja.Value) (err error) {
+	err = g.hook(testContext(a), r, t.surroundings(), t.name, 0, "shouldExecute", t.document, func(a *host.Active, v goja.Value) (err error) {
 		out, err = readPermission(a, v)
 		return err
 	})
@@ -117,7 +117,7 @@ func testExecutionComplete(a *host.Active, args []goja.Value) (goja.Value, error
 		return nil, err
 	}
 	t.document["agent"] = t.name
-	if err := g.hook(testOf(a).context(a), r, t.surroundings(), t.name, 0, "executionComplete", t.document, nil); err != nil {
+	if err := g.hook(testContext(a), r, t.surroundings(), t.name, 0, "executionComplete", t.document, nil); err != nil {
 		return nil, called(err)
 	}
 	return t.answer(a)
@@ -138,7 +138,7 @@ func testEvent(a *host.Active, args []goja.Value) (goja.Value, error) {
 		if r.Name != t.name {
 			continue
 		}
-		if err := g.hook(testOf(a).context(a), r, t.surroundings(), agent, 0, "", t.document, nil); err != nil {
+		if err := g.hook(testContext(a), r, t.surroundings(), agent, 0, "", t.document, nil); err != nil {
 			return nil, called(err)
 		}
 	}

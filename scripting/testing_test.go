@@ -209,8 +209,8 @@ func TestAllTestsHaveOneDeadline(t *testing.T) {
 func TestChosenTests(t *testing.T) {
 	g := loadTests(t, 2, "test('a', t => {});\ntest('b', t => {});")
 	if diff := cmp.Diff([]Test{
-		{"a", fault.Position{File: "scripts/tests.js", Line: 1, Column: 1}},
-		{"b", fault.Position{File: "scripts/tests.js", Line: 2, Column: 1}},
+		{Name: "a", Position: fault.Position{File: "scripts/tests.js", Line: 1, Column: 1}},
+		{Name: "b", Position: fault.Position{File: "scripts/tests.js", Line: 2, Column: 1}},
 	}, g.Tests()); diff != "" {
 		t.Error(diff)
 	}

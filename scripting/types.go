@@ -141,29 +141,6 @@ func literal(text string) string {
 	return string(quoted)
 }
 
-// EditorSettings is the text of the jsconfig.json beside metasync.d.ts. Editors
-// read it, and so does `tsc -p jsconfig.json`. There is no DOM, every file is a
-// module, and a parameter without a type may be anything.
-const EditorSettings = `{
-  "compilerOptions": {
-    "target": "ES2022",
-    "lib": ["ES2022"],
-    "types": [],
-    "module": "ESNext",
-    "moduleResolution": "Bundler",
-    "moduleDetection": "force",
-    "allowImportingTsExtensions": true,
-    "allowJs": true,
-    "checkJs": true,
-    "noEmit": true,
-    "strict": true,
-    "noImplicitAny": false,
-    "useUnknownInCatchVariables": false
-  },
-  "include": ["metasync.d.ts", "**/*.js", "**/*.ts"]
-}
-`
-
 var configurationTypes = host.Type{
 	Name: "Names of the configuration",
 	Doc: "What the configuration has. `Agents`, `ConnectorTypes` and `MetaverseTypes` are declared by it, with a property for each\n" +

@@ -186,6 +186,19 @@ func objectFromScript(a *host.Active, obj *goja.Object) (identity.Value, error) 
 	return identity.Value{}, unexpected("the object %s", a.Describe(obj))
 }
 
+// elements returns the elements of an array.
+func elements(array *goja.Object) ([]goja.Value, error) {
+	n := array.Get("length").ToInteger()
+	if n > maxValues {
+		return nil, invalid("an array of %d elements is too long", n)
+	}
+	list := make([]goja.Value, n)
+	for i := range list {
+		list[i] = array.Get(strconv.Itoa(i))
+	}
+	return list, nil
+}
+
 func unexpected(format string, args ...any) *fault.Error {
 	return fault.New(host.NameUnexpectedValue, "the script returned %s", fmt.Sprintf(format, args...))
 }

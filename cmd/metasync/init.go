@@ -11,6 +11,7 @@ import (
 
 	"github.com/metasync/metasync/daemon"
 	"github.com/metasync/metasync/engine/fault"
+	"github.com/metasync/metasync/scripting/host"
 )
 
 //go:embed template
@@ -31,7 +32,7 @@ func (c *initCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	names := []string{"scripts/" + typesFile, "scripts/" + editorFile}
+	names := []string{"scripts/" + typesFile, "scripts/" + host.EditorFile}
 	for name := range files {
 		names = append(names, name)
 	}
@@ -55,7 +56,7 @@ func (c *initCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	if _, err := writeTypes(types); err != nil {
+	if _, err := host.WriteTypes(types.Folder, typesFile, types.Text); err != nil {
 		return err
 	}
 	if a.JSON {

@@ -15,6 +15,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/metasync/metasync/scripting/host"
 )
 
 // TestTypeCheck has the TypeScript compiler check the scripts that ship against the
@@ -45,7 +47,7 @@ func TestTypeCheck(t *testing.T) {
 				t.Fatalf("%d lines are marked as wrong", len(want))
 			}
 			// The declarations are checked, too, which editors leave out.
-			command := exec.CommandContext(t.Context(), tsc[0], append(tsc[1:], "-p", folder+"/scripts/"+editorFile, "--skipLibCheck", "false", "--pretty", "false")...)
+			command := exec.CommandContext(t.Context(), tsc[0], append(tsc[1:], "-p", folder+"/scripts/"+host.EditorFile, "--skipLibCheck", "false", "--pretty", "false")...)
 			command.Dir = folder
 			out, err := command.CombinedOutput()
 			var got []string

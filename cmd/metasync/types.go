@@ -1,21 +1,15 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 
 	"github.com/metasync/metasync/daemon"
-	"github.com/metasync/metasync/scripting"
+	"github.com/metasync/metasync/scripting/host"
 )
 
-// The files for editors in the scripts folder.
-const (
-	typesFile  = "metasync.d.ts"
-	editorFile = "jsconfig.json"
-)
+// typesFile holds the declarations in the scripts folder.
+const typesFile = "metasync.d.ts"
 
 type typesCmd struct {
 	Stdout bool `help:"Print the declarations and write nothing."`
@@ -42,7 +36,7 @@ func (c *typesCmd) Run(a *app) error {
 	result := typesResult{Folder: types.Folder, Files: []string{}, Warnings: types.Warnings}
 	if c.Stdout {
 		result.Types = types.Text
-	} else if result.Files, err = writeTypes(types); err != nil {
+	} else if result.Files, err = host.WriteTypes(types.Folder, typesFile, types.Text); err != nil {
 		return err
 	}
 	if a.JSON {
@@ -59,21 +53,4 @@ func (c *typesCmd) Run(a *app) error {
 		fmt.Fprintln(a.stdout, filepath.Join(types.Folder, name))
 	}
 	return nil
-}
-
-// writeTypes writes the files for editors into the scripts folder and returns their
-// names. The settings of an editor are the administrator's as soon as they are there.
-func writeTypes(types *daemon.ScriptTypes) ([]string, error) {
-	if err := os.MkdirAll(types.Folder, 0o755); err != nil {
-		return nil, err
-	}
-	written := []string{typesFile}
-	if err := os.WriteFile(filepath.Join(types.Folder, typesFile), []byte(types.Text), 0o644); err != nil {
-		return nil, err
-	}
-	settings := filepath.Join(types.Folder, editorFile)
-	if _, err := os.Lstat(settings); !errors.Is(err, fs.ErrNotExist) {
-		return written, err
-	}
-	return append(written, editorFile), writeNew(settings, []byte(scripting.EditorSettings))
 }

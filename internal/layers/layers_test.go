@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -237,6 +238,30 @@ func TestEngineStandsAlone(t *testing.T) {
 			}
 			if _, name, _ := place(target); helpers[name] == "" || name == "examples" {
 				t.Errorf("%s imports %s: nothing in the engine imports what stands above it", dir, target)
+			}
+		}
+	}
+}
+
+// The script host's promise to embedding programs: it knows nothing of identities, and
+// the example needs nothing else.
+func TestScriptHostStandsAlone(t *testing.T) {
+	packages := list(t)
+	for dir, allowed := range map[string][]string{
+		"scripting/host":           {"engine/fault"},
+		"examples/embed-scripting": {"engine/fault", "scripting/host"},
+	} {
+		i := slices.IndexFunc(packages, func(p pkg) bool { return p.ImportPath == module+"/"+dir })
+		if i < 0 {
+			t.Fatalf("there is no package %s", dir)
+		}
+		for _, imported := range packages[i].Imports {
+			target, ours := folder(imported)
+			if !ours || slices.Contains(allowed, target) {
+				continue
+			}
+			if _, name, _ := place(target); helpers[name] == "" || name == "examples" {
+				t.Errorf("%s imports %s: the script host is for programs that know no identities", dir, target)
 			}
 		}
 	}

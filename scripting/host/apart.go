@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"encoding/json"
 	"maps"
 	"slices"
 	"time"
@@ -75,6 +76,7 @@ func (a *Active) IsPromise(v goja.Value) bool {
 
 // ToScript returns plain data as objects of the script, with sorted keys: maps,
 // slices, texts, numbers, booleans, nil for null, and values that are some already.
+// A json.Number that is an integer beyond 2^53 becomes a BigInt.
 func (a *Active) ToScript(plain any) (goja.Value, error) {
 	switch x := plain.(type) {
 	case nil:
@@ -103,6 +105,8 @@ func (a *Active) ToScript(plain any) (goja.Value, error) {
 			items[i] = v
 		}
 		return a.w.rt.NewArray(items...), nil
+	case json.Number:
+		return a.number(x)
 	}
 	return a.w.rt.ToValue(plain), nil
 }

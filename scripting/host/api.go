@@ -15,6 +15,15 @@ type API struct {
 	Objects   []Object
 	Errors    []ErrorClass
 	Types     []Type
+
+	// Outside is the hint for a script that reaches out where it may not: see
+	// [Active.ReachOut].
+	Outside string
+
+	// Instead is the hint for a built-in that a script may not use because it would
+	// give wrong answers, by its name, such as localeCompare, or \p for properties of
+	// characters in regular expressions. See [Load].
+	Instead map[string]string
 }
 
 // A Kind is a kind of registration: a global function that scripts call while
@@ -34,7 +43,7 @@ type Kind struct {
 
 // A Declaration is what a registration declares.
 type Declaration struct {
-	Name  string                // unique in its kind
+	Name  string                // unique in its kind, unless that is shared
 	Spec  any                   // for whoever asks for the registration; plain data
 	Hooks map[string]goja.Value // the functions that may be called later, by name
 }

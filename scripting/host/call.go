@@ -25,6 +25,8 @@ type Call struct {
 	// Outside lets the call reach beyond its arguments: to networks, files and
 	// secrets. See [Active.ReachOut].
 	Outside bool
+
+	test *testRun // that this call is
 }
 
 // An Active is a call that is going on in a worker. It is used by the goroutine
@@ -59,10 +61,12 @@ func (a *Active) ReachOut(function string) error {
 		return nil
 	}
 	if a.w.loading {
-		return fault.New(NameNotAllowed, "%s cannot be used while the scripts are loaded, only in the function of a trigger", function)
+		e := fault.New(NameNotAllowed, "%s cannot be used while the scripts are loaded", function)
+		e.Hint = a.w.generation.api.Outside
+		return e
 	}
 	e := fault.New(NameNotAllowed, "%s cannot be used in %s %q, which may depend on nothing but what it is given", function, a.call.Of.Kind, a.call.Of.Name)
-	e.Hint = "triggers may reach out; lookup gives rules what they need from a file"
+	e.Hint = a.w.generation.api.Outside
 	return e
 }
 

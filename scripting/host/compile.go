@@ -6,11 +6,9 @@ import (
 	"fmt"
 	"net/url"
 	"path"
-	"reflect"
 	"strings"
 
 	"github.com/dop251/goja"
-	"github.com/dop251/goja/ast"
 	"github.com/dop251/goja/file"
 	"github.com/dop251/goja/parser"
 	"github.com/evanw/esbuild/pkg/api"
@@ -44,8 +42,8 @@ var unsupported = map[string]bool{
 }
 
 // compile compiles a file. Warnings are given apart: the file runs in spite of
-// them.
-func compile(f File, prefix string) (p *program, warnings, wrong fault.List) {
+// them. See [API.Instead] for instead.
+func compile(f File, prefix string, instead map[string]string) (p *program, warnings, wrong fault.List) {
 	p = &program{name: f.Name, label: path.Join(prefix, f.Name)}
 	loader := api.LoaderJS
 	if path.Ext(f.Name) == ".ts" {
@@ -74,7 +72,7 @@ func compile(f File, prefix string) (p *program, warnings, wrong fault.List) {
 	if len(wrong) > 0 {
 		return p, warnings, wrong
 	}
-	return p, warnings, p.parse(string(result.Code), result.Map)
+	return p, warnings, p.parse(string(result.Code), result.Map, instead)
 }
 
 // message turns a message of esbuild into an error.
@@ -92,7 +90,7 @@ func (p *program) message(m api.Message) *fault.Error {
 }
 
 // parse hands the text that esbuild made over to goja.
-func (p *program) parse(text string, sourceMap []byte) fault.List {
+func (p *program) parse(text string, sourceMap []byte, instead map[string]string) fault.List {
 	sourceMap, err := fixSourceMap(sourceMap)
 	if err != nil {
 		return fault.List{{Name: syntaxError, Position: fault.Position{File: p.label}, Err: err}}
@@ -103,7 +101,7 @@ func (p *program) parse(text string, sourceMap []byte) fault.List {
 	if err != nil {
 		return p.parseErrors(err, sourceMap)
 	}
-	if wrong := p.checkRegExps(tree); len(wrong) > 0 {
+	if wrong := p.checkPitfalls(tree, instead); len(wrong) > 0 {
 		return wrong
 	}
 	p.code, err = goja.CompileAST(tree, true)
@@ -155,57 +153,4 @@ func fixSourceMap(sourceMap []byte) ([]byte, error) {
 	}
 	fields["mappings"] = mappings
 	return json.Marshal(fields)
-}
-
-// checkRegExps refuses \p{...} in regular expression literals, which goja
-// accepts and which then never matches (measured; it would filter out everybody
-// instead of nobody).
-func (p *program) checkRegExps(tree *ast.Program) fault.List {
-	var wrong fault.List
-	seen := map[uintptr]bool{}
-	var walk func(v reflect.Value)
-	walk = func(v reflect.Value) {
-		switch v.Kind() {
-		case reflect.Interface:
-			walk(v.Elem())
-		case reflect.Slice:
-			for i := range v.Len() {
-				walk(v.Index(i))
-			}
-		case reflect.Struct:
-			for i := range v.NumField() {
-				walk(v.Field(i))
-			}
-		case reflect.Pointer:
-			if v.IsNil() || seen[v.Pointer()] || v.Type() == reflect.TypeFor[*file.File]() {
-				return
-			}
-			seen[v.Pointer()] = true
-			if v.CanInterface() {
-				if literal, ok := v.Interface().(*ast.RegExpLiteral); ok && hasPropertyEscape(literal.Pattern) {
-					wrong = append(wrong, &fault.Error{
-						Name: syntaxError, Position: p.position(tree.File.Position(int(literal.Idx) - 1)),
-						Text: `\p{...} in a regular expression would never match`,
-						Hint: `list the characters, such as [A-Za-zÀ-ɏ], or compare toLowerCase() with toUpperCase() to find letters`,
-					})
-				}
-			}
-			walk(v.Elem())
-		}
-	}
-	walk(reflect.ValueOf(tree))
-	return wrong
-}
-
-func hasPropertyEscape(pattern string) bool {
-	for i := 0; i+2 < len(pattern); i++ {
-		if pattern[i] != '\\' {
-			continue
-		}
-		if (pattern[i+1] == 'p' || pattern[i+1] == 'P') && pattern[i+2] == '{' {
-			return true
-		}
-		i++
-	}
-	return false
 }

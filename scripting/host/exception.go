@@ -118,3 +118,5 @@ func stackPosition(stack string) fault.Position {
 	}
 	return fault.Position{}
 }
+
+func invalid(format string, args ...any) *fault.Error { return fault.New(NameInvalid, format, args...) }

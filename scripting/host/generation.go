@@ -73,6 +73,7 @@ type Generation struct {
 	options       Options
 	files         Files
 	id            string
+	number        uint64 // of the loader
 	loaded        time.Time
 	programs      []*program
 	registrations []*Registration
@@ -85,6 +86,8 @@ type Generation struct {
 
 	mu      sync.Mutex
 	workers map[*worker]bool // idle or not
+	holders int              // see hold.go
+	retired bool
 }
 
 // A Registration is what a script offers.
@@ -103,6 +106,10 @@ type Registration struct {
 // register. The error tells everything that is wrong with them: it unwraps to a
 // list of *fault.Error. A generation is all of the files; there is never a part
 // of one.
+//
+// What goja would answer wrongly without saying so is refused: properties of
+// characters in regular expressions (\p{...}), and functions that are given a
+// language, which it ignores, such as localeCompare.
 func Load(ctx context.Context, files Files, api *API, o Options) (*Generation, error) {
 	o = o.withDefaults()
 	g := &Generation{
@@ -117,7 +124,7 @@ func Load(ctx context.Context, files Files, api *API, o Options) (*Generation, e
 		if err := ctx.Err(); err != nil {
 			return nil, fmt.Errorf("load scripts: %w", err)
 		}
-		p, warnings, broken := compile(f, o.Prefix)
+		p, warnings, broken := compile(f, o.Prefix, api.Instead)
 		g.programs = append(g.programs, p)
 		wrong = append(wrong, broken...)
 		for _, w := range warnings {
@@ -190,6 +197,9 @@ func (g *Generation) anotherWorker(ctx context.Context) (*worker, error) {
 
 // ID returns a short name for exactly these files.
 func (g *Generation) ID() string { return g.id }
+
+// Number counts the generations of a [Loader], from 1; 0 if it is of none.
+func (g *Generation) Number() uint64 { return g.number }
 
 // Files returns the text of the scripts. Treat it as read-only.
 func (g *Generation) Files() Files { return g.files }

@@ -21,7 +21,7 @@ const logBurst = 10
 // Log is the type of the object with which scripts log.
 var Log = &Object{
 	Name: "Log",
-	Doc: "Writes to the log of metasync. Each line says where in the scripts it comes from.\n" +
+	Doc: "Writes to the log of the program. Each line says where in the scripts it comes from.\n" +
 		"A place that logs more than 10 lines in a second is cut short, and the rest is counted.",
 	Globals: []string{"log"},
 	Members: []Member{

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"errors"
 	"strings"
 
 	"github.com/dop251/goja"
@@ -40,4 +41,19 @@ func Parameters(fn *goja.Object) (names []string, variadic, ok bool) {
 		names = append(names, name.Name.String())
 	}
 	return names, variadic || list.Rest != nil, true
+}
+
+// NameAndFunction reads the arguments of a registration that takes a name and a
+// function.
+func NameAndFunction(args []goja.Value) (name string, fn *goja.Object, err error) {
+	if len(args) != 2 {
+		return "", nil, errors.New("takes a name and a function")
+	}
+	if !goja.IsString(args[0]) || strings.TrimSpace(args[0].String()) == "" {
+		return "", nil, invalid("%s is not a name", display(args[0]))
+	}
+	if _, ok := goja.AssertFunction(args[1]); !ok {
+		return "", nil, invalid("the second argument of %s is not a function", display(args[0]))
+	}
+	return args[0].String(), args[1].(*goja.Object), nil
 }

@@ -79,6 +79,7 @@ func newWorker(g *Generation) *worker {
 	w.readJSON, _ = goja.AssertFunction(w.rt.Get("JSON").(*goja.Object).Get("parse"))
 	w.writeJSON, _ = goja.AssertFunction(w.rt.Get("JSON").(*goja.Object).Get("stringify"))
 
+	w.guardRegExp()
 	w.defineErrors()
 	for i := range g.api.Kinds {
 		kind := &g.api.Kinds[i]

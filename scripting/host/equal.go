@@ -1,18 +1,17 @@
-package scripting
+package host
 
 import (
 	"encoding/hex"
 	"fmt"
 	"math"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/dop251/goja"
-
-	"github.com/metasync/metasync/scripting/host"
 )
 
 // Bounds of what is compared and shown.
@@ -20,6 +19,7 @@ const (
 	maxCompareDepth = 50
 	maxDifferences  = 20
 	maxShownText    = 500
+	maxElements     = 1_000_000
 )
 
 // A Difference is a place at which what a test got is not what it wants.
@@ -123,7 +123,7 @@ func kindOf(obj *goja.Object) int {
 	if _, callable := goja.AssertFunction(obj); callable {
 		return kindOther
 	}
-	if _, isBytes := host.Uint8Array(obj); isBytes {
+	if _, isBytes := Uint8Array(obj); isBytes {
 		return kindBytes
 	}
 	switch obj.ClassName() {
@@ -132,7 +132,7 @@ func kindOf(obj *goja.Object) int {
 	case "Date":
 		return kindDate
 	case "Object":
-		if isPlain(obj) {
+		if IsPlain(obj) {
 			return kindObject
 		}
 	}
@@ -141,9 +141,9 @@ func kindOf(obj *goja.Object) int {
 
 var plainType = reflect.TypeFor[map[string]any]()
 
-// isPlain reports whether an object is no Map, Set, Promise or the like, which
-// have its class.
-func isPlain(obj *goja.Object) bool {
+// IsPlain reports whether an object is a plain one, as {a: 1} is: no array or
+// function, and no Map, Set, Promise or the like, which have its class.
+func IsPlain(obj *goja.Object) bool {
 	_, callable := goja.AssertFunction(obj)
 	return !callable && obj.ClassName() == "Object" && obj.ExportType() == plainType
 }
@@ -155,28 +155,17 @@ func keysOf(a, b *goja.Object) []string {
 	return slices.Compact(keys)
 }
 
+var isIdentifier = regexp.MustCompile(`^[A-Za-z_$][A-Za-z0-9_$]*$`)
+
 func member(key string) string {
-	if isIdentifier(strings.TrimPrefix(key, "$")) {
+	if isIdentifier.MatchString(key) {
 		return "." + key
 	}
 	return "[" + strconv.Quote(key) + "]"
 }
 
 func length(array *goja.Object) int {
-	return int(min(max(array.Get("length").ToInteger(), 0), maxValues))
-}
-
-// elements returns the elements of an array.
-func elements(array *goja.Object) ([]goja.Value, error) {
-	n := array.Get("length").ToInteger()
-	if n > maxValues {
-		return nil, invalid("an array of %d elements is too long", n)
-	}
-	list := make([]goja.Value, n)
-	for i := range list {
-		list[i] = array.Get(strconv.Itoa(i))
-	}
-	return list, nil
+	return int(min(max(array.Get("length").ToInteger(), 0), maxElements))
 }
 
 // display returns a value as a script would write it, for people.
@@ -223,7 +212,7 @@ func writeValue(b *strings.Builder, v goja.Value, depth int) {
 		}
 		b.WriteString("Date without a time")
 	case kindBytes:
-		content, _ := host.Uint8Array(obj)
+		content, _ := Uint8Array(obj)
 		b.WriteString("Uint8Array " + hex.EncodeToString(content))
 	case kindObject:
 		writeObject(b, obj, depth)
@@ -246,7 +235,7 @@ func writeObject(b *strings.Builder, obj *goja.Object, depth int) {
 			b.WriteString(", ")
 		}
 		first = false
-		if !isIdentifier(strings.TrimPrefix(key, "$")) {
+		if !isIdentifier.MatchString(key) {
 			key = strconv.Quote(key)
 		}
 		b.WriteString(key + ": ")
