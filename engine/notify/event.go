@@ -19,7 +19,8 @@ const (
 	HardStop      Kind = "hard-stop"     // an agent that was stopped by a script
 	Trigger       Kind = "trigger"       // a trigger; Name is its name
 	Stuck         Kind = "stuck"         // a run that does not end; Name is the profile
-	Parked        Kind = "parked"        // an object that is synchronized no more; Name is the object
+	Parked        Kind = "parked"        // an object, or a chain of runs, that is left alone; Name is the object or the profile
+	Hook          Kind = "hook"          // a function of a script that runs are subject to; Name is the function
 	Configuration Kind = "configuration" // the configuration and the scripts that should be in force
 )
 
@@ -33,6 +34,7 @@ const (
 	StateRefused    = "refused"
 	StateHeld       = "held"
 	StateResolved   = "resolved"
+	StateLapsed     = "not seen any more"
 )
 
 // An Event is something that happened. The functions below make them; one that is
@@ -47,6 +49,10 @@ type Event struct {
 	// Standing: the state lasts until another event comes, as that of a held step. An
 	// incident of a state that is not is told again only if it has occurred again.
 	Standing bool
+
+	// Lapse, of a state that is not standing: how long it may not occur before the
+	// incident is over. 0 leaves that to another event.
+	Lapse time.Duration
 
 	// Urgent: the state is told whatever the policy ignores.
 	Urgent bool
@@ -158,12 +164,12 @@ func TriggerFailed(agent, trigger, kind string, err error, terminated bool, at t
 }
 
 // RunStuck is the event of a run that takes longer than it should.
-func RunStuck(agent, profile, doing string, since, at time.Time) Event {
+func RunStuck(agent, profile, reason string, at time.Time) Event {
 	e := Event{Kind: Stuck, Agent: agent, Name: profile, State: StateStuck, Standing: true, Time: at}
 	e.Body.row("Management agent", agent)
 	e.Body.row("Run profile", profile)
-	e.Body.row("Start time", stamp(since))
-	e.Body.row("Doing", doing)
+	e.Body.row("Time", stamp(at))
+	e.Body.row("Reason", reason)
 	return e
 }
 
@@ -174,6 +180,30 @@ func ObjectParked(agent, object, reason string, at time.Time) Event {
 	e.Body.row("Management agent", agent)
 	e.Body.row("Object", object)
 	e.Body.row("Reason", reason)
+	return e
+}
+
+// lapse is how long what comes and goes may not occur before it is over.
+const lapse = 24 * time.Hour
+
+// ChainParked is the event of runs that lead to one another without end, and are not
+// started again before a time.
+func ChainParked(agent, profile, reason string, until, at time.Time) Event {
+	e := Event{Kind: Parked, Agent: agent, Name: profile, State: StateParked, Lapse: lapse, Time: at}
+	e.Body.row("Management agent", agent)
+	e.Body.row("Run profile", profile)
+	e.Body.row("Reason", reason)
+	e.Body.row("Not before", stamp(until))
+	return e
+}
+
+// HookFailed is the event of a function of a script that failed when it was asked
+// about a run.
+func HookFailed(agent, function, reason string, at time.Time) Event {
+	e := Event{Kind: Hook, Agent: agent, Name: function, State: StateFailing, Lapse: lapse, Time: at}
+	e.Body.row("Management agent", agent)
+	e.Body.row("Function", function)
+	e.Body.row("Error", reason)
 	return e
 }
 

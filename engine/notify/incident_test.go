@@ -136,7 +136,7 @@ func TestSubjects(t *testing.T) {
 		{opened, Stopped("HR", "no", noon), "", "HR: stopped"},
 		{opened, Stopped("", "no", noon), "", "all agents: stopped"},
 		{opened, TriggerFailed("HR", "watch hr.csv", "watch", errors.New("x"), true, noon), "", "HR trigger watch hr.csv: terminated"},
-		{opened, RunStuck("HR", "export", "waits", noon, noon), "", "HR export: stuck"},
+		{opened, RunStuck("HR", "export", "waits", noon), "", "HR export: stuck"},
 		{opened, ObjectParked("HR", "CN=Ada", "x", noon), "", "HR CN=Ada: parked"},
 		{opened, Refused(errors.New("x"), noon), "", "configuration: refused"},
 		{resolved, Recovered(Configuration, "", "", noon), "refused", "configuration: resolved (was refused)"},

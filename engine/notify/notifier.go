@@ -50,10 +50,13 @@ type Notifier struct {
 // A record is an incident as it is stored.
 type record struct {
 	Incident
-	Standing bool     `json:"standing,omitempty"`
-	Urgent   bool     `json:"urgent,omitempty"`
-	Thread   string   `json:"thread,omitempty"`
-	Body     Document `json:"body"` // of the last event that said more than the one before
+	Standing bool `json:"standing,omitempty"`
+	Urgent   bool `json:"urgent,omitempty"`
+
+	Lapse time.Duration `json:"lapse,omitempty"`
+
+	Thread string   `json:"thread,omitempty"`
+	Body   Document `json:"body"` // of the last event that said more than the one before
 }
 
 // New returns a notifier that goes on where an earlier one on this store ended.
@@ -155,7 +158,7 @@ func (n *Notifier) post(settings *Settings, e *Event) error {
 	}
 	var kept *record
 	if next != nil {
-		kept = &record{Incident: *next, Standing: e.Standing, Urgent: e.Urgent, Body: told.body}
+		kept = &record{Incident: *next, Standing: e.Standing, Urgent: e.Urgent, Lapse: e.Lapse, Body: told.body}
 		if old != nil {
 			kept.Thread = old.Thread
 			if old.Standing && !e.Standing && old.State == e.State { // as said with Held
@@ -318,6 +321,10 @@ func (n *Notifier) remind() {
 				change: ongoing, event: known.event(), body: known.Body, incident: &again.Incident,
 				before: known.State, since: known.Opened, thread: known.Thread,
 			})
+		case known.Lapse > 0 && now.Sub(known.Seen) > known.Lapse:
+			over := Recovered(known.Kind, known.Agent, known.Name, now)
+			over.State = StateLapsed
+			err = n.post(&settings, &over)
 		case !known.Standing && now.Sub(known.Seen) > forgetAfter:
 			err = n.commit(&settings, known.key(), nil, &telling{})
 		}

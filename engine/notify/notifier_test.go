@@ -285,6 +285,12 @@ func TestReminders(t *testing.T) {
 		expect(t, box, "idm: AD export: held: stopped-deletion-threshold-exceeded (still, since 2000-01-01 00:00:00 UTC)")
 		n.Post(Released("AD", "export", "approved by ada", time.Now()))
 		expect(t, box, "idm: AD export: approved by ada (was stopped-deletion-threshold-exceeded)")
+		n.Post(HookFailed("HR", "shouldExecute", "no", time.Now()))
+		time.Sleep(lapse - time.Minute)
+		n.Post(HookFailed("HR", "shouldExecute", "no", time.Now()))
+		expect(t, box, "idm: HR shouldExecute: failing")
+		time.Sleep(lapse + 2*time.Minute)
+		expect(t, box, "idm: HR shouldExecute: not seen any more (was failing)")
 		time.Sleep(forgetAfter)
 		expect(t, box)
 		if s, err := n.Status(); err != nil || len(s.Incidents) != 0 {

@@ -34,9 +34,7 @@ type ChannelStatus struct {
 func (n *Notifier) Status() (Status, error) {
 	settings := n.current()
 	s := Status{Channels: []ChannelStatus{}, Incidents: []Incident{}}
-	for _, known := range n.incidents() {
-		s.Incidents = append(s.Incidents, known.Incident)
-	}
+	s.Incidents = append(s.Incidents, n.Incidents()...)
 	err := n.store.View(func(r store.Reader) error {
 		for _, c := range n.channels(&settings) {
 			known, err := readChannel(r, c.key())
@@ -60,6 +58,15 @@ func (n *Notifier) Status() (Status, error) {
 		return nil
 	})
 	return s, err
+}
+
+// Incidents returns the open incidents, in the order of kind, agent and name.
+func (n *Notifier) Incidents() []Incident {
+	var list []Incident
+	for _, known := range n.incidents() {
+		list = append(list, known.Incident)
+	}
+	return list
 }
 
 // add adds a channel to the sums.

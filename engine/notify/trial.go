@@ -3,6 +3,7 @@ package notify
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"time"
 )
 
@@ -21,8 +22,11 @@ type Trial struct {
 // channel.
 func (n *Notifier) Test(ctx context.Context, to string) ([]Trial, error) {
 	settings := n.current()
-	if !settings.configured() {
+	switch {
+	case !settings.configured():
 		return nil, ErrNotConfigured
+	case to != "" && settings.Mail == nil:
+		return nil, errors.New("there is no mail server in the configuration to send to " + to)
 	}
 	now := n.now()
 	const title = "metasync: test message"
