@@ -67,8 +67,12 @@ func (n *Notifier) begin() error {
 			}
 		}
 		list := slices.SortedFunc(maps.Values(ended), func(a, b *run.Record) int { return cmp.Compare(a.Run, b.Run) })
+		exists := n.current().Exists
 		for _, r := range list {
-			n.Post(RunEnded(r))
+			e := RunEnded(r)
+			if exists == nil || exists(Incident{Kind: e.Kind, Agent: e.Agent, Name: e.Name}) { // else somebody did it by hand
+				n.Post(e)
+			}
 		}
 	}
 	return n.putSession(next)

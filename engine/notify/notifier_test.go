@@ -369,7 +369,10 @@ func TestCatchUp(t *testing.T) {
 			return &run.Record{Run: number, Agent: agent, Profile: "full-import", Result: result, Started: time.Now(), Ended: time.Now()}
 		}
 		history := past{record(1, "HR", "stopped-server")}
-		withHistory := func(o *Options) { o.History = history }
+		withHistory := func(o *Options) {
+			o.History = history
+			o.Settings.Exists = func(i Incident) bool { return i.Agent != "by hand" }
+		}
 		st, box := store.NewMemory(), &mailbox{}
 		n := open(t, st, box, withHistory)
 		stop := start(t, n)
@@ -382,7 +385,7 @@ func TestCatchUp(t *testing.T) {
 		expect(t, box)
 
 		// The process dies here: nothing more comes of n, which is left behind.
-		history = append(history, record(3, "HR", "success"), record(4, "HR", "stopped-connectivity"), record(5, "AD", "success"), record(6, "XX", run.InProgress))
+		history = append(history, record(3, "HR", "success"), record(4, "HR", "stopped-connectivity"), record(5, "AD", "success"), record(6, "XX", run.InProgress), record(7, "by hand", "stopped-server"))
 		snapshot := copyOf(t, st)
 		stop()
 		n = open(t, snapshot, box, withHistory)
