@@ -217,17 +217,16 @@ func (d *Daemon) current() *candidate {
 const pruneEvery = 8 * time.Hour
 
 // Run keeps the connected systems in step until ctx is done: scheduler, triggers,
-// notifications and the watch over configuration and scripts. It then ends the running steps,
-// waits for everything and returns nil.
+// notifications and the watch over configuration and scripts. It then ends the
+// running steps, waits for everything and returns nil.
 func (d *Daemon) Run(ctx context.Context) error {
 	d.setRunning(true)
 	defer d.setRunning(false)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	d.notices().begun()
 	parts := map[string]func(context.Context) error{
 		"scheduler": d.scheduler.Run, "triggers": d.triggers.Run, "watch": d.watch, "history": d.prune, "events": d.deliver,
-		"notifications": d.notifier.Run, "health of the triggers": d.notices().watchTriggers,
+		"notifications": d.notices().run, "health of the triggers": d.notices().watchTriggers,
 	}
 	ended := make(chan error, len(parts))
 	for name, part := range parts {

@@ -52,6 +52,12 @@ func (n *notices) post(e notify.Event) {
 	}
 }
 
+// run sends what there is to tell until ctx is done.
+func (n *notices) run(ctx context.Context) error {
+	n.begun()
+	return n.notifier.Run(ctx)
+}
+
 // begun says whether the daemon starts with what is in its files, and brings what was
 // told in line with what is known: commands may have worked meanwhile.
 func (n *notices) begun() {
