@@ -14,6 +14,7 @@ import (
 	"github.com/metasync/metasync/daemon"
 	"github.com/metasync/metasync/engine"
 	"github.com/metasync/metasync/engine/autosync"
+	"github.com/metasync/metasync/engine/notify"
 	"github.com/metasync/metasync/engine/run"
 )
 
@@ -108,6 +109,11 @@ func (c *Client) PreviewRemoval(ctx context.Context, q daemon.RemovalQuery, prog
 // Orphans implements [Service].
 func (c *Client) Orphans(ctx context.Context, file string) ([]engine.Orphan, error) {
 	return ask[[]engine.Orphan](ctx, c, pathOrphans, orphansQuery{file})
+}
+
+// NotifyTest implements [Service].
+func (c *Client) NotifyTest(ctx context.Context, to string) ([]notify.Trial, error) {
+	return ask[[]notify.Trial](ctx, c, pathNotifyTest, notifyTestRequest{to})
 }
 
 // Exec implements [Service].

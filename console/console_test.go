@@ -48,6 +48,8 @@ func TestClientIsTheService(t *testing.T) {
 		"details": func(s Service) (any, error) {
 			return s.Details(t.Context(), engine.DetailQuery{Run: 2, Step: 1, Counter: "stage-update", Agent: "HR"})
 		},
+		"notify test":     func(s Service) (any, error) { return s.NotifyTest(t.Context(), "ada@example.org") },
+		"notify nobody":   func(s Service) (any, error) { return s.NotifyTest(t.Context(), "nobody") },
 		"verify":          func(s Service) (any, error) { return s.Verify(t.Context()) },
 		"pending exports": func(s Service) (any, error) { return allRows(t, s, "HR") },
 		"broken exports":  func(s Service) (any, error) { return allRows(t, s, "AD") },

@@ -13,6 +13,7 @@ import (
 	"github.com/metasync/metasync/engine/autosync"
 	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/engine/identity"
+	"github.com/metasync/metasync/engine/notify"
 	"github.com/metasync/metasync/engine/run"
 )
 
@@ -236,6 +237,13 @@ func (f *fake) PreviewRemoval(ctx context.Context, q daemon.RemovalQuery, progre
 
 func (f *fake) Orphans(_ context.Context, file string) ([]engine.Orphan, error) {
 	return []engine.Orphan{{Type: engine.AgentNotConfigured, Agent: file, Objects: 2}}, nil
+}
+
+func (f *fake) NotifyTest(_ context.Context, to string) ([]notify.Trial, error) {
+	if to == "nobody" {
+		return nil, notify.ErrNotConfigured
+	}
+	return []notify.Trial{{Channel: "mail", To: to, OK: true}, {Channel: "webhook", Error: "no"}}, nil
 }
 
 func (f *fake) Once(ctx context.Context, progress run.Progress) (autosync.Summary, error) {

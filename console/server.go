@@ -171,6 +171,9 @@ func newHandler(ctx context.Context, service Service) http.Handler {
 	answer(mux, pathOrphans, func(ctx context.Context, q orphansQuery) (any, error) {
 		return service.Orphans(ctx, q.File)
 	})
+	answer(mux, pathNotifyTest, func(ctx context.Context, q notifyTestRequest) (any, error) {
+		return service.NotifyTest(ctx, q.To)
+	})
 	handle(mux, pathOnce, func(w http.ResponseWriter, _ *http.Request, _ nothing) {
 		stream(w, func(report run.Progress) (autosync.Summary, error) {
 			return service.Once(ctx, report)

@@ -7,6 +7,7 @@ import (
 	"github.com/metasync/metasync/daemon"
 	"github.com/metasync/metasync/engine"
 	"github.com/metasync/metasync/engine/autosync"
+	"github.com/metasync/metasync/engine/notify"
 	"github.com/metasync/metasync/engine/run"
 )
 
@@ -68,6 +69,9 @@ type Service interface {
 	// Orphans returns what the state holds and the configuration in a file, whose
 	// path is absolute, does not have.
 	Orphans(ctx context.Context, file string) ([]engine.Orphan, error)
+	// NotifyTest sends a test message through every channel, mail only to an address
+	// if it is given, and says what became of each.
+	NotifyTest(ctx context.Context, to string) ([]notify.Trial, error)
 	// Once does all there is to do. The summary counts also with an error: it
 	// tells what was done until then. progress may be nil.
 	Once(ctx context.Context, progress run.Progress) (autosync.Summary, error)
@@ -108,6 +112,7 @@ const (
 	pathRemove     = "/api/remove"
 	pathRemoval    = "/api/preview-removal"
 	pathOrphans    = "/api/orphans"
+	pathNotifyTest = "/api/notify-test"
 	pathOnce       = "/api/once"
 	pathExec       = "/api/exec"
 	pathOrder      = "/api/order"
@@ -156,6 +161,10 @@ type resyncRequest struct {
 type removeRequest struct {
 	engine.Removal
 	User string `json:"user"`
+}
+
+type notifyTestRequest struct {
+	To string `json:"to"`
 }
 
 type orphansQuery struct {

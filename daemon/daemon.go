@@ -12,6 +12,7 @@ import (
 	"github.com/metasync/metasync/engine"
 	"github.com/metasync/metasync/engine/autosync"
 	"github.com/metasync/metasync/engine/fault"
+	"github.com/metasync/metasync/engine/notify"
 	"github.com/metasync/metasync/engine/run"
 	"github.com/metasync/metasync/engine/store"
 	"github.com/metasync/metasync/scripting"
@@ -26,6 +27,7 @@ type Daemon struct {
 	state     store.Store
 	history   store.Store
 	engine    *engine.Engine
+	notifier  *notify.Notifier
 	scheduler *autosync.Scheduler
 	triggers  *triggers.Manager
 	started   time.Time
@@ -113,6 +115,9 @@ func Open(ctx context.Context, o Options) (_ *Daemon, err error) {
 	if d.engine, err = engine.Open(engine.Options{State: d.state, History: d.history, Log: d.options.Log, Now: o.Now}); err != nil {
 		return nil, err
 	}
+	if d.notifier, err = notify.New(notify.Options{Store: d.state, History: d.engine.History(), Now: o.Now, Log: d.options.Log}); err != nil {
+		return nil, err
+	}
 	if err := d.activate(ctx, c); err != nil {
 		return nil, err
 	}
@@ -181,6 +186,7 @@ func (d *Daemon) activate(ctx context.Context, c *candidate) error {
 	if err := c.scripts.Keep(scriptStore{d.state}); err != nil {
 		return err
 	}
+	d.notifier.Configure(c.notifications())
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.active, d.since, d.warnings = c, d.options.Now(), warnings
@@ -210,9 +216,9 @@ func (d *Daemon) current() *candidate {
 // pruneEvery is the interval at which old run records are removed.
 const pruneEvery = 8 * time.Hour
 
-// Run keeps the connected systems in step until ctx is done: scheduler, triggers
-// and the watch over configuration and scripts. It then ends the running steps,
-// waits for everything and returns nil.
+// Run keeps the connected systems in step until ctx is done: scheduler, triggers,
+// notifications and the watch over configuration and scripts. It then ends the
+// running steps, waits for everything and returns nil.
 func (d *Daemon) Run(ctx context.Context) error {
 	d.setRunning(true)
 	defer d.setRunning(false)
@@ -220,6 +226,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	defer cancel()
 	parts := map[string]func(context.Context) error{
 		"scheduler": d.scheduler.Run, "triggers": d.triggers.Run, "watch": d.watch, "history": d.prune, "events": d.deliver,
+		"notifications": d.notices().run, "health of the triggers": d.notices().watchTriggers,
 	}
 	ended := make(chan error, len(parts))
 	for name, part := range parts {
@@ -345,7 +352,9 @@ func (e *schedulerEngine) Facts() ([]autosync.Facts, error) { return e.engine.Fa
 func (e *schedulerEngine) Execute(ctx context.Context, agent, profile string, cause run.Cause) (autosync.Outcome, error) {
 	record, err := e.engine.Run(ctx, agent, profile, cause, (*Daemon)(e).report)
 	if err != nil {
+		(*Daemon)(e).notices().notStarted(ctx, agent, profile, err)
 		return autosync.Outcome{}, err
 	}
+	(*Daemon)(e).notices().runEnded(record)
 	return autosync.OutcomeOf(record), nil
 }

@@ -15,6 +15,7 @@
 //	assemble.go  files -> candidate: what could run
 //	daemon.go    Open, Run, Once, Exec, Close
 //	reload.go    a change of files -> the next candidate
+//	notify.go    what happened -> events for those who are told
 //	status.go    what administrators see
 //	types.go     the configuration as types for editors of scripts
 //	redact.go    secrets stay out of the log

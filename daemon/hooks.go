@@ -127,6 +127,7 @@ func (d *Daemon) deliver(ctx context.Context) error {
 func (d *Daemon) tell(ctx context.Context) {
 	for _, e := range d.events.take() {
 		d.noteEvent(e)
+		d.notices().happened(e)
 		d.tellScripts(ctx, e)
 	}
 }

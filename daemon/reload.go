@@ -66,6 +66,7 @@ func (d *Daemon) reload(ctx context.Context) {
 		d.mu.Lock()
 		d.rejected = nil
 		d.mu.Unlock()
+		d.notices().accepted()
 	}
 }
 
@@ -75,6 +76,7 @@ func (d *Daemon) reject(err error) {
 	d.rejected = &rejection{d.options.Now(), generation, err}
 	d.mu.Unlock()
 	d.options.Log.Error("a change of configuration or scripts was refused; the last good ones stay in force", "err", err)
+	d.notices().refused(err)
 }
 
 func (d *Daemon) replace(ctx context.Context) error {

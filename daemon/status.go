@@ -9,6 +9,7 @@ import (
 	"github.com/metasync/metasync/engine/autosync"
 	"github.com/metasync/metasync/engine/config"
 	"github.com/metasync/metasync/engine/fault"
+	"github.com/metasync/metasync/engine/notify"
 	"github.com/metasync/metasync/engine/run"
 	"github.com/metasync/metasync/triggers"
 )
@@ -30,6 +31,7 @@ type Status struct {
 	Metaverse int               `json:"metaverseObjects"`
 	Scheduler autosync.Status   `json:"scheduler"`
 	Triggers  []triggers.Health `json:"triggers"`
+	Notify    notify.Status     `json:"notify"` // messages that wait, and incidents that are open
 }
 
 // Scripts is the generation of scripts that runs.
@@ -90,6 +92,10 @@ func (d *Daemon) Status(context.Context) (Status, error) {
 	}
 	if rejected != nil {
 		s.Rejected = rejected.status()
+	}
+	var err error
+	if s.Notify, err = d.notifier.Status(); err != nil {
+		return s, err
 	}
 	facts, err := d.engine.Facts()
 	if err != nil {

@@ -20,7 +20,7 @@ var configureKind = host.Kind{
 	Doc: "Registers a function that changes the configuration before it is checked:\n" +
 		"`configure(config => { config.agents.HR.import = \"10m\"; })`. It gets what the files say, key by key, with ${env:}\n" +
 		"and ${file:} as they are written, and changes it in place. Functions are called in the order of the files. Where the\n" +
-		"scripts come from (`include`, `state`, `scripts`, `scripting`) cannot be changed.",
+		"scripts come from (`include`, `state`, `scripts`, `scripting`), and who is told (`notify`), cannot be changed.",
 	Declare: declareConfigure,
 }
 

@@ -64,6 +64,7 @@ type cli struct {
 	Resume resumeCmd `cmd:"" help:"End a pause, or the stop of a hook."`
 	Cancel cancelCmd `cmd:"" help:"Stop the run that is going on."`
 	Log    logCmd    `cmd:"" help:"Show what happened, and who did what."`
+	Notify notifyCmd `cmd:"" help:"Show who is told what, and which incidents are open; send a test message."`
 
 	Join       joinCmd       `cmd:"" help:"Link an object to a metaverse object by hand."`
 	Disconnect disconnectCmd `cmd:"" help:"Cut the link of an object by hand."`

@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -57,6 +59,9 @@ func params(dir string) testscript.Params {
 			env.Setenv("GORACE", "atexit_sleep_ms=0") // or each command takes a second longer
 			quickstart, err := filepath.Abs(filepath.Join("..", "..", "examples", "quickstart"))
 			env.Setenv("QUICKSTART", quickstart)
+			receiver := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+			env.Defer(receiver.Close)
+			env.Setenv("RECEIVER", receiver.URL) // accepts what is posted to it
 			return err
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){

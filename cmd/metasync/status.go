@@ -93,13 +93,16 @@ func (a *app) printStatus(s daemon.Status) error {
 	if s.Scheduler.Error != "" {
 		t.row("error", s.Scheduler.Error)
 	}
+	if text := outboxText(s.Notify); text != "" {
+		t.row("notifications", text)
+	}
 	for _, warning := range s.Warnings {
 		t.row("warning", warning)
 	}
 	if err := t.end(); err != nil {
 		return err
 	}
-	for _, part := range []func(io.Writer, daemon.Status) error{printAgents, printScheduler, printTriggers} {
+	for _, part := range []func(io.Writer, daemon.Status) error{printAgents, printScheduler, printTriggers, printIncidents} {
 		if err := part(w, s); err != nil {
 			return err
 		}

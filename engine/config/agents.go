@@ -31,6 +31,7 @@ type agentKeys struct {
 	Thresholds             thresholds       `yaml:"thresholds" doc:"What a step may do before it is held or stopped."`
 	Import                 importSchedule   `yaml:"import" default:"auto" doc:"When to import: auto, off, or a length of time between two imports."`
 	Export                 string           `yaml:"export" oneof:"auto off" default:"auto" doc:"Whether the scheduler exports what is pending; off leaves it to manual runs."`
+	Notify                 agentNotify      `yaml:"notify" doc:"Who is told about this agent."`
 	Triggers               []trigger        `yaml:"triggers" doc:"What asks for a run."`
 	Parameters             named[parameter] `yaml:"parameters" doc:"Parameters of the expressions in rules of this agent, beside those at the top and before them."`
 	Profiles               named[steps]     `yaml:"profiles" doc:"Further run profiles, or other steps for one of the default profiles full-import, delta-import, full-sync, delta-sync, resync and export."`

@@ -9,6 +9,7 @@ import (
 	"github.com/metasync/metasync/engine/agent"
 	"github.com/metasync/metasync/engine/autosync"
 	"github.com/metasync/metasync/engine/fault"
+	"github.com/metasync/metasync/engine/notify"
 	"github.com/metasync/metasync/engine/rules"
 	"github.com/metasync/metasync/engine/run"
 )
@@ -35,6 +36,7 @@ type Config struct {
 	Model     rules.Model // the Schema of its agents is empty: the agents tell it
 	Agents    []Agent     // in the order of the file
 	Autosync  Autosync
+	Notify    notify.Settings
 	History   History
 	Scripting Scripting
 	Lookups   []Lookup

@@ -27,9 +27,20 @@ var environment = map[string]string{
 	"LIMIT": "50", "TYPE": "string[]", "WHEN": "any-of",
 }
 
+// certificate is one that nobody has signed but itself.
+const certificate = `-----BEGIN CERTIFICATE-----
+MIIBDDCBs6ADAgECAgEBMAoGCCqGSM49BAMCMA8xDTALBgNVBAMTBHRlc3QwIBcN
+NzAwMTAxMDAwMDAwWhgPMjI0MjAzMTYxMjU2MzJaMA8xDTALBgNVBAMTBHRlc3Qw
+WTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAATPUxFwM3plOi+ij8adT4EyXTMIm4jP
+EYEfSbd9o+OJJlfSgOuMYWHbdBOZOOBqoTdEp9aWjs5iNLIdbxABIP83MAoGCCqG
+SM49BAMCA0gAMEUCIFoR72WKTXHyhlhteglBBuBABNViwwOVI+kSoESHNqclAiEA
+rRZPhZ4f4jaYaah5HV4gfj7MAhBMhj3tcSuYfHs5N/I=
+-----END CERTIFICATE-----
+`
+
 // options reads files from an archive.
 func options(archive *txtar.Archive) config.Options {
-	files := map[string][]byte{filepath.Join(folder, "secret.txt"): []byte("hunter2\n")}
+	files := map[string][]byte{filepath.Join(folder, "secret.txt"): []byte("hunter2\n"), filepath.Join(folder, "ca.pem"): []byte(certificate)}
 	for _, f := range archive.Files {
 		files[filepath.Join(folder, filepath.FromSlash(f.Name))] = f.Data
 	}

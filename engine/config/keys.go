@@ -26,6 +26,7 @@ type keys struct {
 	Agents     named[agentForm]     `yaml:"agents" doc:"The management agents. Their order is the default precedence of attributes: the first is the strongest."`
 	Rules      []rule               `yaml:"rules" doc:"The synchronization rules: inbound, outbound, or both in one."`
 	Autosync   autosyncForm         `yaml:"autosync" doc:"The scheduler."`
+	Notify     notifyForm           `yaml:"notify" doc:"Who is told what went wrong, and that it is right again."`
 	History    History              `yaml:"history" doc:"The run history."`
 	Scripting  Scripting            `yaml:"scripting" doc:"The script host."`
 	Lookups    named[lookup]        `yaml:"lookups" doc:"The tables in which scripts look values up, by name."`

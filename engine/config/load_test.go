@@ -20,6 +20,7 @@ import (
 	"github.com/metasync/metasync/engine/expr"
 	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/engine/identity"
+	"github.com/metasync/metasync/engine/notify"
 	"github.com/metasync/metasync/engine/rules"
 	"github.com/metasync/metasync/engine/run"
 	"github.com/metasync/metasync/internal/hostlist"
@@ -205,6 +206,35 @@ func TestAgents(t *testing.T) {
 	}, got.Model.Agents)
 }
 
+func TestNotify(t *testing.T) {
+	same(t, notify.Settings{
+		Mail: &notify.Mail{
+			Server: "smtp.example.org:2525", TLS: notify.StartTLS, CA: []byte(certificate), Username: "sync", Password: "s3cret",
+			From: "metasync <metasync@example.org>", To: []string{"idm@example.org", "Ada <ada@example.org>"},
+		},
+		Webhooks: []notify.Webhook{
+			{URL: "https://chat.example.org/hook", Secret: "hunter2", CA: []byte(certificate)},
+			{URL: "http://localhost:8080/"},
+		},
+		Policy: notify.Policy{
+			Ignore: []string{"success", "completed-warnings"}, MaxErrors: 5, Repeat: 12 * time.Hour, Digest: 5 * time.Minute, All: true,
+		},
+		Routes: map[string][]string{"HR": {"hr@example.org"}},
+	}, load(t, "every-key.txtar").Notify)
+	same(t, notify.Settings{Policy: notify.DefaultPolicy()}, load(t, "people.txtar").Notify)
+	c, err := loadText(`
+agents: {A: {type: csv, file: a.csv}}
+notify: {mail: {server: localhost, tls: none, from: a@example.org, to: [b@example.org]}}
+`)
+	if err != nil {
+		t.Fatal(errorLines(err))
+	}
+	same(t, notify.Settings{
+		Mail:   &notify.Mail{Server: "localhost", TLS: notify.NoTLS, From: "a@example.org", To: []string{"b@example.org"}},
+		Policy: notify.DefaultPolicy(),
+	}, c.Notify)
+}
+
 func TestOtherParts(t *testing.T) {
 	got := load(t, "every-key.txtar")
 	if got.Model.Dialect != "entra" {
@@ -296,6 +326,7 @@ func TestDefaults(t *testing.T) {
 			Export:     true,
 		}},
 		Autosync:  config.Autosync{Mode: "overlap", Export: "auto", FullSyncOnRuleChange: "auto", StuckAfter: time.Hour, Retry: config.Retry{Times: 5, Wait: 5 * time.Second}},
+		Notify:    notify.Settings{Policy: notify.DefaultPolicy()},
 		History:   config.History{Keep: 30 * 24 * time.Hour, Details: true, DetailsLimit: 100_000},
 		Scripting: config.Scripting{Timeout: time.Second},
 	}

@@ -24,8 +24,9 @@ type Override struct {
 	Apply func(document []byte) ([]byte, error)
 }
 
-// fixedKeys say where the overrides themselves come from.
-var fixedKeys = []string{"include", "state", "scripts", "scripting", "lookups"}
+// fixedKeys say where the overrides themselves come from, and what they would give
+// themselves: access to the network.
+var fixedKeys = []string{"include", "state", "scripts", "scripting", "lookups", "notify"}
 
 // A Base is what must be known of a configuration before its scripts can be loaded.
 type Base struct {

@@ -66,6 +66,7 @@ agents:
 		{"a key that is unknown", `"file"`, `"fiel"`, nil, "scripts/a.js:3:1: unknown key"},
 		{"a variable that is not set", `"hr.csv"`, `"${env:NOTHING}"`, nil, `scripts/a.js:3:1: environment variable "NOTHING" is not set`},
 		{"where the scripts are", `{"metaverse"`, `{"scripts":"x","metaverse"`, nil, `scripts/a.js:3:1: a script cannot change "scripts"`},
+		{"who is told", `{"metaverse"`, `{"notify":{"webhooks":[{"url":"http://eve.example.org"}]},"metaverse"`, nil, `scripts/a.js:3:1: a script cannot change "notify"`},
 		{"no object", `{"metaverse"`, `[{"metaverse"`, nil, "cannot be read"},
 		{"a failure", "", "", errors.New("no"), "scripts/a.js:3:1: unexpected-error: no"},
 	} {

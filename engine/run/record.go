@@ -128,7 +128,7 @@ type Report struct {
 	// again (sync-engine §3.11).
 	RetryErrors []ErrorRecord `json:"mv-retry-errors,omitempty"`
 
-	// Counts of all errors; the lists hold the first maxListed.
+	// Counts of all errors; the lists hold the first MaxListed.
 	errors, warnings int
 }
 
@@ -162,7 +162,8 @@ const (
 	filteredObjects   = "filtered-objects"
 )
 
-const maxListed = 1000 // errors that a record lists
+// MaxListed is how many errors each list of a [Report] holds at most. All are counted.
+const MaxListed = 1000
 
 func newReport(t StepType, started time.Time) *Report {
 	r := &Report{
@@ -226,7 +227,7 @@ func (r *Report) add(list *[]ErrorRecord, e ErrorRecord) {
 	} else {
 		r.errors++
 	}
-	if len(*list) < maxListed {
+	if len(*list) < MaxListed {
 		*list = append(*list, e)
 	}
 }

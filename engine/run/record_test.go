@@ -159,7 +159,7 @@ func TestListedErrors(t *testing.T) {
 		r.add(&r.SyncErrors, ErrorRecord{Type: "x"})
 		r.add(&r.SyncErrors, ErrorRecord{Type: "y", Warning: true})
 	}
-	if len(r.SyncErrors) != maxListed || r.errors != maxErrors || r.warnings != maxErrors {
+	if len(r.SyncErrors) != MaxListed || r.errors != maxErrors || r.warnings != maxErrors {
 		t.Errorf("%d listed, %d errors, %d warnings", len(r.SyncErrors), r.errors, r.warnings)
 	}
 	s := &step{report: r, limits: limitsOf(Step{Type: DeltaSync}, Thresholds{})}

@@ -36,6 +36,7 @@ var house = []layer{
 	{"engine", false, "the facade is for embedding programs; what it is made of must not know it"},
 	{"engine/config", true, "only the configuration knows its textual form; the engine takes typed definitions"},
 	{"engine/autosync", true, "the scheduler decides on facts and requests, without knowing where they come from"},
+	{"engine/notify", true, "messages tell of events, whoever has them happen"},
 	{"engine/run", true, "runs drive the synchronization of objects, which knows no runs"},
 	{"engine/sync", true, "the synchronization of one object is a function over records and rules"},
 	{"engine/rules", true, "rules are compiled before there is anything to synchronize"},
@@ -73,6 +74,7 @@ var libraries = []struct {
 	{"github.com/goccy/go-yaml", []string{"engine/config"}, "only the configuration knows its textual form"},
 	{"github.com/alecthomas/kong", []string{"cmd"}, "the command line is parsed in one place"},
 	{"github.com/fsnotify/fsnotify", []string{"internal/filewatch"}, "what a changed file means is decided in one place"},
+	{"github.com/wneessen/go-mail", []string{"engine/notify"}, "mail is written and sent in one place"},
 	{"github.com/robfig/cron", []string{"triggers", "engine/autosync", "engine/config"}, "schedules belong to the scheduler"},
 }
 

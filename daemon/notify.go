@@ -1,0 +1,202 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/metasync/metasync/engine/autosync"
+	"github.com/metasync/metasync/engine/config"
+	"github.com/metasync/metasync/engine/notify"
+	"github.com/metasync/metasync/engine/run"
+	"github.com/metasync/metasync/triggers"
+)
+
+// notifications returns who is told what.
+func (c *candidate) notifications() notify.Settings {
+	s := c.config.Notify
+	s.Redact = c.definition.Redact
+	s.Exists = c.exists
+	return s
+}
+
+// exists reports whether the configuration has what an incident is about.
+func (c *candidate) exists(i notify.Incident) bool {
+	if i.Kind == notify.Trigger {
+		return slices.ContainsFunc(c.triggers, func(t autosync.TriggerSpec) bool { return t.Agent == i.Agent && t.Name == i.Name })
+	}
+	if i.Agent == "" {
+		return true
+	}
+	at := slices.IndexFunc(c.config.Agents, func(a config.Agent) bool { return a.Name == i.Agent })
+	if at < 0 {
+		return false
+	}
+	isOfProfile := i.Kind == notify.Runs || i.Kind == notify.Stuck
+	return !isOfProfile || slices.ContainsFunc(c.config.Agents[at].Profiles, func(p run.Profile) bool { return p.Name == i.Name })
+}
+
+// notices are what happens in a daemon and somebody may want to know. Only Run fills
+// the outbox: what a command does by itself, it tells whoever typed it.
+type notices Daemon
+
+func (d *Daemon) notices() *notices { return (*notices)(d) }
+
+func (n *notices) post(e notify.Event) {
+	n.mu.Lock()
+	running := n.running
+	n.mu.Unlock()
+	if running {
+		n.notifier.Post(e)
+	}
+}
+
+// run sends what there is to tell until ctx is done.
+func (n *notices) run(ctx context.Context) error {
+	n.begun()
+	return n.notifier.Run(ctx)
+}
+
+// begun says whether the daemon starts with what is in its files, and brings what was
+// told in line with what is known: commands may have worked meanwhile.
+func (n *notices) begun() {
+	stopped := map[string]bool{}
+	for _, c := range n.scheduler.Status().Controls {
+		if c.Mode == autosync.Stopped {
+			stopped[c.Agent] = true
+			n.post(notify.Stopped(c.Agent, c.Reason, c.Since))
+		}
+	}
+	for _, i := range n.notifier.Incidents() {
+		if i.Kind == notify.Stuck || i.Kind == notify.HardStop && !stopped[i.Agent] {
+			n.recovered(i.Kind, i.Agent, i.Name)
+		}
+	}
+	n.mu.Lock()
+	rejected := n.rejected
+	n.mu.Unlock()
+	if rejected != nil {
+		n.refused(rejected.err)
+		return
+	}
+	n.accepted()
+}
+
+// runEnded says that a run has ended, however it did.
+func (n *notices) runEnded(record *run.Record) { n.post(notify.RunEnded(record)) }
+
+// notStarted says that there was no run. One that gave way to another one, or to the
+// end of the daemon, comes again.
+func (n *notices) notStarted(ctx context.Context, agent, profile string, err error) {
+	if ctx.Err() == nil && !errors.Is(err, run.ErrBusy) {
+		n.post(notify.NotStarted(agent, profile, err, n.options.Now()))
+	}
+}
+
+// refused says that a change of configuration or scripts did not take effect.
+func (n *notices) refused(err error) { n.post(notify.Refused(err, n.options.Now())) }
+
+// accepted says that what is in the files is in force.
+func (n *notices) accepted() {
+	n.post(notify.Recovered(notify.Configuration, "", "", n.options.Now()))
+}
+
+// triggerFailed says that a trigger failed, or was given up.
+func (n *notices) triggerFailed(agent, name, kind string, err error, terminated bool) {
+	n.post(notify.TriggerFailed(agent, name, kind, err, terminated, n.options.Now()))
+}
+
+// recovered says that something works again: a trigger, an agent that was stopped, a
+// run that was stuck, an object that was parked.
+func (n *notices) recovered(kind notify.Kind, agent, name string) {
+	n.post(notify.Recovered(kind, agent, name, n.options.Now()))
+}
+
+// Held says that a step waits for somebody to say that it may go on.
+func (n *notices) Held(h notify.Hold) { n.post(notify.Held(h)) }
+
+// Released says that somebody approved or rejected what was held.
+func (n *notices) Released(agent, profile, how string) {
+	n.post(notify.Released(agent, profile, how, n.options.Now()))
+}
+
+// happened tells of what the scheduler did or noticed. Runs that have ended are told
+// by runEnded, before anything follows from them.
+func (n *notices) happened(e autosync.Event) {
+	switch e.Kind {
+	case autosync.AgentStopped:
+		n.post(notify.Stopped(e.Agent, e.Reason, e.At))
+	case autosync.AgentResumed:
+		n.recovered(notify.HardStop, e.Agent, "")
+	case autosync.RunStuck:
+		n.post(notify.RunStuck(e.Agent, e.Profile, e.Reason, e.At))
+	case autosync.RunCompleted, autosync.RunFailed:
+		n.recovered(notify.Stuck, e.Agent, e.Profile)
+	case autosync.ChainParked:
+		n.post(notify.ChainParked(e.Agent, e.Profile, e.Reason, e.Until, e.At))
+	case autosync.HookFailed:
+		n.post(notify.HookFailed(e.Agent, e.By, e.Reason, e.At))
+	}
+}
+
+// Parked says that an object is left alone until somebody looks at it.
+func (n *notices) Parked(agent, object, reason string) {
+	n.post(notify.ObjectParked(agent, object, reason, n.options.Now()))
+}
+
+// lookAtTriggers is how often the health of the triggers is looked at.
+const lookAtTriggers = 10 * time.Second
+
+// watchTriggers says which triggers fail, and which work again, until ctx is done.
+func (n *notices) watchTriggers(ctx context.Context) error {
+	ticker := time.NewTicker(lookAtTriggers)
+	defer ticker.Stop()
+	type key struct{ agent, name string }
+	var known map[key]int // failures
+	for {
+		now := map[key]int{}
+		for _, h := range n.triggers.Health() {
+			k := key{h.Agent, h.Name}
+			now[k] = h.Failures
+			before, seen := known[k]
+			switch {
+			case h.Failures > 0 && (!seen || h.Failures != before):
+				n.triggerFailed(h.Agent, h.Name, n.triggerKind(h), errors.New(h.Error), false)
+			case h.Failures == 0 && (before > 0 || !seen && !h.LastCheck.IsZero()):
+				n.recovered(notify.Trigger, h.Agent, h.Name)
+			}
+		}
+		known = now
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+	}
+}
+
+// triggerKind says what a trigger waits for.
+func (n *notices) triggerKind(h triggers.Health) string {
+	for _, t := range (*Daemon)(n).current().triggers {
+		if t.Agent != h.Agent || t.Name != h.Name {
+			continue
+		}
+		switch {
+		case t.Check != nil:
+			return "script"
+		case t.Cron != "":
+			return "cron"
+		case t.Every > 0:
+			return "interval"
+		case t.Watch != "":
+			return "watch"
+		}
+	}
+	return ""
+}
+
+// NotifyTest sends a test message through every channel; see [notify.Notifier.Test].
+func (d *Daemon) NotifyTest(ctx context.Context, to string) ([]notify.Trial, error) {
+	return d.notifier.Test(ctx, to)
+}
