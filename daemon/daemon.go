@@ -29,10 +29,13 @@ type Daemon struct {
 	triggers  *triggers.Manager
 	started   time.Time
 
+	reloading sync.Mutex // one reload at a time
+
 	mu       sync.Mutex
 	active   *candidate
 	since    time.Time // when active took effect
 	rejected *rejection
+	held     *hold // a change that waits for approval; see guard.go
 	warnings []error
 	running  bool // Run is at work
 
@@ -54,13 +57,10 @@ const (
 	historyFile = "history.db"
 )
 
-const bucketScripts store.Bucket = "scripts" // the last good generation
-
-var keyLastGood = []byte("last-good")
-
 // Open loads the configuration, opens the store and compiles everything. With
 // the scripts folder broken it goes on with the last good scripts, if there are
-// any. The error is [store.ErrLocked] if another process holds the state folder.
+// any; with a change that is held, with all that was in force last. The error is
+// [store.ErrLocked] if another process holds the state folder.
 func Open(ctx context.Context, o Options) (_ *Daemon, err error) {
 	o = o.withDefaults()
 	d := &Daemon{options: o, started: o.Now(), listeners: map[int]run.Progress{}, events: mailbox{wake: make(chan struct{}, 1)}}
@@ -112,7 +112,15 @@ func Open(ctx context.Context, o Options) (_ *Daemon, err error) {
 	if d.engine, err = engine.Open(engine.Options{State: d.state, History: d.history, Log: d.options.Log, Now: o.Now}); err != nil {
 		return nil, err
 	}
+	chosen, held, err := d.startWith(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	c = chosen
 	if err := d.activate(ctx, c); err != nil {
+		return nil, err
+	}
+	if err := d.setHold(held); err != nil {
 		return nil, err
 	}
 	if d.scheduler, err = autosync.New(autosync.Options{
@@ -131,15 +139,11 @@ func Open(ctx context.Context, o Options) (_ *Daemon, err error) {
 // error is the one that the folder gave.
 func (d *Daemon) lastGood(broken error) func(context.Context, *scripting.Loader) (*scripting.Generation, error) {
 	return func(ctx context.Context, l *scripting.Loader) (*scripting.Generation, error) {
-		var snapshot []byte
-		err := d.state.View(func(r store.Reader) error {
-			snapshot = append(snapshot, r.Get(bucketScripts, keyLastGood)...)
-			return nil
-		})
-		if err != nil || snapshot == nil {
+		kept, err := d.good()
+		if err != nil || kept == nil {
 			return nil, errors.Join(broken, err)
 		}
-		g, err := l.LoadSnapshot(ctx, snapshot)
+		g, err := l.LoadSnapshot(ctx, kept.scripts)
 		if err != nil {
 			return nil, errors.Join(broken, err)
 		}
@@ -160,27 +164,13 @@ func (d *Daemon) activate(ctx context.Context, c *candidate) error {
 		}
 		log.Warn("warning about the configuration", "err", w)
 	}
-	if err := d.keep(c.scripts); err != nil {
+	if err := d.keep(c); err != nil {
 		return err
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.active, d.since, d.warnings = c, d.options.Now(), warnings
 	return nil
-}
-
-// keep stores the scripts as the last good ones.
-func (d *Daemon) keep(g *scripting.Generation) error {
-	snapshot, err := g.Snapshot()
-	if err != nil {
-		return err
-	}
-	return d.state.Update(func(tx store.Tx) error {
-		if string(tx.Get(bucketScripts, keyLastGood)) == string(snapshot) {
-			return nil
-		}
-		return tx.Put(bucketScripts, keyLastGood, snapshot)
-	})
 }
 
 // Close releases the store. Nothing else may be going on.
@@ -268,8 +258,12 @@ func (d *Daemon) prune(ctx context.Context) error {
 }
 
 // Once imports every agent, synchronizes, exports and confirms until nothing is
-// left to do. While Run is at work, it has Run do that. progress may be nil.
+// left to do. While Run is at work, it has Run do that; otherwise nothing is done,
+// with a [HeldError], as long as a change is held. progress may be nil.
 func (d *Daemon) Once(ctx context.Context, progress run.Progress) (autosync.Summary, error) {
+	if err := d.refuseHeld(); err != nil {
+		return autosync.Summary{}, err
+	}
 	defer d.listen(progress)()
 	d.mu.Lock()
 	running := d.running
@@ -284,8 +278,11 @@ func (d *Daemon) Once(ctx context.Context, progress run.Progress) (autosync.Summ
 // Exec carries out one run profile by hand, for the given user, and returns its
 // record. While Run is at work the run goes through the scheduler's queue. If ctx
 // is done while it waits there, it is not started; a run that has started there
-// goes on.
+// goes on. For a change that is held see [Daemon.Once].
 func (d *Daemon) Exec(ctx context.Context, agent, profile, user string, progress run.Progress) (record *run.Record, err error) {
+	if err := d.refuseHeld(); err != nil {
+		return nil, err
+	}
 	defer d.listen(progress)()
 	defer func() { d.did(Note{Kind: "exec", Agent: agent, Profile: profile, User: user}, record, err) }()
 	cause := run.Cause{Kind: autosync.CauseManual, User: user}
