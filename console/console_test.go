@@ -72,6 +72,12 @@ func TestClientIsTheService(t *testing.T) {
 		"refused try": func(s Service) (any, error) {
 			return s.Try(t.Context(), daemon.TryQuery{Object: "nobody"})
 		},
+		"approve": func(s Service) (any, error) {
+			return s.DecideGeneration(t.Context(), daemon.GenerationVerdict{Generation: "b2", Approve: true, Reason: "as planned"}, "ada")
+		},
+		"refused approval": func(s Service) (any, error) {
+			return s.DecideGeneration(t.Context(), daemon.GenerationVerdict{Generation: "a1"}, "ada")
+		},
 		"resync": func(s Service) (any, error) {
 			return s.Resync(t.Context(), engine.Resync{Agent: "HR", Where: "Eq(a, b)"}, "ada", nil)
 		},

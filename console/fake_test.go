@@ -186,6 +186,19 @@ func (f *fake) Forecast(_ context.Context, q daemon.ForecastQuery, progress run.
 	return &engine.Forecast{Different: q.With != "", Warnings: []string{"a warning"}}, nil
 }
 
+func (f *fake) DecideGeneration(_ context.Context, v daemon.GenerationVerdict, user string) (*daemon.Held, error) {
+	if v.Generation != "b2" {
+		err := fault.New("unknown-generation", "no generation %q is held", v.Generation)
+		err.Hint = "generation b2 is held"
+		return nil, err
+	}
+	return &daemon.Held{
+		Generation: v.Generation, Running: "a1", At: noon, Changed: []daemon.ChangedFile{{File: "a.js", Change: "changed"}},
+		GuardReport: engine.GuardReport{Deletes: 3, First: []engine.Guarded{{Agent: "AD", DN: "CN=Ada", Operation: "delete"}}},
+		Rejected:    &daemon.Verdict{User: user, Reason: v.Reason, At: noon},
+	}, nil
+}
+
 func (f *fake) Scripts(context.Context) (*daemon.ScriptsView, error) {
 	return &daemon.ScriptsView{
 		Running:  daemon.RunningScripts{Scripts: daemon.Scripts{Generation: "a1", Tests: 2}, Registrations: []daemon.Registration{{Kind: "flow", Name: "HR.employee x", Line: 3}}},

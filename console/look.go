@@ -38,6 +38,11 @@ func (c *Client) Scripts(ctx context.Context) (*daemon.ScriptsView, error) {
 	return ask[*daemon.ScriptsView](ctx, c, pathScripts, nothing{})
 }
 
+// DecideGeneration implements [Service].
+func (c *Client) DecideGeneration(ctx context.Context, v daemon.GenerationVerdict, user string) (*daemon.Held, error) {
+	return watch[*daemon.Held](ctx, c, pathGeneration, generationRequest{v, user}, nil)
+}
+
 // Try implements [Service].
 func (c *Client) Try(ctx context.Context, q daemon.TryQuery) (*daemon.Tried, error) {
 	return ask[*daemon.Tried](ctx, c, pathTry, q)

@@ -138,6 +138,11 @@ func newHandler(ctx context.Context, service Service) http.Handler {
 	answer(mux, pathTry, func(ctx context.Context, q daemon.TryQuery) (any, error) {
 		return service.Try(ctx, q)
 	})
+	handle(mux, pathGeneration, func(w http.ResponseWriter, _ *http.Request, q generationRequest) {
+		stream(w, func(run.Progress) (*daemon.Held, error) {
+			return service.DecideGeneration(ctx, q.GenerationVerdict, q.User)
+		})
+	})
 	handle(mux, pathCommit, func(w http.ResponseWriter, _ *http.Request, q commitRequest) {
 		stream(w, func(run.Progress) (*engine.Preview, error) {
 			return service.CommitPreview(ctx, q.PreviewQuery, q.User)

@@ -14,7 +14,7 @@ import (
 // A Service is what a daemon does for others. Its methods may be called from
 // several goroutines.
 //
-// ByHand, CommitPreview, SyncObject, Resync, Remove, Once and Exec are carried out by the daemon and not for the connection: a
+// ByHand, CommitPreview, SyncObject, DecideGeneration, Resync, Remove, Once and Exec are carried out by the daemon and not for the connection: a
 // [Client] whose context ends stops waiting, and the run goes on.
 type Service interface {
 	// Status tells what is going on.
@@ -56,6 +56,9 @@ type Service interface {
 	Scripts(ctx context.Context) (*daemon.ScriptsView, error)
 	// Try calls one function of the scripts on a stored object and changes nothing.
 	Try(ctx context.Context, q daemon.TryQuery) (*daemon.Tried, error)
+	// DecideGeneration approves or rejects a change of scripts or configuration that is
+	// held, for a user, and returns it.
+	DecideGeneration(ctx context.Context, v daemon.GenerationVerdict, user string) (*daemon.Held, error)
 	// Explain tells the story of an object.
 	Explain(ctx context.Context, q engine.ExplainQuery) (*engine.Explanation, error)
 	// Resync synchronizes chosen objects fully for a user and returns the records of
@@ -108,6 +111,7 @@ const (
 	pathExplain    = "/api/explain"
 	pathScripts    = "/api/scripts"
 	pathTry        = "/api/try"
+	pathGeneration = "/api/decide-generation"
 	pathResync     = "/api/resync"
 	pathRemove     = "/api/remove"
 	pathRemoval    = "/api/preview-removal"
@@ -155,6 +159,11 @@ type singleRequest struct {
 
 type resyncRequest struct {
 	engine.Resync
+	User string `json:"user"`
+}
+
+type generationRequest struct {
+	daemon.GenerationVerdict
 	User string `json:"user"`
 }
 

@@ -36,6 +36,8 @@ type Options struct {
 	// DryRun: everything is imported and synchronized, and no export reaches any
 	// system, by whomever it is asked for.
 	DryRun bool
+
+	kept *configFiles // a configuration to be read instead of its files; see kept.go
 }
 
 // candidate is a configuration with its scripts: what runs, or could.
@@ -48,28 +50,32 @@ type candidate struct {
 	automatic  []string               // the names of those that nobody declared
 	tests      []scripting.TestResult // of the scripts; all passed
 	settings   autosync.Settings
+
+	sources configFiles // what the configuration says
+	mark    string      // of exactly these sources and scripts
 }
 
 // assemble loads the configuration and, with it, the scripts, whose tests must
 // pass.
 func assemble(ctx context.Context, o Options, loadScripts func(context.Context, *scripting.Loader) (*scripting.Generation, error)) (*candidate, error) {
-	base, err := config.LoadBase(o.File, config.Options{Kinds: o.Kinds})
+	files := newConfigReader(o)
+	base, err := config.LoadBase(o.File, files.options(o, nil))
 	if err != nil {
 		return nil, err
 	}
 	// What scripts are granted is what is written: they cannot grant it themselves.
 	scripts, err := loadScripts(ctx, loaderOf(base, o))
 	if err != nil {
-		_, wrong := config.Load(o.File, config.Options{Kinds: o.Kinds}) // perhaps it is wrong, too
+		_, wrong := config.Load(o.File, files.options(o, nil)) // perhaps it is wrong, too
 		return nil, errors.Join(wrong, redactedError(err, base.Secrets))
 	}
-	cfg, err := config.Load(o.File, config.Options{Kinds: o.Kinds, Overrides: overrides(ctx, scripts)})
+	cfg, err := config.Load(o.File, files.options(o, overrides(ctx, scripts)))
 	if err != nil {
 		scripts.Close()
 		return nil, err
 	}
-	c := &candidate{config: cfg, scripts: scripts}
-	err = c.complete(o)
+	c := &candidate{config: cfg, scripts: scripts, sources: files.sources(cfg)}
+	err = errors.Join(c.complete(o), c.setMark())
 	c.tests = scripts.Test(ctx, scripting.TestOptions{Dialect: expr.Dialect(cfg.Model.Dialect)})
 	if err := errors.Join(err, scripting.TestError(c.tests)); err != nil {
 		scripts.Close()

@@ -16,7 +16,6 @@ import (
 	"github.com/metasync/metasync/engine/run"
 	"github.com/metasync/metasync/engine/store"
 	"github.com/metasync/metasync/scripting"
-	"github.com/metasync/metasync/scripting/host"
 	"github.com/metasync/metasync/triggers"
 )
 
@@ -32,10 +31,13 @@ type Daemon struct {
 	triggers  *triggers.Manager
 	started   time.Time
 
+	reloading sync.Mutex // one reload at a time
+
 	mu       sync.Mutex
 	active   *candidate
 	since    time.Time // when active took effect
 	rejected *rejection
+	held     *hold // a change that waits for approval; see guard.go
 	warnings []error
 	running  bool // Run is at work
 
@@ -57,13 +59,10 @@ const (
 	historyFile = "history.db"
 )
 
-const bucketScripts store.Bucket = "scripts" // the last good generation
-
-var keyLastGood = []byte("last-good")
-
 // Open loads the configuration, opens the store and compiles everything. With
 // the scripts folder broken it goes on with the last good scripts, if there are
-// any. The error is [store.ErrLocked] if another process holds the state folder.
+// any; with a change that is held, with all that was in force last. The error is
+// [store.ErrLocked] if another process holds the state folder.
 func Open(ctx context.Context, o Options) (_ *Daemon, err error) {
 	o = o.withDefaults()
 	d := &Daemon{options: o, started: o.Now(), listeners: map[int]run.Progress{}, events: mailbox{wake: make(chan struct{}, 1)}}
@@ -118,7 +117,15 @@ func Open(ctx context.Context, o Options) (_ *Daemon, err error) {
 	if d.notifier, err = notify.New(notify.Options{Store: d.state, History: d.engine.History(), Now: o.Now, Log: d.options.Log}); err != nil {
 		return nil, err
 	}
+	chosen, held, err := d.startWith(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	c = chosen
 	if err := d.activate(ctx, c); err != nil {
+		return nil, err
+	}
+	if err := d.setHold(held); err != nil {
 		return nil, err
 	}
 	if d.scheduler, err = autosync.New(autosync.Options{
@@ -137,37 +144,16 @@ func Open(ctx context.Context, o Options) (_ *Daemon, err error) {
 // error is the one that the folder gave.
 func (d *Daemon) lastGood(broken error) func(context.Context, *scripting.Loader) (*scripting.Generation, error) {
 	return func(ctx context.Context, l *scripting.Loader) (*scripting.Generation, error) {
-		g, err := l.LoadKept(ctx, scriptStore{d.state})
-		switch {
-		case errors.Is(err, host.ErrNothingKept):
-			return nil, broken
-		case err != nil:
+		kept, err := d.good()
+		if err != nil || kept == nil {
+			return nil, errors.Join(broken, err)
+		}
+		g, err := l.LoadKept(ctx, &kept.scripts)
+		if err != nil {
 			return nil, errors.Join(broken, err)
 		}
 		return g, nil
 	}
-}
-
-// A scriptStore keeps the last good scripts in the state.
-type scriptStore struct{ store.Store }
-
-// Kept implements [host.Keeper].
-func (s scriptStore) Kept() (snapshot []byte, err error) {
-	err = s.View(func(r store.Reader) error {
-		snapshot = append(snapshot, r.Get(bucketScripts, keyLastGood)...)
-		return nil
-	})
-	return snapshot, err
-}
-
-// Keep implements [host.Keeper].
-func (s scriptStore) Keep(snapshot []byte) error {
-	return s.Update(func(tx store.Tx) error {
-		if string(tx.Get(bucketScripts, keyLastGood)) == string(snapshot) {
-			return nil
-		}
-		return tx.Put(bucketScripts, keyLastGood, snapshot)
-	})
 }
 
 // activate makes a candidate the one that runs. No run may be active.
@@ -183,7 +169,7 @@ func (d *Daemon) activate(ctx context.Context, c *candidate) error {
 		}
 		log.Warn("warning about the configuration", "err", w)
 	}
-	if err := c.scripts.Keep(scriptStore{d.state}); err != nil {
+	if err := d.keep(c); err != nil {
 		return err
 	}
 	d.notifier.Configure(c.notifications())
@@ -279,8 +265,12 @@ func (d *Daemon) prune(ctx context.Context) error {
 }
 
 // Once imports every agent, synchronizes, exports and confirms until nothing is
-// left to do. While Run is at work, it has Run do that. progress may be nil.
+// left to do. While Run is at work, it has Run do that; otherwise nothing is done,
+// with a [HeldError], as long as a change is held. progress may be nil.
 func (d *Daemon) Once(ctx context.Context, progress run.Progress) (autosync.Summary, error) {
+	if err := d.refuseHeld(); err != nil {
+		return autosync.Summary{}, err
+	}
 	defer d.listen(progress)()
 	d.mu.Lock()
 	running := d.running
@@ -295,8 +285,11 @@ func (d *Daemon) Once(ctx context.Context, progress run.Progress) (autosync.Summ
 // Exec carries out one run profile by hand, for the given user, and returns its
 // record. While Run is at work the run goes through the scheduler's queue. If ctx
 // is done while it waits there, it is not started; a run that has started there
-// goes on.
+// goes on. For a change that is held see [Daemon.Once].
 func (d *Daemon) Exec(ctx context.Context, agent, profile, user string, progress run.Progress) (record *run.Record, err error) {
+	if err := d.refuseHeld(); err != nil {
+		return nil, err
+	}
 	defer d.listen(progress)()
 	defer func() { d.did(Note{Kind: "exec", Agent: agent, Profile: profile, User: user}, record, err) }()
 	cause := run.Cause{Kind: autosync.CauseManual, User: user}

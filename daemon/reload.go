@@ -51,17 +51,29 @@ func (d *Daemon) watched() []string {
 	for _, table := range cfg.Lookups {
 		roots = append(roots, table.File)
 	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.held == nil {
+		return roots
+	}
+	for _, root := range d.held.roots { // a file that only the change includes
+		if !slices.Contains(roots, root) {
+			roots = append(roots, root)
+		}
+	}
 	return roots
 }
 
 // reload loads configuration and scripts, and puts them in place of those that
-// run if they are right; otherwise nothing changes.
+// run if they are right and not held; otherwise nothing changes.
 func (d *Daemon) reload(ctx context.Context) {
+	d.reloading.Lock()
+	defer d.reloading.Unlock()
 	err := d.replace(ctx)
 	switch {
 	case ctx.Err() != nil:
 	case err != nil:
-		d.reject(err)
+		d.reject(errors.Join(err, d.setHold(nil))) // what was held is no longer in the files
 	default:
 		d.mu.Lock()
 		d.rejected = nil
@@ -95,9 +107,18 @@ func (d *Daemon) replace(ctx context.Context) error {
 		next.scripts.Close()
 		return redactedError(err, next.config.Secrets)
 	}
+	held, err := d.guard(ctx, next)
+	if err != nil {
+		next.scripts.Close()
+		return err
+	}
+	if held != nil {
+		next.scripts.Close()
+		return d.setHold(held)
+	}
 	// In the barrier no run is active: runs before it used the old rules and
 	// scripts to their end, runs after it use the new ones from their start.
-	err = d.scheduler.Barrier(ctx, func() error {
+	err = d.alone(ctx, func() error {
 		if err := d.activate(ctx, next); err != nil {
 			return err
 		}
@@ -110,7 +131,16 @@ func (d *Daemon) replace(ctx context.Context) error {
 		return err
 	}
 	before.scripts.Retire()
+	if err := d.setHold(nil); err != nil {
+		return err
+	}
 	d.scheduler.Wake()
 	d.options.Log.Info("configuration and scripts loaded", "generation", next.scripts.ID(), "scripts", len(next.scripts.Files()))
 	return nil
+}
+
+// guard finds out whether a candidate is held, while the one in force goes on.
+func (d *Daemon) guard(ctx context.Context, next *candidate) (*hold, error) {
+	defer d.use()()
+	return d.judge(ctx, next, d.current())
 }

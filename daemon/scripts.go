@@ -21,6 +21,7 @@ import (
 type ScriptsView struct {
 	Running  RunningScripts `json:"running"`
 	Rejected *Rejected      `json:"rejected"` // a change of configuration or scripts that was refused
+	Held     *Held          `json:"held"`     // one that waits for approval, or was refused it
 }
 
 // RunningScripts is the generation that is in force, with what it registers.
@@ -67,6 +68,7 @@ func (d *Daemon) Scripts(context.Context) (*ScriptsView, error) {
 	if rejected != nil {
 		view.Rejected = rejected.status()
 	}
+	view.Held = d.heldNow()
 	return view, nil
 }
 

@@ -25,6 +25,7 @@ type Status struct {
 	State     string            `json:"state"`
 	Scripts   Scripts           `json:"scripts"`
 	Rejected  *Rejected         `json:"rejected"` // a change of configuration or scripts that was refused
+	Held      *Held             `json:"held"`     // one that waits for approval, or was refused it
 	Warnings  []string          `json:"warnings"`
 	Orphans   []engine.Orphan   `json:"orphans,omitempty"` // what the configuration no longer has
 	Agents    []AgentStatus     `json:"agents"`
@@ -84,7 +85,7 @@ func (d *Daemon) Status(context.Context) (Status, error) {
 	s := Status{
 		Version: d.options.Version, Running: running, PID: os.Getpid(), Started: d.started,
 		File: active.config.File, State: active.config.State, Warnings: warnings,
-		Scripts:   active.status(since),
+		Scripts: active.status(since), Held: d.heldNow(),
 		Scheduler: d.scheduler.Status(), Triggers: d.triggers.Health(),
 	}
 	if d.options.DryRun {

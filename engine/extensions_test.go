@@ -15,6 +15,7 @@ import (
 // extensions are the rules extensions that scenarios name.
 var extensions = map[string]func() rules.Functions{
 	"accounts": accounts,
+	"deleter":  deleter,
 	"badges":   badges,
 }
 

@@ -286,17 +286,29 @@ func stateOf(tx *space.Tx, id identity.ID) (s state, name string, err error) {
 	if err != nil || c == nil || c.State == space.Placeholder {
 		return state{}, "", err
 	}
-	s = state{exists: true, linked: c.State.IsConnector(), object: c.ObjectType, dn: c.DN}
-	for _, d := range [...]*identity.Delta{c.Import, c.Exported, c.Unapplied} {
-		if d != nil && d.Op.Removes() {
-			return state{}, s.dn, nil
-		}
-		if d.IsRename() {
-			s.dn = d.DN
-		}
+	s = state{exists: true, linked: c.State.IsConnector(), object: c.ObjectType}
+	dn, remains := nameInTheEnd(c)
+	if !remains {
+		return state{}, dn, nil
 	}
+	s.dn = dn
 	s.attributes, err = named(tx, c.TopImage())
 	return s, s.dn, err
+}
+
+// nameInTheEnd returns the name of an object once everything is exported; false if it
+// is gone then, and the name that it has until then.
+func nameInTheEnd(c *space.Connector) (dn string, remains bool) {
+	dn = c.DN
+	for _, d := range [...]*identity.Delta{c.Import, c.Exported, c.Unapplied} {
+		if d != nil && d.Op.Removes() {
+			return dn, false
+		}
+		if d.IsRename() {
+			dn = d.DN
+		}
+	}
+	return dn, true
 }
 
 // objectName names a metaverse object by the first of its connectors.

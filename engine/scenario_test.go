@@ -70,6 +70,7 @@ var update = flag.Bool("update", false, "write what happens into the scenarios")
 //	single SYSTEM                       the system reads single objects from now on
 //	explain AGENT KEY [ATTRIBUTE]       explain an object; AGENT may be mv, and KEY an id
 //	containers AGENT [DN]               list the containers of a system
+//	guard SECTION [EXTENSION]           show what another configuration would newly delete
 //	details [AGENT]                     show the objects behind the counters of the last run; outbound, those of AGENT
 func TestScenarios(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join("testdata", "*.txtar"))
@@ -272,6 +273,8 @@ func (s *script) command(args []string) (string, error) {
 		return s.forget(args)
 	case "orphans":
 		return s.orphans()
+	case "guard":
+		return s.guard(args)
 	case "preview", "commit", "explain":
 		return s.look(name, args)
 	}

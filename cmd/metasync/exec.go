@@ -24,7 +24,7 @@ func (c *execCmd) Run(a *app) (err error) {
 	record, err := service.Exec(a.ctx, c.Agent, c.Profile, userName(), a.line.Progress)
 	a.line.Clear()
 	if err != nil {
-		return err
+		return a.held(err)
 	}
 	if err := a.showRun(record, nil); err != nil {
 		return err

@@ -58,13 +58,15 @@ type cli struct {
 	History  historyCmd  `cmd:"" help:"Show what has run, one run with its counters and errors, or the objects behind a counter."`
 	Status   statusCmd   `cmd:"" help:"Show what is pending, unconfirmed, held or failing, or the numbers of one agent."`
 
-	Queue  queueCmd  `cmd:"" help:"Show what should run and what it waits for; ask for a run, or take one back."`
-	Plan   planCmd   `cmd:"" help:"Show what runs by itself, when and why: profiles, intervals and triggers."`
-	Pause  pauseCmd  `cmd:"" help:"Start no runs of an agent, or of all, until a time or until resume."`
-	Resume resumeCmd `cmd:"" help:"End a pause, or the stop of a hook."`
-	Cancel cancelCmd `cmd:"" help:"Stop the run that is going on."`
-	Log    logCmd    `cmd:"" help:"Show what happened, and who did what."`
-	Notify notifyCmd `cmd:"" help:"Show who is told what, and which incidents are open; send a test message."`
+	Queue   queueCmd   `cmd:"" help:"Show what should run and what it waits for; ask for a run, or take one back."`
+	Plan    planCmd    `cmd:"" help:"Show what runs by itself, when and why: profiles, intervals and triggers."`
+	Pause   pauseCmd   `cmd:"" help:"Start no runs of an agent, or of all, until a time or until resume."`
+	Resume  resumeCmd  `cmd:"" help:"End a pause, or the stop of a hook."`
+	Cancel  cancelCmd  `cmd:"" help:"Stop the run that is going on."`
+	Log     logCmd     `cmd:"" help:"Show what happened, and who did what."`
+	Notify  notifyCmd  `cmd:"" help:"Show who is told what, and which incidents are open; send a test message."`
+	Approve approveCmd `cmd:"" help:"Let a change of scripts or configuration that is held take effect."`
+	Reject  rejectCmd  `cmd:"" help:"Keep a change of scripts or configuration that is held from taking effect."`
 
 	Join       joinCmd       `cmd:"" help:"Link an object to a metaverse object by hand."`
 	Disconnect disconnectCmd `cmd:"" help:"Cut the link of an object by hand."`

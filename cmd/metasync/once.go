@@ -37,7 +37,7 @@ func (*onceCmd) Run(a *app) (err error) {
 	summary, err := service.Once(a.ctx, a.line.Progress)
 	a.line.Clear()
 	if err != nil {
-		return err
+		return a.held(err)
 	}
 	result := onceResult{
 		Runs: []*run.Record{}, NotStarted: []autosync.Completed{}, Left: append([]autosync.Waiting{}, summary.Left...),

@@ -11,7 +11,8 @@ import (
 type scriptsCmd struct{}
 
 func (*scriptsCmd) Help() string {
-	return "Shows the generation of scripts that is in force, what it registers and where, and which change was refused and why. " +
+	return "Shows the generation of scripts that is in force, what it registers and where, and which change was refused and why, " +
+		"and which one is held for approval. " +
 		"The version of a registration is that of the files that it depends on."
 }
 
@@ -29,11 +30,19 @@ func (*scriptsCmd) Run(a *app) (err error) {
 		return a.printJSON(view)
 	}
 	a.printRejected(view.Rejected)
+	a.printHeld(view.Held)
 	running := view.Running
 	t := newTable(a.stdout)
 	t.row("running", fmt.Sprintf("generation %s since %s", running.Generation, stamp(running.Since)))
 	if r := view.Rejected; r != nil && r.Generation != "" && r.Generation != running.Generation {
 		t.row("refused", fmt.Sprintf("generation %s at %s", r.Generation, stamp(r.At)))
+	}
+	if h := view.Held; h != nil {
+		what := "held"
+		if h.Rejected != nil {
+			what = "rejected"
+		}
+		t.row(what, fmt.Sprintf("generation %s at %s", h.Generation, stamp(h.At)))
 	}
 	t.row("folder", nearest(running.Folder))
 	t.row("files", strings.Join(running.Files, ", "))

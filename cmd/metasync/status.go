@@ -75,6 +75,7 @@ var statistics = []string{
 func (a *app) printStatus(s daemon.Status) error {
 	w := a.stdout
 	a.printRejected(s.Rejected)
+	a.printHeld(s.Held)
 	t := newTable(w)
 	t.row("daemon", daemonText(s))
 	t.row("configuration", nearest(s.File))

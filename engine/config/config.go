@@ -26,6 +26,11 @@ type Config struct {
 	// them changes, the configuration may have changed.
 	Files []string
 
+	// Sources lists those of Files that are the configuration itself, the first one
+	// being File: what they say and what the scripts change of it is all of it, but for
+	// the secrets.
+	Sources []string
+
 	// Patterns lists the absolute patterns of all includes with a wildcard: a
 	// new file that matches one belongs to the configuration, too.
 	Patterns []string
@@ -111,7 +116,7 @@ func load(path string, opts Options) (*Config, *loader, error) {
 	}
 	config := l.build(keys)
 	config.File, config.Dir = l.file, l.dir
-	config.Files, config.Patterns, config.Secrets = l.files, l.patterns, l.secrets
+	config.Files, config.Sources, config.Patterns, config.Secrets = l.files, l.sources, l.patterns, l.secrets
 	if err := l.err(); err != nil {
 		return nil, nil, err
 	}
@@ -154,6 +159,7 @@ type loader struct {
 	name string // the configuration as the user wrote it
 
 	files    []string
+	sources  []string
 	patterns []string
 	secrets  []string
 	includes map[string]fault.Position // where a file was included

@@ -49,6 +49,7 @@ func (l *loader) read(path string, at fault.Position, add func(*node, *keys)) {
 		return
 	}
 	addOnce(&l.files, absolute)
+	addOnce(&l.sources, absolute)
 	root := l.parse(path, data)
 	if root == nil {
 		return

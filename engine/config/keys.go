@@ -99,6 +99,7 @@ type Scripting struct {
 	Timeout time.Duration `yaml:"timeout" default:"1s" doc:"How long one call of a rule function may take."`
 	Workers int           `yaml:"workers" default:"0" doc:"How many calls may run at the same time; 0 is one per processor."`
 	Allow   Allow         `yaml:"allow" doc:"What the scripts may reach that may reach out, such as triggers. Nothing is granted by default."`
+	Guard   Guard         `yaml:"guard" doc:"When a change of scripts or rules is held for approval."`
 	Secrets Secrets       `yaml:"secrets" doc:"Secrets for requests of scripts, by name: each is ${env:NAME} or ${file:PATH}. Scripts can pass them on, but not see them."`
 }
 

@@ -286,6 +286,7 @@ func TestOtherParts(t *testing.T) {
 		Allow: config.Allow{
 			HTTP: config.Hosts{List: hosts}, Read: []agent.Path{agent.Path(in("data"))}, Write: []agent.Path{agent.Path(in("out"))},
 		},
+		Guard:   config.Guard{Off: true, Deletes: 3, Sample: 200, Timeout: 10 * time.Second},
 		Secrets: config.Secrets{"badges": "s3cret"},
 	}, got.Scripting, cmp.Comparer(func(a, b hostlist.Entry) bool { return a == b })); diff != "" {
 		t.Error(diff)
@@ -313,7 +314,7 @@ func sources(flows []rules.Flow) []rules.Source {
 
 func TestDefaults(t *testing.T) {
 	want := &config.Config{
-		File: in("metasync.yaml"), Dir: folder, Files: []string{in("metasync.yaml")},
+		File: in("metasync.yaml"), Dir: folder, Files: []string{in("metasync.yaml")}, Sources: []string{in("metasync.yaml")},
 		State: in(".metasync"), Scripts: in("scripts"),
 		Model: rules.Model{
 			Dialect: "fim", Precedence: rules.ByAgent, Provisioning: rules.ByBoth,
@@ -328,7 +329,7 @@ func TestDefaults(t *testing.T) {
 		Autosync:  config.Autosync{Mode: "overlap", Export: "auto", FullSyncOnRuleChange: "auto", StuckAfter: time.Hour, Retry: config.Retry{Times: 5, Wait: 5 * time.Second}},
 		Notify:    notify.Settings{Policy: notify.DefaultPolicy()},
 		History:   config.History{Keep: 30 * 24 * time.Hour, Details: true, DetailsLimit: 100_000},
-		Scripting: config.Scripting{Timeout: time.Second},
+		Scripting: config.Scripting{Timeout: time.Second, Guard: config.Guard{Sample: 1000, Timeout: time.Minute}},
 	}
 	same(t, want, load(t, "minimal.txtar"))
 }

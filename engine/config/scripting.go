@@ -2,6 +2,7 @@ package config
 
 import (
 	"regexp"
+	"time"
 	"unicode/utf8"
 
 	"github.com/google/jsonschema-go/jsonschema"
@@ -16,6 +17,33 @@ type Allow struct {
 	HTTP  Hosts        `yaml:"http" doc:"Hosts: api.example.org, api.example.org:8443, *.corp.example, an address, or a network such as 10.0.0.0/8. A name that leads to an address which is not public needs that address or its network here as well."`
 	Read  []agent.Path `yaml:"read" doc:"Folders of which scripts may read all files."`
 	Write []agent.Path `yaml:"write" doc:"Folders in which scripts may write files."`
+}
+
+// Guard says when a change of scripts or rules is held until somebody approves of it:
+// before it takes effect, a sample of the objects is synchronized by the rules in force
+// and by the changed ones, and what only those would delete is counted.
+type Guard struct {
+	Off     bool          `yaml:"off" default:"false" doc:"Whether changes take effect without a comparison."`
+	Deletes int           `yaml:"deletes" default:"0" doc:"How many objects of the sample a change may newly delete, deprovision or disconnect, in the metaverse and in the systems together."`
+	Sample  int           `yaml:"sample" default:"1000" doc:"How many objects are looked at."`
+	Timeout time.Duration `yaml:"timeout" default:"1m" doc:"How long that may take. When the time is over, what was seen until then decides."`
+}
+
+func (g *Guard) check(l *loader, n *node) {
+	if deletes := n.get("deletes"); deletes != nil && g.Deletes < 0 {
+		l.fail(deletes.at, "deletes must not be negative")
+	}
+	if sample := n.get("sample"); sample != nil && g.Sample < 1 {
+		l.fail(sample.at, "sample must be 1 at least").Hint = "off: true looks at nothing"
+	}
+	if timeout := n.get("timeout"); timeout != nil && g.Timeout == 0 {
+		l.fail(timeout.at, "timeout must be longer than nothing")
+	}
+}
+
+func (g *Guard) refine(s *jsonschema.Schema) {
+	s.Properties["deletes"].Minimum = ptr(0.0)
+	s.Properties["sample"].Minimum = ptr(1.0)
 }
 
 // Hosts are hosts that are granted.

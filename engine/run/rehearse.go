@@ -3,6 +3,7 @@ package run
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"github.com/metasync/metasync/engine/space"
 	"github.com/metasync/metasync/engine/sync"
@@ -21,7 +22,7 @@ func (r *Runner) Rehearse(ctx context.Context, env *Environment, agents []string
 			Runner: r, ctx: ctx, env: env, agent: env.Agents[name], log: slog.New(slog.DiscardHandler),
 			report: newReport(FullSync, r.now()), progress: progress, limits: limitsOf(Step{Type: FullSync}, Thresholds{}),
 		}
-		x := s.rehearsal(tx)
+		x := s.rehearsal(tx, s.now())
 		if err := x.all(true); err != nil {
 			return nil, err
 		}
@@ -32,10 +33,11 @@ func (r *Runner) Rehearse(ctx context.Context, env *Environment, agents []string
 	return reports, nil
 }
 
-// rehearsal returns a synchronization in a transaction that nobody commits.
-func (s *step) rehearsal(tx *space.Tx) *synchronization {
+// rehearsal returns a synchronization in a transaction that nobody commits, at a
+// time of the caller's.
+func (s *step) rehearsal(tx *space.Tx, now time.Time) *synchronization {
 	x := s.synchronization()
-	x.sync = sync.New(s.ctx, s.env.Rules, tx.Space(), s.now())
+	x.sync = sync.New(s.ctx, s.env.Rules, tx.Space(), now)
 	x.batches = func(fn func(*space.Tx) (bool, error)) error {
 		for {
 			if more, err := fn(tx); err != nil || !more {

@@ -104,7 +104,7 @@ func (r *Runner) RehearseRemoval(ctx context.Context, env *Environment, tx *spac
 		Runner: r, ctx: ctx, env: env, agent: env.orFormer(removal.Agent), job: job{removal: &removal},
 		report: newReport(Remove, r.now()), progress: progress, limits: limitsOf(Step{Type: Remove}, Thresholds{}),
 	}
-	x := removing{synchronization: s.rehearsal(tx), removed: map[identity.ID]bool{}}
+	x := removing{synchronization: s.rehearsal(tx, s.now()), removed: map[identity.ID]bool{}}
 	if err := x.all(); err != nil {
 		return nil, nil, err
 	}

@@ -15,16 +15,35 @@ import (
 // The agents are those of the configuration that is tried, in its order, and
 // index is what it needs to find objects by. Neither has to be known to the store.
 func (s *Space) Rehearse(agents []Named, index Indexes, fn func(was, tx *Tx) error) error {
-	fork := s.fork(agents, index)
+	return s.RehearseEach([]Rehearsed{{agents, index}}, func(was *Tx, each []*Tx) error { return fn(was, each[0]) })
+}
+
+// A Rehearsed is a configuration that is tried; see [Space.Rehearse].
+type Rehearsed struct {
+	Agents []Named
+	Index  Indexes
+}
+
+// RehearseEach is [Space.Rehearse] for several configurations over one and the same
+// state: each has a transaction of its own, which sees nothing of the others. There
+// is one at least.
+func (s *Space) RehearseEach(configurations []Rehearsed, fn func(was *Tx, each []*Tx) error) error {
+	forks := make([]*Space, len(configurations))
+	for i, c := range configurations {
+		forks[i] = s.fork(c.Agents, c.Index)
+	}
 	return s.store.View(func(r store.Reader) error {
-		tx := fork.begin(r)
 		s.mu.RLock()
 		had := s.index
 		s.mu.RUnlock()
-		if err := tx.addIndexes(had); err != nil {
-			return err
+		each := make([]*Tx, len(forks))
+		for i, fork := range forks {
+			each[i] = fork.begin(r)
+			if err := each[i].addIndexes(had); err != nil {
+				return err
+			}
 		}
-		return fn(fork.begin(r), tx)
+		return fn(forks[0].begin(r), each)
 	})
 }
 
