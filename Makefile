@@ -36,7 +36,7 @@ test: race-compiler script-compiler test-servers
 	for server in $(SERVERS); do \
 		name="$${server%%:*}"; \
 		if $(FIND_SERVER) "$$server"; then with "$$name"; else \
-			echo "*** no $$name: what needs it is NOT tested (apt-get install $${server##*:}) ***" >&2; \
+			echo "*** no $$name: what needs it is NOT tested (apt-get install $$(echo "$${server##*:}" | tr + ' ')) ***" >&2; \
 		fi; \
 	done; \
 	if cc="$$(go env CC)" && command -v "$${cc%% *}" >/dev/null 2>&1; then \
@@ -49,14 +49,14 @@ test: race-compiler script-compiler test-servers
 	fi
 
 # Real servers that tests start: the build tag of their tests, their program and the
-# package of Debian. Root on a machine with apt gets them; anybody else is told.
-SERVERS := postgres:initdb:postgresql mariadb:mariadbd:mariadb-server slapd:slapd:slapd
+# packages of Debian. Root on a machine with apt gets them; anybody else is told.
+SERVERS := postgres:initdb:postgresql mariadb:mariadbd:mariadb-server slapd:slapd:slapd+ldap-utils
 FIND_SERVER := sh -c 'program="$${0\#*:}"; program="$${program%%:*}"; \
 	PATH="$$PATH:/usr/sbin:/usr/local/sbin:$$(echo /usr/lib/postgresql/*/bin | tr " " :)" command -v "$$program" >/dev/null'
 test-servers:
 	@missing=""; \
 	for server in $(SERVERS); do \
-		$(FIND_SERVER) "$$server" || missing="$$missing $${server##*:}"; \
+		$(FIND_SERVER) "$$server" || missing="$$missing $$(echo "$${server##*:}" | tr + ' ')"; \
 	done; \
 	if [ -n "$$missing" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
 		echo "installing$$missing to test with"; \

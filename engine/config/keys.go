@@ -99,6 +99,9 @@ type Scripting struct {
 	Workers int           `yaml:"workers" default:"0" doc:"How many calls may run at the same time; 0 is one per processor."`
 	Allow   Allow         `yaml:"allow" doc:"What the scripts may reach that may reach out, such as triggers. Nothing is granted by default."`
 	Secrets Secrets       `yaml:"secrets" doc:"Secrets for requests of scripts, by name: each is ${env:NAME} or ${file:PATH}. Scripts can pass them on, but not see them."`
+
+	SQL  Databases   `yaml:"sql" doc:"Databases that scripts may ask which may reach out, by name. To declare one is to grant it."`
+	LDAP Directories `yaml:"ldap" doc:"Directory servers that such scripts may read, by name. To declare one is to grant it."`
 }
 
 func (s *Scripting) check(l *loader, n *node) {

@@ -257,7 +257,15 @@ func TestOtherParts(t *testing.T) {
 			HTTP: config.Hosts{List: hosts}, Read: []agent.Path{agent.Path(in("data"))}, Write: []agent.Path{agent.Path(in("out"))},
 		},
 		Secrets: config.Secrets{"badges": "s3cret"},
-	}, got.Scripting, cmp.Comparer(func(a, b hostlist.Entry) bool { return a == b })); diff != "" {
+		SQL: config.Databases{
+			{Name: "payroll", Driver: "postgres", DSN: "postgres://sync:s3cret@db.corp.example/payroll"},
+			{Name: "badges", Driver: "sqlite", DSN: "data/badges.db", Write: true},
+		},
+		LDAP: config.Directories{
+			{Name: "corp", URL: "ldap://ldap.corp.example", CA: in("certs/ca.pem"), StartTLS: true, BindDN: "cn=sync,dc=corp", Password: "s3cret"},
+			{Name: "old", URL: "ldap://old.corp.example:1389", Insecure: true},
+		},
+	}, got.Scripting, cmp.Comparer(func(a, b hostlist.Entry) bool { return a == b }), cmpopts.IgnoreTypes(fault.Position{})); diff != "" {
 		t.Error(diff)
 	}
 	if !slices.Contains(got.Secrets, "s3cret") {

@@ -93,6 +93,19 @@ func OpenLDAP() (*OpenLDAPServer, error) {
 	return out, nil
 }
 
+// Load makes changes, as LDIF: entries to add, or records with changetype (RFC 2849).
+func (s *OpenLDAPServer) Load(ldif string) error {
+	modify, err := find("ldapmodify")
+	if err != nil {
+		return err
+	}
+	file := filepath.Join(s.folder, "load.ldif")
+	if err := os.WriteFile(file, []byte(ldif), 0o600); err != nil {
+		return err
+	}
+	return prepare(s.folder, nil, modify, "-a", "-x", "-H", s.URL, "-D", s.Admin, "-w", s.Password, "-f", file)
+}
+
 // certify writes a certificate of this machine that is its own authority, and its key.
 func certify(certificate, key string) error {
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
