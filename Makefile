@@ -1,5 +1,6 @@
 # Four commands: make lint, make test, make bench, make demo.
-# They need Go and make; `make test` gets itself a C compiler and tsc if it may.
+# They need Go and make; `make test` gets itself a C compiler, tsc
+# and the servers that tests start, if it may.
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS := -s -w -X main.version=$(VERSION)
@@ -8,7 +9,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 FUZZTIME ?= 10s
 
 .DEFAULT_GOAL := build
-.PHONY: build lint test bench demo fuzz laws race-compiler script-compiler
+.PHONY: build lint test bench demo fuzz laws race-compiler script-compiler test-servers
 
 ## build: the static binary bin/metasync
 build:
@@ -26,18 +27,42 @@ lint:
 	go tool staticcheck ./...
 
 ## test: every test, with the race detector where a C compiler is to be had
-test: race-compiler script-compiler
+test: race-compiler script-compiler test-servers
 	@tags=""; \
-	if command -v tsc >/dev/null 2>&1; then tags="-tags tsc"; else \
+	with() { tags="$${tags:+$$tags,}$$1"; }; \
+	if command -v tsc >/dev/null 2>&1; then with tsc; else \
 		echo "*** no TypeScript compiler: the scripts are NOT type-checked (npm install --global typescript) ***" >&2; \
 	fi; \
+	for server in $(SERVERS); do \
+		name="$${server%%:*}"; \
+		if $(FIND_SERVER) "$$server"; then with "$$name"; else \
+			echo "*** no $$name: what needs it is NOT tested (apt-get install $$(echo "$${server##*:}" | tr + ' ')) ***" >&2; \
+		fi; \
+	done; \
 	if cc="$$(go env CC)" && command -v "$${cc%% *}" >/dev/null 2>&1; then \
-		echo "go test -race $$tags ./..."; \
-		CGO_ENABLED=1 go test -race $$tags -timeout 30m ./...; \
+		echo "go test -race -tags '$$tags' ./..."; \
+		CGO_ENABLED=1 go test -race -tags "$$tags" -timeout 30m ./...; \
 	else \
 		echo "*** no C compiler: testing WITHOUT the race detector ***" >&2; \
-		go test $$tags -timeout 30m ./... && \
+		go test -tags "$$tags" -timeout 30m ./... && \
 		echo "*** tested WITHOUT the race detector: install gcc and test again ***" >&2; \
+	fi
+
+# Real servers that tests start: the build tag of their tests, their program and the
+# packages of Debian. Root on a machine with apt gets them; anybody else is told.
+SERVERS := postgres:initdb:postgresql mariadb:mariadbd:mariadb-server slapd:slapd:slapd+ldap-utils
+FIND_SERVER := sh -c 'program="$${0\#*:}"; program="$${program%%:*}"; \
+	PATH="$$PATH:/usr/sbin:/usr/local/sbin:$$(echo /usr/lib/postgresql/*/bin | tr " " :)" command -v "$$program" >/dev/null'
+test-servers:
+	@missing=""; \
+	for server in $(SERVERS); do \
+		$(FIND_SERVER) "$$server" || missing="$$missing $$(echo "$${server##*:}" | tr + ' ')"; \
+	done; \
+	if [ -n "$$missing" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
+		echo "installing$$missing to test with"; \
+		{ apt-get update -qq && \
+		  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; } >&2 || \
+		echo "***$$missing could not be installed ***" >&2; \
 	fi
 
 # The race detector needs cgo, and cgo a C compiler. Root on a machine with apt

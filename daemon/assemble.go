@@ -122,6 +122,12 @@ func scriptOptions(cfg config.Base, log *slog.Logger) scripting.Options {
 	for _, folder := range cfg.Scripting.Allow.Write {
 		o.Env.Write = append(o.Env.Write, string(folder))
 	}
+	for _, d := range cfg.Scripting.SQL {
+		o.Env.Databases = append(o.Env.Databases, modules.DatabaseSpec(d))
+	}
+	for _, d := range cfg.Scripting.LDAP {
+		o.Env.Directories = append(o.Env.Directories, modules.DirectorySpec(d))
+	}
 	for _, t := range cfg.Lookups {
 		o.Tables = append(o.Tables, modules.TableSpec{Name: t.Name, File: t.File, Key: t.Key, Delimiter: t.Delimiter, Position: t.Position})
 	}

@@ -66,6 +66,9 @@ func (l *Loader) load(load func(host.Options) (*host.Generation, error)) (*Gener
 	if env.Tables, err = modules.LoadTables(l.options.Tables, env.Base); err != nil {
 		return nil, err
 	}
+	if err := env.Connect(); err != nil {
+		return nil, err
+	}
 	o := host.Options{
 		Prefix: l.prefix(), Workers: l.options.Workers, Timeout: l.options.Timeout,
 		Grace: l.options.Grace, Log: l.options.Log, Env: &env,
@@ -75,9 +78,10 @@ func (l *Loader) load(load func(host.Options) (*host.Generation, error)) (*Gener
 	}
 	loaded, err := load(o)
 	if err != nil {
+		env.Disconnect()
 		return nil, err
 	}
-	g := &Generation{host: loaded, prefix: l.prefix(), base: l.options.Base, functions: map[string]expr.Function{}}
+	g := &Generation{host: loaded, env: &env, prefix: l.prefix(), base: l.options.Base, functions: map[string]expr.Function{}}
 	for _, r := range loaded.Registrations(flowFunctionKind.Name) {
 		g.functions[r.Name] = g.flowFunction(r)
 	}
@@ -111,6 +115,7 @@ func (l *Loader) prefix() string {
 // changes and may be used by many goroutines: a run keeps to one by holding it.
 type Generation struct {
 	host      *host.Generation
+	env       *modules.Env
 	prefix    string // in front of file names in places
 	base      string
 	functions map[string]expr.Function
@@ -196,4 +201,7 @@ func (g *Generation) Retire() { g.host.Retire() }
 // Close ends the use of the generation, once no run holds it any more. Calls
 // that are still going on get a grace and are then interrupted; later ones fail
 // with an error that wraps host.ErrClosed.
-func (g *Generation) Close() { g.host.Close() }
+func (g *Generation) Close() {
+	g.host.Close()
+	g.env.Disconnect()
+}

@@ -115,6 +115,8 @@ func TestRulesReachNothing(t *testing.T) {
 		`http.get("http://127.0.0.1/")`, `http.post("http://127.0.0.1/", "x")`, `http.request("PUT", "http://127.0.0.1/")`,
 		`files.read("data/a")`, `files.bytes("data/a")`, `files.list("data")`, `files.stat("data")`, `files.exists("data")`, `files.write("data/a", "x")`,
 		`secret("s")`, `hash.hmac(s, "x")`,
+		`sql.query("d", "select 1 as a")`, `sql.one("d", "select 1 as a")`, `sql.exec("d", "delete from t")`,
+		`ldap.search("d", {base: ""})`, `ldap.read("d", "")`, `ldap.changes("d", {base: ""})`,
 	} {
 		l, base := folder(t, "a.js", `const s = secret("s"); flowFunction("f", () => String(`+use+`))`)
 		l.options.Env = modules.Env{Read: []string{base}, Write: []string{base}, Secrets: map[string]string{"s": "x"}}

@@ -101,6 +101,9 @@ type Scripting struct {
 	Allow   Allow         `yaml:"allow" doc:"What the scripts may reach that may reach out, such as triggers. Nothing is granted by default."`
 	Guard   Guard         `yaml:"guard" doc:"When a change of scripts or rules is held for approval."`
 	Secrets Secrets       `yaml:"secrets" doc:"Secrets for requests of scripts, by name: each is ${env:NAME} or ${file:PATH}. Scripts can pass them on, but not see them."`
+
+	SQL  Databases   `yaml:"sql" doc:"Databases that scripts may ask which may reach out, by name. To declare one is to grant it."`
+	LDAP Directories `yaml:"ldap" doc:"Directory servers that such scripts may read, by name. To declare one is to grant it."`
 }
 
 func (s *Scripting) check(l *loader, n *node) {

@@ -288,7 +288,15 @@ func TestOtherParts(t *testing.T) {
 		},
 		Guard:   config.Guard{Off: true, Deletes: 3, Sample: 200, Timeout: 10 * time.Second},
 		Secrets: config.Secrets{"badges": "s3cret"},
-	}, got.Scripting, cmp.Comparer(func(a, b hostlist.Entry) bool { return a == b })); diff != "" {
+		SQL: config.Databases{
+			{Name: "payroll", Driver: "postgres", DSN: "postgres://sync:s3cret@db.corp.example/payroll"},
+			{Name: "badges", Driver: "sqlite", DSN: "data/badges.db", Write: true},
+		},
+		LDAP: config.Directories{
+			{Name: "corp", URL: "ldap://ldap.corp.example", CA: in("certs/ca.pem"), StartTLS: true, BindDN: "cn=sync,dc=corp", Password: "s3cret"},
+			{Name: "old", URL: "ldap://old.corp.example:1389", Insecure: true},
+		},
+	}, got.Scripting, cmp.Comparer(func(a, b hostlist.Entry) bool { return a == b }), cmpopts.IgnoreTypes(fault.Position{})); diff != "" {
 		t.Error(diff)
 	}
 	if !slices.Contains(got.Secrets, "s3cret") {

@@ -56,6 +56,9 @@ var helpers = map[string]string{
 	"internal/heap":      "bounds the memory of a process",
 	"internal/hostlist":  "decides which hosts may be reached",
 	"internal/layers":    "these tests",
+	"internal/ldapconn":  "talks to directory servers",
+	"internal/servers":   "starts real servers for tests",
+	"internal/sqlconn":   "opens databases and makes their values alike",
 	"examples":           "programs to read and run, which use the product or its sample data",
 }
 
@@ -75,6 +78,11 @@ var libraries = []struct {
 	{"github.com/alecthomas/kong", []string{"cmd"}, "the command line is parsed in one place"},
 	{"github.com/fsnotify/fsnotify", []string{"internal/filewatch"}, "what a changed file means is decided in one place"},
 	{"github.com/wneessen/go-mail", []string{"engine/notify"}, "mail is written and sent in one place"},
+	{"github.com/go-ldap/ldap", []string{"internal/ldapconn"}, "connections are opened, bounded and kept in one place"},
+	{"github.com/jackc/pgx", []string{"internal/sqlconn"}, "what drivers do differently is made alike in one place"},
+	{"github.com/go-sql-driver/mysql", []string{"internal/sqlconn"}, "what drivers do differently is made alike in one place"},
+	{"github.com/microsoft/go-mssqldb", []string{"internal/sqlconn"}, "what drivers do differently is made alike in one place"},
+	{"modernc.org/sqlite", []string{"internal/sqlconn"}, "what drivers do differently is made alike in one place"},
 	{"github.com/robfig/cron", []string{"triggers", "engine/autosync", "engine/config"}, "schedules belong to the scheduler"},
 }
 

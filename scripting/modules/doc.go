@@ -13,8 +13,12 @@
 // that only what was granted:
 //
 //	http     get, post, request                                http.go, request.go, response.go
+//	sql      query, one, exec                                  sql.go, sqlvalue.go, database.go
+//	ldap     search, read, changes; and escapeFilter           ldap.go, ldapchanges.go
 //	files    read, bytes, list, stat, exists, write            files.go
 //	secret   a handle that http can open                       secret.go
 //
-// What is granted is the [Env] of a generation. Nothing is, by default.
+// What is granted is the [Env] of a generation. Nothing is, by default. Databases and
+// directories are granted by declaring them; their connections belong to the generation
+// (connections.go).
 package modules

@@ -9,6 +9,7 @@ import (
 
 	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/internal/hostlist"
+	"github.com/metasync/metasync/internal/ldapconn"
 	"github.com/metasync/metasync/scripting/host"
 )
 
@@ -21,6 +22,12 @@ type Env struct {
 	Write   []string          // the folders that may be written to, absolute
 	Secrets map[string]string // by name
 	Tables  *Tables
+
+	Databases   []DatabaseSpec  // that sql may ask
+	Directories []DirectorySpec // that ldap may ask
+
+	databases   map[string]*database // made by Connect
+	directories map[string]*ldapconn.Pool
 
 	// Roots are the certificates that servers are verified with; nil is those of
 	// the system.
@@ -38,10 +45,10 @@ func envOf(a *host.Active) *Env {
 var Functions = []host.Member{nowFunction, secretFunction, lookupFunction}
 
 // Objects are the global objects.
-var Objects = []host.Object{*textObject, *dateObject, *dnObject, *hashObject, *httpObject, *filesObject}
+var Objects = []host.Object{*textObject, *dateObject, *dnObject, *hashObject, *httpObject, *sqlObject, *ldapObject, *filesObject}
 
 // Types are the types of arguments and results.
-var Types = []host.Type{dateTypes, dnTypes, hashTypes, secretType, httpTypes, fileTypes}
+var Types = []host.Type{dateTypes, dnTypes, hashTypes, secretType, httpTypes, sqlTypes, ldapTypes, fileTypes}
 
 // refused is the error about something that is not granted. The hint names the
 // grant that would allow it.

@@ -1,0 +1,132 @@
+// Package ldapconn talks to directory servers: it opens connections the way they
+// were declared, reads entries in pages, and asks what changed since a cookie
+// (RFC 4533).
+//
+//	pool := ldapconn.NewPool(options)
+//	defer pool.Close()
+//	err := pool.Do(ctx, func(c *ldapconn.Conn) (err error) {
+//		entries, err = c.Search(ctx, search)
+//		return err
+//	})
+//
+// It reads only. Every call ends with its context.
+package ldapconn
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+
+	"github.com/go-ldap/ldap/v3"
+
+	"github.com/metasync/metasync/internal/ldapconn/address"
+)
+
+// Options say where a server is and as whom to ask it.
+type Options struct {
+	URL      string
+	StartTLS bool
+	Insecure bool           // without TLS, to another machine
+	Roots    *x509.CertPool // nil is those of the system
+
+	BindDN   string // "" asks as nobody
+	Password string
+}
+
+// A Conn is a connection that is bound. One call at a time uses it.
+type Conn struct {
+	ldap   *ldap.Conn
+	socket net.Conn
+}
+
+// Dial opens a connection and binds. The error holds what the server said, and no
+// password.
+func Dial(ctx context.Context, o Options) (*Conn, error) {
+	to, err := address.Parse(o.URL, o.StartTLS, o.Insecure)
+	if err != nil {
+		return nil, err
+	}
+	if o.BindDN != "" && o.Password == "" {
+		return nil, errors.New("a bind without a password would be one as nobody (RFC 4513 §5.1.2)")
+	}
+	socket, err := new(net.Dialer).DialContext(ctx, "tcp", to.Endpoint)
+	if err != nil {
+		return nil, ended(ctx, err)
+	}
+	c := &Conn{socket: socket}
+	defer c.endWith(ctx)()
+	secure := &tls.Config{ServerName: to.Host, RootCAs: o.Roots, MinVersion: tls.VersionTLS12}
+	stream := socket
+	if to.TLS {
+		encrypted := tls.Client(socket, secure)
+		if err := encrypted.HandshakeContext(ctx); err != nil {
+			_ = socket.Close() // the error that matters is the other
+			return nil, ended(ctx, fmt.Errorf("TLS with %s: %w", to.Endpoint, err))
+		}
+		stream = encrypted
+	}
+	c.ldap = ldap.NewConn(stream, to.TLS)
+	c.ldap.Start()
+	if to.StartTLS {
+		if err := c.ldap.StartTLS(secure); err != nil {
+			c.Close()
+			return nil, ended(ctx, fmt.Errorf("StartTLS with %s: %w", to.Endpoint, err))
+		}
+	}
+	if o.BindDN != "" {
+		if err := c.ldap.Bind(o.BindDN, o.Password); err != nil {
+			c.Close()
+			return nil, ended(ctx, fmt.Errorf("bind as %q: %w", o.BindDN, err))
+		}
+	}
+	return c, nil
+}
+
+// Close ends the connection. It does not wait for the server.
+func (c *Conn) Close() {
+	// The library writes to the socket before it closes it: a server that does not
+	// read would hold it up.
+	_ = c.socket.Close()
+	_ = c.ldap.Close() // of a socket that is closed
+}
+
+// endWith closes the connection when ctx ends, which is how a call on it ends early;
+// the function that it returns ends that.
+func (c *Conn) endWith(ctx context.Context) (release func()) {
+	stop := context.AfterFunc(ctx, func() { _ = c.socket.Close() })
+	return func() { stop() }
+}
+
+// ended returns the end of ctx as the error, if that is why there is one.
+func ended(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil {
+		return fmt.Errorf("no answer in time: %w", ctx.Err())
+	}
+	return err
+}
+
+// answered reports whether an error is what the server answered, or what we made of
+// that: the connection can be used as before.
+func answered(err error) bool {
+	for _, ours := range []error{ErrFilter, ErrEntries, ErrBytes} {
+		if errors.Is(err, ours) {
+			return true
+		}
+	}
+	var result *ldap.Error
+	if !errors.As(err, &result) {
+		return false
+	}
+	// The library numbers errors of its own from 200.
+	return result.ResultCode < ldap.ErrorNetwork || result.ResultCode == ldap.LDAPResultSyncRefreshRequired
+}
+
+// isResult reports whether an error is an answer of the server with one of the codes.
+func isResult(err error, codes ...uint16) bool { return ldap.IsErrorAnyOf(err, codes...) }
+
+// EscapeFilter returns a text, which may be any bytes, so that it stands for itself in
+// a filter (RFC 4515 §3).
+func EscapeFilter(text string) string { return ldap.EscapeFilter(text) }

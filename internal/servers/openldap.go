@@ -1,0 +1,133 @@
+//go:build unix
+
+package servers
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	_ "embed"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// An OpenLDAPServer is a directory with content synchronization (the overlay syncprov),
+// a log of its changes (cn=accesslog), memberOf and password policies. Any name may
+// read; the administrator may do anything.
+type OpenLDAPServer struct {
+	*Server
+	URL       string // ldap://, which StartTLS can encrypt
+	SecureURL string // ldaps://
+	CA        string // file of the certificate that the server has
+
+	Suffix   string // an entry that is there, and everything is below
+	Admin    string // the name of the administrator
+	Password string
+}
+
+//go:embed slapd.conf
+var slapdConf string
+
+// anonymousBind is the request of a bind as nobody (RFC 4511 §4.2).
+var anonymousBind = []byte{0x30, 0x0c, 0x02, 0x01, 0x01, 0x60, 0x07, 0x02, 0x01, 0x03, 0x04, 0x00, 0x80, 0x00}
+
+// OpenLDAP starts slapd.
+func OpenLDAP() (*OpenLDAPServer, error) {
+	slapd, err := find("slapd", "/usr/lib/openldap", "/usr/local/libexec")
+	if err != nil {
+		return nil, err
+	}
+	slapadd, err := find("slapadd")
+	if err != nil {
+		return nil, err
+	}
+	folder, err := folderFor("slapd", nil)
+	if err != nil {
+		return nil, err
+	}
+	out := &OpenLDAPServer{
+		CA: filepath.Join(folder, "certificate.pem"), Suffix: "dc=example,dc=org", Admin: "cn=admin,dc=example,dc=org", Password: "secret",
+	}
+	conf := filepath.Join(folder, "slapd.conf")
+	suffix := filepath.Join(folder, "suffix.ldif")
+	err = errors.Join(
+		os.Mkdir(filepath.Join(folder, "db"), 0o700),
+		os.Mkdir(filepath.Join(folder, "accesslog"), 0o700),
+		certify(out.CA, filepath.Join(folder, "key.pem")),
+		os.WriteFile(conf, []byte(strings.ReplaceAll(slapdConf, "@FOLDER@", folder)), 0o600),
+		os.WriteFile(suffix, []byte("dn: dc=example,dc=org\nobjectClass: dcObject\nobjectClass: organization\ndc: example\no: Example\n"), 0o600),
+	)
+	if err == nil {
+		err = prepare(folder, nil, slapadd, "-f", conf, "-b", out.Suffix, "-l", suffix)
+	}
+	securePort := 0
+	if err == nil {
+		securePort, err = freePort()
+	}
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(folder))
+	}
+	secure := net.JoinHostPort("127.0.0.1", strconv.Itoa(securePort))
+	out.Server, err = launch(folder, program{
+		signal: "TERM",
+		command: func(s *Server) []string {
+			return []string{slapd, "-f", conf, "-h", "ldap://" + s.Address + " ldaps://" + secure, "-d", "0"}
+		},
+		ready: func(ctx context.Context, s *Server) error { return greets(ctx, s.Address, anonymousBind) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	out.URL, out.SecureURL = "ldap://"+out.Address, "ldaps://"+secure
+	return out, nil
+}
+
+// Load makes changes, as LDIF: entries to add, or records with changetype (RFC 2849).
+func (s *OpenLDAPServer) Load(ldif string) error {
+	modify, err := find("ldapmodify")
+	if err != nil {
+		return err
+	}
+	file := filepath.Join(s.folder, "load.ldif")
+	if err := os.WriteFile(file, []byte(ldif), 0o600); err != nil {
+		return err
+	}
+	return prepare(s.folder, nil, modify, "-a", "-x", "-H", s.URL, "-D", s.Admin, "-w", s.Password, "-f", file)
+}
+
+// certify writes a certificate of this machine that is its own authority, and its key.
+func certify(certificate, key string) error {
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return err
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: "localhost"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(48 * time.Hour),
+		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
+	}
+	public, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
+	if err != nil {
+		return fmt.Errorf("make a certificate: %w", err)
+	}
+	secret, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		return fmt.Errorf("make a key: %w", err)
+	}
+	return errors.Join(
+		os.WriteFile(certificate, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: public}), 0o600),
+		os.WriteFile(key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret}), 0o600),
+	)
+}
