@@ -313,12 +313,18 @@ type Kind struct {
 	// New returns a pointer to a new settings struct. The configuration decodes
 	// the agent's keys into its exported fields, by their `yaml` tags; a `doc`
 	// tag describes the key, `default:` is only shown. Values of type [Path] are
-	// made absolute.
+	// made absolute. A field of type any is for keys that only the running program
+	// knows: New sets it to a pointer, and what that points to is filled.
 	New func() Settings
 
 	// NewObject returns a pointer to a struct for the keys of an object type
 	// that only this kind has; nil if there are none.
 	NewObject func() any
+
+	// Version changes when what an import delivers may have changed although nothing
+	// that is written about the agent has, as with a script that implements it. "" if
+	// that takes another program.
+	Version string
 }
 
 // Settings is the configuration of one agent.
