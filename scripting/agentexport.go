@@ -93,6 +93,9 @@ func (x *scriptExport) batch(ctx context.Context, changes []agent.Change, result
 		}
 		for i, at := range sent {
 			results[at] = x.result(a, list.Get(strconv.Itoa(i)))
+			if err := results[at].Err; err != nil && stopsStep(err.Name) {
+				return err
+			}
 		}
 		return nil
 	})

@@ -151,6 +151,9 @@ func (m *scriptImport) page(a *host.Active, v goja.Value) (next []byte, err erro
 	entries := make([]agent.Entry, n)
 	for i := range entries {
 		entries[i] = m.agent.entry(a, m.state.schema, list.Get(strconv.Itoa(i)))
+		if err := entries[i].Err; err != nil && stopsStep(err.Name) {
+			return nil, err
+		}
 	}
 	if next, err = toJSON(a, "a next page", o.fields["next"]); err != nil {
 		return nil, err

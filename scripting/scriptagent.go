@@ -219,7 +219,7 @@ var agentErrorClass = host.ErrorClass{
 	Name: "AgentError", Options: "{ name?: ErrorName; attribute?: string }",
 	Doc: "Thrown by a function of an agent type, it stops the step under its name, such as stopped-bad-server-credentials;\n" +
 		"stopped-connectivity if it has none. Given in place of a result, or as the error of an object, it is the error of that\n" +
-		"object alone, such as cd-existing-object.",
+		"object alone, such as cd-existing-object, unless the name is that of a step.",
 	Err: func(options any) error {
 		e := &agentFailure{}
 		fields, _ := options.(map[string]any)
@@ -252,7 +252,7 @@ func (s *scriptAgent) stepError(ctx context.Context, err error) error {
 	switch {
 	case errors.As(err, &said):
 		out.Name, out.Attribute, out.Err = noConnection, said.attribute, nil
-		if strings.HasPrefix(said.name, "stopped-") || strings.HasPrefix(said.name, "no-start-") {
+		if stopsStep(said.name) {
 			out.Name = said.name
 		}
 	case errors.Is(err, modules.ErrNoAnswer):
@@ -267,6 +267,12 @@ func (s *scriptAgent) stepError(ctx context.Context, err error) error {
 		out.Position = s.r.Position
 	}
 	return &out
+}
+
+// stopsStep reports whether an error has the name of a result with which a step ends
+// (sync-engine §2.6), so that it is never the error of one object.
+func stopsStep(name string) bool {
+	return strings.HasPrefix(name, "stopped-") || strings.HasPrefix(name, "no-start-")
 }
 
 var errorNamePattern = regexp.MustCompile(`^[a-z][a-z0-9]*(-[a-z0-9]+)+$`)

@@ -144,7 +144,7 @@ func (e *Env) ask(ctx context.Context, q *httpRequest) (*http.Response, error) {
 	}
 	answer, err := e.Stub(shown)
 	if err != nil {
-		return nil, noAnswer{err}
+		return nil, noAnswer{errors.New(fault.As(err, "").Detail())} // whatever it is, it is no answer
 	}
 	answer.Request = shown
 	return answer, nil
