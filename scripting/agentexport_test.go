@@ -333,6 +333,7 @@ func TestAgentSettings(t *testing.T) {
 		"    settings: {url: u, page: 1}\n":    `m.yaml:4:24: invalid-configuration: unknown key "page"; did you mean "pages"?`,
 		"    settings: {url: u, pages: x}\n":   "m.yaml:4:31: invalid-configuration: want a number",
 		"    settings: {url: u, only: [1]}\n":  "m.yaml:4:31: invalid-configuration: want a text",
+		"    settings: {url: u, token: t}\n":   "m.yaml:4:31: invalid-configuration: a secret must not stand in the configuration",
 		"    settings: {url: u}\n    url: u\n": `m.yaml:5:5: invalid-configuration: unknown key "url"`,
 	} {
 		_, err := read(settings+body, yaml)

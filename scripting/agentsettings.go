@@ -30,7 +30,7 @@ var settingTypes = map[string]reflect.Type{
 	"integer":  reflect.TypeFor[*int64](),
 	"boolean":  reflect.TypeFor[*bool](),
 	"string[]": reflect.TypeFor[[]string](),
-	"secret":   reflect.TypeFor[*string](),
+	"secret":   reflect.TypeFor[*agent.Secret](),
 }
 
 var settingTypeNames = []string{"string", "integer", "boolean", "string[]", "secret"}
@@ -179,6 +179,8 @@ func (s *agentTypeSpec) values(form any) map[string]any {
 				items[j] = v.Index(j).String()
 			}
 			given[setting.Name] = items
+		case v.Elem().Kind() == reflect.String:
+			given[setting.Name] = v.Elem().String()
 		default:
 			given[setting.Name] = v.Elem().Interface()
 		}

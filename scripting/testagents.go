@@ -116,6 +116,7 @@ func (r *arguments) testedAgent(optionsAt int) (*testedAgent, error) {
 	if o.err != nil {
 		return nil, o.err
 	}
+	spec := registered.Spec.(*agentTypeSpec)
 	settings := map[string]any{}
 	if o.has("settings") {
 		obj, err := plainProperties("settings", o.fields["settings"])
@@ -123,10 +124,15 @@ func (r *arguments) testedAgent(optionsAt int) (*testedAgent, error) {
 			return nil, err
 		}
 		for _, key := range obj.Keys() {
-			settings[key] = plainSetting(obj.Get(key))
+			if settings[key] = plainSetting(obj.Get(key)); spec.Declared {
+				continue
+			}
+			var err error
+			if settings[key], err = r.a.Plain(obj.Get(key)); err != nil {
+				return nil, err
+			}
 		}
 	}
-	spec := registered.Spec.(*agentTypeSpec)
 	settings, problem := spec.complete("settings", settings)
 	if problem != nil {
 		return nil, problem

@@ -118,6 +118,15 @@ func (l *loader) decode(n *node, v reflect.Value, oneOf []string) {
 			*p = agent.Path(l.path(n.text))
 		}
 		return
+	case *agent.Secret:
+		switch {
+		case !l.nonEmpty(n):
+		case !isReference.MatchString(n.written):
+			l.fail(n.at, "a secret must not stand in the configuration").Hint = "write ${env:NAME} or ${file:PATH}"
+		default:
+			*p = agent.Secret(n.text)
+		}
+		return
 	}
 	switch v.Kind() {
 	case reflect.String:

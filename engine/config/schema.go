@@ -124,6 +124,8 @@ func (g *generator) of(t reflect.Type, oneOf []string) *jsonschema.Schema {
 		return g.duration()
 	case *agent.Path:
 		return textSchema()
+	case *agent.Secret:
+		return g.reference()
 	}
 	switch t.Kind() {
 	case reflect.String:

@@ -59,8 +59,9 @@ func open(t *testing.T, kind agent.Kind, given map[string]string) agent.Agent {
 	form := reflect.ValueOf(settings).Elem().FieldByName("Settings").Elem().Elem()
 	for i := range form.NumField() {
 		name, _, _ := strings.Cut(form.Type().Field(i).Tag.Get("yaml"), ",")
-		text := given[name]
-		form.Field(i).Set(reflect.ValueOf(&text))
+		field := reflect.New(form.Type().Field(i).Type.Elem())
+		field.Elem().SetString(given[name])
+		form.Field(i).Set(field)
 	}
 	a, err := settings.Open(agent.Env{Name: "Badges"})
 	if err != nil {
