@@ -27,7 +27,7 @@ type Call struct {
 	Outside bool
 
 	test *testRun // that this call is
-	Env any // what [Active.Env] returns in this call; nil is that of the generation
+	Env  any      // what [Active.Env] returns in this call; nil is that of the generation
 }
 
 // An Active is a call that is going on in a worker. It is used by the goroutine
