@@ -28,7 +28,7 @@ import (
 // Options say what to run.
 type Options struct {
 	File    string       // the configuration
-	Kinds   []agent.Kind // what `type:` may name
+	Kinds   []agent.Kind // what `type:` may name, beside the agent types of scripts
 	Version string       // of the program, for the status
 	Log     *slog.Logger // nil discards
 	Now     func() time.Time
@@ -56,20 +56,31 @@ type candidate struct {
 }
 
 // assemble loads the configuration and, with it, the scripts, whose tests must
-// pass.
+// pass. The order: where the scripts are and what they are granted; the scripts; with
+// the agent types and the changes of the configuration that they register, the
+// configuration.
 func assemble(ctx context.Context, o Options, loadScripts func(context.Context, *scripting.Loader) (*scripting.Generation, error)) (*candidate, error) {
 	files := newConfigReader(o)
-	base, err := config.LoadBase(o.File, files.options(o, nil))
+	base, err := config.LoadBase(o.File, files.options(o))
 	if err != nil {
 		return nil, err
 	}
 	// What scripts are granted is what is written: they cannot grant it themselves.
 	scripts, err := loadScripts(ctx, loaderOf(base, o))
 	if err != nil {
-		_, wrong := config.Load(o.File, files.options(o, nil)) // perhaps it is wrong, too
+		wanted := files.options(o)
+		wanted.OtherKinds = true
+		_, wrong := config.Load(o.File, wanted) // perhaps it is wrong, too
 		return nil, errors.Join(wrong, redactedError(err, base.Secrets))
 	}
-	cfg, err := config.Load(o.File, files.options(o, overrides(ctx, scripts)))
+	options, err := withScripts(ctx, o, scripts)
+	if err != nil {
+		scripts.Close()
+		return nil, err
+	}
+	reading := files.options(o)
+	options.ReadFile, options.Glob = reading.ReadFile, reading.Glob
+	cfg, err := config.Load(o.File, options)
 	if err != nil {
 		scripts.Close()
 		return nil, err
@@ -89,13 +100,15 @@ func loaderOf(base config.Base, o Options) *scripting.Loader {
 	return scripting.NewLoader(scriptOptions(base, o.Log))
 }
 
-// overrides are what scripts change of the configuration.
-func overrides(ctx context.Context, scripts *scripting.Generation) []config.Override {
-	var list []config.Override
-	for _, o := range scripts.Overrides(ctx) {
-		list = append(list, config.Override{Position: o.Position, Apply: o.Apply})
+// withScripts says how a configuration is read whose scripts have been loaded: with
+// their agent types, and with what they change of it.
+func withScripts(ctx context.Context, o Options, scripts *scripting.Generation) (config.Options, error) {
+	kinds, err := scripts.Kinds(o.Kinds)
+	options := config.Options{Kinds: kinds}
+	for _, change := range scripts.Overrides(ctx) {
+		options.Overrides = append(options.Overrides, config.Override{Position: change.Position, Apply: change.Apply})
 	}
-	return list
+	return options, err
 }
 
 // Settings returns all that the configuration says, with what scripts change of it.
@@ -105,7 +118,11 @@ func Settings(ctx context.Context, o Options) ([]config.Setting, error) {
 		return nil, err
 	}
 	defer c.scripts.Close()
-	return config.Settings(o.File, config.Options{Kinds: o.Kinds, Overrides: overrides(ctx, c.scripts)})
+	options, err := withScripts(ctx, o, c.scripts)
+	if err != nil {
+		return nil, err
+	}
+	return config.Settings(o.File, options)
 }
 
 // scriptOptions says where the scripts are, how they are run and what they are
@@ -176,6 +193,9 @@ func (c *candidate) define(log *slog.Logger) (problems []error) {
 	c.definition.Redact = func(text string) string { return config.Redact(c.config.Secrets, text) }
 	c.definition.Details = run.DetailOptions{Off: !c.config.History.Details, Limit: c.config.History.DetailsLimit}
 	for _, a := range c.config.Agents {
+		if a.Settings == nil {
+			a.Settings = missingType{}
+		}
 		opened, err := a.Settings.Open(agent.Env{Name: a.Name, Objects: a.Objects, Log: log.With("agent", a.Name)})
 		if err != nil {
 			named := fault.As(err, "no-start-bad-ma-configuration")

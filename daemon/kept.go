@@ -59,8 +59,8 @@ func newConfigReader(o Options) *configReader {
 }
 
 // options returns the options of a loader that reads through r.
-func (r *configReader) options(o Options, overrides []config.Override) config.Options {
-	options := config.Options{Kinds: o.Kinds, Overrides: overrides, ReadFile: r.file}
+func (r *configReader) options(o Options) config.Options {
+	options := config.Options{Kinds: o.Kinds, ReadFile: r.file}
 	if r.kept != nil {
 		options.Glob = r.match
 	}

@@ -92,7 +92,11 @@ func Test(ctx context.Context, o Options, q TestQuery) ([]scripting.TestResult, 
 		return nil, err
 	}
 	defer g.Close()
-	cfg, err := config.Load(o.File, config.Options{Kinds: o.Kinds, Overrides: overrides(ctx, g)})
+	options, err := withScripts(ctx, o, g)
+	if err != nil {
+		return nil, err
+	}
+	cfg, err := config.Load(o.File, options)
 	if err != nil {
 		return nil, err
 	}

@@ -28,11 +28,13 @@ func Types(ctx context.Context, o Options) (_ *ScriptTypes, err error) {
 	if err != nil {
 		return nil, err
 	}
-	options := config.Options{Kinds: o.Kinds}
+	options := config.Options{Kinds: o.Kinds, OtherKinds: true}
 	scripts, broken := fromFolder(ctx, loaderOf(base, o))
 	if broken == nil {
 		defer scripts.Close()
-		options.Overrides = overrides(ctx, scripts)
+		if options, err = withScripts(ctx, o, scripts); err != nil {
+			return nil, err
+		}
 	}
 	cfg, err := config.Load(o.File, options)
 	if err != nil {

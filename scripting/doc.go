@@ -25,6 +25,7 @@
 //	testcalls.go   what a test calls
 //	try.go         one call on stored objects
 //	trigger.go     trigger      -> autosync.TriggerSpec
+//	agenttype.go   agentType    -> agent.Kind; scriptagent.go and agent*.go are the agent
 //	value.go       values of identity to JavaScript and back
 //	modules        what scripts can call: text, date, lookup, http, files ...
 package scripting

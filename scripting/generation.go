@@ -147,9 +147,9 @@ func (g *Generation) Place(file string) string { return path.Join(g.prefix, file
 
 // A Registered is what a script registers, for people.
 type Registered struct {
-	Kind      string         // flowFunction, flow, extension, metaverse, trigger or test
+	Kind      string         // flowFunction, flow, extension, metaverse, trigger, controller, on, agentType, configure or test
 	Name      string         // as it was registered; of a flow, the source and the name
-	Functions []string       // of an extension
+	Functions []string       // of an extension or an agent type
 	Position  fault.Position // of the registration
 	Version   string         // of the files that it depends on
 }
@@ -167,6 +167,8 @@ func (g *Generation) Registered() []Registered {
 			case []string:
 				one.Functions = spec
 			case controllerSpec:
+				one.Functions = spec.Functions
+			case *agentTypeSpec:
 				one.Functions = spec.Functions
 			}
 			list = append(list, one)

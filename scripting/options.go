@@ -53,7 +53,7 @@ func readOptions(what string, v goja.Value, known ...string) *options {
 }
 
 func (o *options) fail(err *fault.Error) {
-	if o.err == nil {
+	if o.err == nil && err != nil {
 		o.err = err
 	}
 }

@@ -71,7 +71,7 @@ var testObject = host.TestObject(
 				"{ requests: { agent: string, run: string }[], state: Record<string, any> }",
 			Doc: "Fires a trigger: returns what it requests, and what it remembers then.", Call: testTrigger,
 		},
-	}, hookTests...)...,
+	}, slices.Concat(hookTests, testAgents)...)...,
 )
 
 var testTypes = host.Type{

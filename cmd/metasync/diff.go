@@ -25,7 +25,7 @@ type diffResult struct {
 }
 
 func (c *diffCmd) Run(a *app) error {
-	found, err := config.Diff(c.Old, c.New, config.Options{Kinds: kinds})
+	found, err := config.Diff(c.Old, c.New, config.Options{Kinds: kinds, OtherKinds: true})
 	if err != nil {
 		return err
 	}

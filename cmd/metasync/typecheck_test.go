@@ -37,6 +37,7 @@ func TestTypeCheck(t *testing.T) {
 		"init":       func(t *testing.T, to string) { runCommand(t, "init", to) },
 		"quickstart": copied("../../examples/quickstart"),
 		"shipped":    copied("testdata/types/shipped", "../../scripts"),
+		"rest-agent": copied("../../examples/rest-agent"),
 		"mistakes":   copied("testdata/types/mistakes"),
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -313,12 +313,18 @@ type Kind struct {
 	// New returns a pointer to a new settings struct. The configuration decodes
 	// the agent's keys into its exported fields, by their `yaml` tags; a `doc`
 	// tag describes the key, `default:` is only shown. Values of type [Path] are
-	// made absolute.
+	// made absolute, those of type [Secret] must come from outside. A field of type any is for keys that only the running program
+	// knows: New sets it to a pointer, and what that points to is filled.
 	New func() Settings
 
 	// NewObject returns a pointer to a struct for the keys of an object type
 	// that only this kind has; nil if there are none.
 	NewObject func() any
+
+	// Version changes when what an import delivers may have changed although nothing
+	// that is written about the agent has, as with a script that implements it. "" if
+	// that takes another program.
+	Version string
 }
 
 // Settings is the configuration of one agent.
@@ -336,6 +342,10 @@ type Files interface {
 // A Path is a file or folder in a configuration. Relative ones are relative to
 // the configuration file.
 type Path string
+
+// A Secret is a text that must not stand in a configuration: it is written there as
+// ${env:NAME} or ${file:PATH}.
+type Secret string
 
 // Env is what an agent is given besides its own settings.
 type Env struct {

@@ -93,6 +93,9 @@ func (a *agentForm) decode(l *loader, n *node) {
 	if a.kind != nil {
 		a.settings = a.kind.New()
 		targets = append(targets, a.settings)
+		if a.kind.Version != "" {
+			a.fingerprint += "+" + a.kind.Version
+		}
 	} else {
 		// Without its kind the keys of the agent cannot be told from mistakes:
 		// look only at those that every agent has.
@@ -138,6 +141,9 @@ func (l *loader) kind(n *node) *agent.Kind {
 			return &l.Kinds[i]
 		}
 		names = append(names, l.Kinds[i].Name)
+	}
+	if l.OtherKinds {
+		return nil
 	}
 	l.fail(given.at, "unknown agent type %q%s; want one of %s", given.text, suggestion(given.text, names), strings.Join(names, ", "))
 	return nil

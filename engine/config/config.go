@@ -67,6 +67,7 @@ type Agent struct {
 
 	// Fingerprint changes with what is written about the system and its objects:
 	// what decides what an import delivers. Secrets are not in it.
+	// So is the version of the kind.
 	Fingerprint string
 }
 
@@ -80,10 +81,11 @@ type Import struct {
 // Options says where a configuration comes from. Its zero value reads files and
 // the environment of the process, and knows no kind of agent.
 type Options struct {
-	Kinds    []agent.Kind                           // what `type:` may name
-	Getenv   func(name string) (string, bool)       // nil is os.LookupEnv
-	ReadFile func(path string) ([]byte, error)      // nil is os.ReadFile
-	Glob     func(pattern string) ([]string, error) // nil is filepath.Glob
+	Kinds      []agent.Kind                           // what `type:` may name
+	OtherKinds bool                                   // there may be more kinds: an agent of one is no mistake, and has no Settings
+	Getenv     func(name string) (string, bool)       // nil is os.LookupEnv
+	ReadFile   func(path string) ([]byte, error)      // nil is os.ReadFile
+	Glob       func(pattern string) ([]string, error) // nil is filepath.Glob
 
 	// Overrides change what the files say, one after the other, before anything of
 	// it is checked.

@@ -118,6 +118,15 @@ func (l *loader) decode(n *node, v reflect.Value, oneOf []string) {
 			*p = agent.Path(l.path(n.text))
 		}
 		return
+	case *agent.Secret:
+		switch {
+		case !l.nonEmpty(n):
+		case !isReference.MatchString(n.written):
+			l.fail(n.at, "a secret must not stand in the configuration").Hint = "write ${env:NAME} or ${file:PATH}"
+		default:
+			*p = agent.Secret(n.text)
+		}
+		return
 	}
 	switch v.Kind() {
 	case reflect.String:
@@ -162,7 +171,48 @@ func (l *loader) decode(n *node, v reflect.Value, oneOf []string) {
 		}
 	case reflect.Struct:
 		l.object(n, v)
+	case reflect.Interface:
+		// Of an agent's settings: what it points to, or whatever is written.
+		if v.IsNil() {
+			if given := n.anything(); given != nil {
+				v.Set(reflect.ValueOf(given))
+			}
+			return
+		}
+		l.decode(n, v.Elem().Elem(), oneOf)
 	}
+}
+
+// anything returns what a node says as map[string]any, []any, string, int64, float64,
+// bool or nil.
+func (n *node) anything() any {
+	switch n.kind {
+	case textNode:
+		return n.text
+	case booleanNode:
+		return n.text == "true"
+	case numberNode:
+		if x, err := strconv.ParseInt(n.text, 10, 64); err == nil {
+			return x
+		}
+		if x, err := strconv.ParseFloat(n.text, 64); err == nil {
+			return x
+		}
+		return n.text
+	case listNode:
+		items := make([]any, len(n.items))
+		for i, item := range n.items {
+			items[i] = item.anything()
+		}
+		return items
+	case mappingNode:
+		values := make(map[string]any, len(n.pairs))
+		for _, p := range n.pairs {
+			values[p.key] = p.value.anything()
+		}
+		return values
+	}
+	return nil
 }
 
 // object fills structs from the keys of one mapping, each key into the struct

@@ -124,6 +124,8 @@ func (g *generator) of(t reflect.Type, oneOf []string) *jsonschema.Schema {
 		return g.duration()
 	case *agent.Path:
 		return textSchema()
+	case *agent.Secret:
+		return g.reference()
 	}
 	switch t.Kind() {
 	case reflect.String:
@@ -147,6 +149,8 @@ func (g *generator) of(t reflect.Type, oneOf []string) *jsonschema.Schema {
 		}
 	case reflect.Struct:
 		return g.object(reflect.New(t).Interface())
+	case reflect.Interface: // whatever is written
+		return &jsonschema.Schema{}
 	}
 	g.errs = append(g.errs, fmt.Errorf("a configuration key cannot have the type %s", t))
 	return &jsonschema.Schema{}
@@ -160,8 +164,13 @@ func (g *generator) object(pointers ...any) *jsonschema.Schema {
 		AdditionalProperties: never(),
 	}
 	for _, pointer := range pointers {
-		for _, f := range fieldsOf(reflect.TypeOf(pointer).Elem()) {
-			p := g.of(f.typ, f.oneOf)
+		v := reflect.ValueOf(pointer).Elem()
+		for _, f := range fieldsOf(v.Type()) {
+			typ := f.typ
+			if typ.Kind() == reflect.Interface && !v.FieldByIndex(f.index).IsNil() {
+				typ = v.FieldByIndex(f.index).Elem().Type().Elem()
+			}
+			p := g.of(typ, f.oneOf)
 			p.Description = f.doc
 			p.Default = g.preset(f.preset)
 			s.Properties[f.name] = p

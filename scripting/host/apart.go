@@ -25,6 +25,11 @@ func (g *Generation) Apart() *Apart { return &Apart{generation: g} }
 
 // Do makes a call, as [Generation.Do] does.
 func (p *Apart) Do(ctx context.Context, c Call, body func(*Active) error) error {
+	select {
+	case <-p.generation.closing:
+		return fault.Wrap(nameException, ErrClosed)
+	default:
+	}
 	if p.w == nil {
 		w, err := p.generation.anotherWorker(ctx)
 		if err != nil {

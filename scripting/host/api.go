@@ -56,7 +56,8 @@ type Object struct {
 	Members []Member
 }
 
-// A Member is a property of an object: a function, a text or another object.
+// A Member is a property of an object: a function, a text, another object or any
+// other value.
 type Member struct {
 	Name      string
 	Signature string // of a function: its parameters and result in TypeScript
@@ -68,6 +69,11 @@ type Member struct {
 
 	Text   func(a *Active) string // the value of a text
 	Object *Object                // the type of an object
+
+	// Value is any other value, of the TypeScript type Type; nil is undefined. It
+	// is asked for when the object is made.
+	Value func(a *Active) goja.Value
+	Type  string
 }
 
 // A Type is a type that exists only in TypeScript, or several.
@@ -118,6 +124,8 @@ func (m *Member) declaration() string {
 		return m.Name + m.Signature
 	case m.Object != nil:
 		return "readonly " + m.Name + ": " + m.Object.Name
+	case m.Value != nil:
+		return "readonly " + m.Name + ": " + m.Type
 	}
 	return "readonly " + m.Name + ": string"
 }

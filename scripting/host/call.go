@@ -27,6 +27,7 @@ type Call struct {
 	Outside bool
 
 	test *testRun // that this call is
+	Env  any      // what [Active.Env] returns in this call; nil is that of the generation
 }
 
 // An Active is a call that is going on in a worker. It is used by the goroutine
@@ -45,8 +46,13 @@ func (a *Active) Runtime() *goja.Runtime { return a.w.rt }
 // Data returns the Data of the call.
 func (a *Active) Data() any { return a.call.Data }
 
-// Env returns the Env of the options of the generation.
-func (a *Active) Env() any { return a.w.generation.options.Env }
+// Env returns the Env of the call, or that of the options of the generation.
+func (a *Active) Env() any {
+	if a.call.Env != nil {
+		return a.call.Env
+	}
+	return a.w.generation.options.Env
+}
 
 // Now returns the time that scripts see.
 func (a *Active) Now() time.Time { return a.w.now() }
@@ -139,6 +145,12 @@ func (a *Active) Invoke(hook string, args ...goja.Value) (goja.Value, error) {
 	if err != nil {
 		return nil, a.w.fault(err)
 	}
+	return a.Settled(result)
+}
+
+// Settled returns what a promise was settled with, as [Active.Invoke] does with a
+// result; any other value as it is.
+func (a *Active) Settled(result goja.Value) (goja.Value, error) {
 	obj, ok := result.(*goja.Object)
 	if !ok {
 		return result, nil
@@ -165,6 +177,9 @@ func (a *Active) Guard(f func() error) error {
 	}
 	return inner
 }
+
+// Thrown returns the error that a script would cause by throwing a value.
+func (a *Active) Thrown(v goja.Value) *fault.Error { return a.w.thrown(v) }
 
 // Describe returns a value as a short text for people.
 func (a *Active) Describe(v goja.Value) string {

@@ -25,6 +25,8 @@ type program struct {
 	name  string // in the folder
 	label string // in positions
 	code  *goja.Program
+
+	importsLater bool // by import(), and not when it is loaded
 }
 
 // What stands around the text of a file.
@@ -72,6 +74,7 @@ func compile(f File, prefix string, instead map[string]string) (p *program, warn
 	if len(wrong) > 0 {
 		return p, warnings, wrong
 	}
+	p.importsLater = dynamicImport.Match(result.Code)
 	return p, warnings, p.parse(string(result.Code), result.Map, instead)
 }
 

@@ -7,14 +7,19 @@ import (
 )
 
 // outside finds what lets a file depend on others, or act on them, in ways that
-// loading it does not show.
-var outside = regexp.MustCompile(`\b(globalThis|require|eval|prototype|__proto__)\b|\bimport\s*\(|\bFunction\s*\(`)
+// loading it does not show. What an import() becomes is in the compiled text, where
+// no function that is called import can be taken for it.
+var (
+	outside       = regexp.MustCompile(`\b(globalThis|require|eval|prototype|__proto__)\b|\bFunction\s*\(`)
+	dynamicImport = regexp.MustCompile(`\.then\(\(\w*\) => (__toESM\()?require\(`)
+)
 
 // setVersions gives every registration the name of the sources that it depends
 // on: those of the file that registered it and of all that this imports. A folder
 // in which a file may reach further than its imports is taken as one.
 func (g *Generation) setVersions(modules map[string]*module) {
-	whole := slices.ContainsFunc(g.files, func(f File) bool { return outside.MatchString(f.Text) })
+	whole := slices.ContainsFunc(g.files, func(f File) bool { return outside.MatchString(f.Text) }) ||
+		slices.ContainsFunc(g.programs, func(p *program) bool { return p.importsLater })
 	versions := map[string]string{}
 	for _, r := range g.registrations {
 		if versions[r.file] == "" {

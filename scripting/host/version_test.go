@@ -39,6 +39,9 @@ func TestVersions(t *testing.T) {
 		{"sub/two.js", "// more", true, false},
 		{"unused.js", "// more", false, false},
 		{"unused.js", "globalThis.x = 1;", true, true}, // who knows what that does
+		{"unused.js", "export const later = () => import('./lib.js');", true, true},
+		{"unused.js", "export const which = async s => (await import(s)).twice;", true, true},
+		{"unused.js", "export const agent = {import(ctx) { return ctx; }}; agent.import(1);", false, false}, // only called so
 	} {
 		gotA, gotB := versions(tt.file, tt.added)
 		if (gotA != a) != tt.changesA || (gotB != b) != tt.changesB {

@@ -171,6 +171,10 @@ func (w *worker) object(o *Object, a *Active) *goja.Object {
 			v = w.object(member.Object, a)
 		case member.Text != nil:
 			v = w.rt.ToValue(member.Text(a))
+		case member.Value != nil:
+			if v = member.Value(a); v == nil {
+				v = goja.Undefined()
+			}
 		default:
 			v = w.function(member, a)
 		}

@@ -9,7 +9,7 @@
 //	hash     sha256, sha1, md5, hmac                           hash.go
 //	lookup   a value of a table that was loaded with them      lookup.go
 //
-// Only what may reach out, such as the check of a trigger, may use the rest, and of
+// Only what may reach out, such as the check of a trigger or an agent, may use the rest, and of
 // that only what was granted:
 //
 //	http     get, post, request                                http.go, request.go, response.go

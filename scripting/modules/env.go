@@ -3,6 +3,7 @@ package modules
 import (
 	"crypto/x509"
 	"maps"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -32,6 +33,10 @@ type Env struct {
 	// Roots are the certificates that servers are verified with; nil is those of
 	// the system.
 	Roots *x509.CertPool
+
+	// Stub, if it is not nil, answers requests in place of the network, whatever is
+	// granted: for tests. Secrets are not in the requests that it gets.
+	Stub func(*http.Request) (*http.Response, error)
 }
 
 func envOf(a *host.Active) *Env {

@@ -33,7 +33,7 @@ var filesObject = &host.Object{
 	Name:    "Files",
 	Globals: []string{"files"},
 	Doc: "The folders in scripting.allow.read and scripting.allow.write of the configuration. Paths are relative to the\n" +
-		"folder of the configuration. For triggers; rules cannot use it.",
+		"folder of the configuration. For triggers and agents; rules cannot use it.",
 	Members: []host.Member{
 		{
 			Name: "read", Signature: "(path: string): string",

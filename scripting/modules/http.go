@@ -64,7 +64,7 @@ var httpObject = &host.Object{
 	Name:    "HTTP",
 	Globals: []string{"http"},
 	Doc: "Asks the hosts in scripting.allow.http of the configuration. Whatever status comes back is an answer; no\n" +
-		"answer is an error. For triggers; rules cannot use it.",
+		"answer is an error. For triggers and agents; rules cannot use it.",
 	Members: []host.Member{
 		{
 			Name: "get", Signature: "(url: string, options?: HTTPOptions): HTTPResponse",
@@ -101,12 +101,14 @@ func httpCall(a *host.Active, r *arguments, method string, urlAt, optionsAt, bod
 		return nil, err
 	}
 	env := envOf(a)
-	if err := env.allowed(q.request.URL); err != nil {
-		return nil, err
+	if env.Stub == nil {
+		if err := env.allowed(q.request.URL); err != nil {
+			return nil, err
+		}
 	}
 	ctx, cancel := context.WithTimeout(a.Context(), q.timeout)
 	defer cancel()
-	answer, err := env.client(q).Do(q.request.WithContext(ctx))
+	answer, err := env.ask(ctx, q)
 	if err != nil {
 		return nil, q.failed(r.function, err)
 	}
@@ -118,6 +120,36 @@ func httpCall(a *host.Active, r *arguments, method string, urlAt, optionsAt, bod
 	return a.View(out), nil
 }
 
+// ErrNoAnswer is wrapped by the error of a request that got no answer, or not all
+// of one.
+var ErrNoAnswer = errors.New("no answer")
+
+// noAnswer marks an error with [ErrNoAnswer], and leaves its text.
+type noAnswer struct{ error }
+
+func (e noAnswer) Unwrap() []error { return []error{e.error, ErrNoAnswer} }
+
+// ask sends a request, and gives it to the stub if there is one.
+func (e *Env) ask(ctx context.Context, q *httpRequest) (*http.Response, error) {
+	if e.Stub == nil {
+		answer, err := e.client(q).Do(q.request.WithContext(ctx))
+		if err != nil {
+			return nil, noAnswer{err}
+		}
+		return answer, nil
+	}
+	shown := q.request.Clone(ctx)
+	for _, name := range q.secrets {
+		shown.Header.Set(name, shownSecret)
+	}
+	answer, err := e.Stub(shown)
+	if err != nil {
+		return nil, noAnswer{errors.New(fault.As(err, "").Detail())} // whatever it is, it is no answer
+	}
+	answer.Request = shown
+	return answer, nil
+}
+
 // failed describes what went wrong without the query of the URL, which may hold
 // what is nobody's business.
 func (q *httpRequest) failed(function string, err error) error {
@@ -125,6 +157,7 @@ func (q *httpRequest) failed(function string, err error) error {
 	if errors.As(err, &refusal) {
 		return refusal
 	}
+	silent := errors.Is(err, ErrNoAnswer)
 	var wrapped *url.Error
 	if errors.As(err, &wrapped) {
 		err = wrapped.Err
@@ -133,7 +166,11 @@ func (q *httpRequest) failed(function string, err error) error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = fmt.Errorf("no answer within %s: %w", q.timeout, err)
 	}
-	return fmt.Errorf("%s: %s %s: %w", function, q.request.Method, where, err)
+	err = fmt.Errorf("%s: %s %s: %w", function, q.request.Method, where, err)
+	if silent {
+		return noAnswer{err}
+	}
+	return err
 }
 
 // allowed returns an error unless the host of a URL is granted.

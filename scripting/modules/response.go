@@ -28,7 +28,7 @@ type response struct {
 func newResponse(answer *http.Response, limit int64) (*response, error) {
 	body, err := io.ReadAll(io.LimitReader(answer.Body, limit+1))
 	if err != nil {
-		return nil, err
+		return nil, noAnswer{err}
 	}
 	if int64(len(body)) > limit {
 		return nil, fmt.Errorf("the answer is longer than %d bytes; the option limit allows more", limit)

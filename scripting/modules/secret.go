@@ -19,7 +19,7 @@ var secretType = host.Type{
 
 var secretFunction = host.Member{
 	Name: "secret", Signature: "(name: string): Secret",
-	Doc: "The secret of a name in scripting.secrets. For triggers, and for what a file does when it is loaded, such as\n" +
+	Doc: "The secret of a name in scripting.secrets. For triggers and agents, and for what a file does when it is loaded, such as\n" +
 		"`const key = secret(\"badges\")`; rules can have none.",
 	Call: func(a *host.Active, args []goja.Value) (goja.Value, error) {
 		if !a.Loading() {
@@ -41,12 +41,17 @@ var secretFunction = host.Member{
 			}
 			return nil, e
 		}
-		return a.Handle(secretValue{name, value}, shownSecret), nil
+		return Secret(a, name, value), nil
 	},
 }
 
 // A secretValue is what the handle of a secret stands for.
 type secretValue struct{ name, value string }
+
+// Secret returns the handle of a secret that a script is given under a name.
+func Secret(a *host.Active, name, value string) goja.Value {
+	return a.Handle(secretValue{name, value}, shownSecret)
+}
 
 func secretOf(v goja.Value) (secretValue, bool) {
 	held, ok := host.HandleOf(v)

@@ -221,3 +221,85 @@ func describe(w world) map[string]string {
 	}
 	return out
 }
+
+// abortedDelta checks that a delta import which was given up takes nothing from the
+// next one that begins at the same watermark.
+func (s *suite) abortedDelta() {
+	s.populate(5)
+	full := s.read(agent.ImportRequest{PageSize: 3})
+	before := s.apply(nil, full)
+	for n := 1; n <= 4; n++ {
+		s.mustExport(s.modification(before, n, s.object(before, n).Attributes.Clone().Set(s.Text, identity.String("changed"))))
+	}
+	req := agent.ImportRequest{Delta: true, Watermark: full.watermark, PageSize: 2}
+	imp := s.openImport(req)
+	var page agent.Page
+	s.must(imp.Next(s.t.Context(), &page))
+	_, err := imp.Close(s.t.Context(), agent.Aborted)
+	s.must(err)
+	if diff := cmp.Diff(describe(s.world()), describe(s.apply(before, s.read(req)))); diff != "" {
+		s.t.Errorf("the next delta import leads elsewhere than a full one: -full +delta\n%s", diff)
+	}
+}
+
+// comeAndGo checks what a delta import says of objects that were created and deleted
+// since the watermark, and of a name that another object got.
+func (s *suite) comeAndGo() {
+	s.populate(3)
+	full := s.read(agent.ImportRequest{PageSize: 4})
+	before := s.apply(nil, full)
+	s.mustExport(s.addition(4), s.addition(5))
+	now := s.world()
+	s.mustExport(s.deletion(now, 4), s.deletion(now, 2))
+	s.mustExport(s.addition(2))
+	delta := s.read(agent.ImportRequest{Delta: true, Watermark: full.watermark, PageSize: 2})
+	if diff := cmp.Diff(describe(s.world()), describe(s.apply(before, delta))); diff != "" {
+		s.t.Errorf("delta import leads elsewhere than a full one: -full +delta\n%s", diff)
+	}
+}
+
+// cancelledInTheMiddle ends imports at every page: no stream may end as if it were
+// complete.
+func (s *suite) cancelledInTheMiddle() {
+	s.populate(9)
+	for pages := range 3 {
+		ctx, cancel := context.WithCancel(s.t.Context())
+		imp := s.openImport(agent.ImportRequest{PageSize: 3})
+		var page agent.Page
+		for range pages {
+			s.must(imp.Next(ctx, &page))
+		}
+		cancel()
+		s.requireCancelled("Next", imp.Next(ctx, &page))
+		_, err := imp.Close(s.t.Context(), agent.Aborted)
+		s.must(err)
+	}
+	if got := len(s.world()); got != 9 {
+		s.t.Errorf("the next import shows %d objects", got)
+	}
+}
+
+func (s *suite) manyObjects() {
+	const many = 250
+	s.populate(many)
+	seen := map[string]bool{}
+	for _, e := range s.read(agent.ImportRequest{PageSize: 40}).entries {
+		if seen[e.Anchor] {
+			s.t.Fatalf("%q comes twice", e.Anchor)
+		}
+		seen[e.Anchor] = true
+	}
+	if len(seen) != many {
+		s.t.Errorf("%d objects where there are %d", len(seen), many)
+	}
+}
+
+func (s *suite) alphabets() {
+	s.populate(1)
+	w := s.world()
+	for _, text := range []string{"Zoë Größe", "Łukasz Żółw", "Иван Петров", "田中さん", "مريم", "e\u0301 é", "😀 a", `\ / " '`} {
+		want := s.Attributes(1).Clone().Set(s.Text, identity.String(text))
+		s.mustExport(s.modification(w, 1, want))
+		w = s.expect(map[string]identity.Attributes{s.DN(1): want})
+	}
+}
