@@ -27,6 +27,8 @@ var table = &host.API{
 		*ruleContext,
 		*provisionContext,
 		*triggerContext,
+		*triggerRequest,
+		*triggerRun,
 		*triggerState,
 		*hookContext,
 		*testObject,

@@ -68,6 +68,9 @@ type Member struct {
 
 	Text   func(a *Active) string // the value of a text
 	Object *Object                // the type of an object
+
+	// Absent, if set, reports whether an object is missing in a call.
+	Absent func(a *Active) bool
 }
 
 // A Type is a type that exists only in TypeScript, or several.
@@ -116,6 +119,8 @@ func (m *Member) declaration() string {
 	switch {
 	case m.Call != nil:
 		return m.Name + m.Signature
+	case m.Absent != nil:
+		return "readonly " + m.Name + "?: " + m.Object.Name
 	case m.Object != nil:
 		return "readonly " + m.Name + ": " + m.Object.Name
 	}
