@@ -48,7 +48,7 @@ func (r *runs) completed(c autosync.Completed) {
 }
 
 // Watch implements [Source].
-func (r *runs) Watch(ctx context.Context, since []byte, skip bool, report func(Signal)) error {
+func (r *runs) Watch(ctx context.Context, since []byte, skip bool, report func(...Signal)) error {
 	last, err := strconv.ParseUint(string(since), 10, 64)
 	fresh := since == nil || err != nil
 	if r.history != nil {

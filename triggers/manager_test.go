@@ -70,6 +70,16 @@ func (h *harness) expect(t *testing.T, want ...string) {
 	}
 }
 
+// expectAny is expect for what may happen in any order.
+func (h *harness) expectAny(t *testing.T, want ...string) {
+	t.Helper()
+	got := h.taken()
+	slices.Sort(got)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func (h *harness) replace(t *testing.T, specs ...autosync.TriggerSpec) {
 	t.Helper()
 	if err := h.Replace(specs); err != nil {
@@ -83,6 +93,7 @@ func (h *harness) run(t *testing.T) (stop func()) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- h.Run(ctx) }()
+	synctest.Wait()
 	return func() {
 		t.Helper()
 		cancel()
@@ -98,7 +109,7 @@ func pass(d time.Duration) {
 	synctest.Wait()
 }
 
-func run(profiles ...string) (requests []autosync.Request) {
+func asking(profiles ...string) (requests []autosync.Request) {
 	for _, profile := range profiles {
 		requests = append(requests, autosync.Request{Profile: profile})
 	}
@@ -106,7 +117,7 @@ func run(profiles ...string) (requests []autosync.Request) {
 }
 
 func everySpec(d time.Duration) autosync.TriggerSpec {
-	return autosync.TriggerSpec{Name: "poll", Agent: "HR", Run: run("delta-import"), Every: d}
+	return autosync.TriggerSpec{Name: "poll", Agent: "HR", Run: asking("delta-import"), Every: d}
 }
 
 // An interval begins with the trigger and goes on over restarts, neither twice
@@ -142,7 +153,7 @@ func TestInterval(t *testing.T) {
 func TestCronTrigger(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // begins at midnight UTC
 		h := newHarness(store.NewMemory())
-		h.replace(t, autosync.TriggerSpec{Name: "nightly", Agent: "HR", Run: run("full-import"), Cron: "0 2 * * *", TimeZone: time.UTC})
+		h.replace(t, autosync.TriggerSpec{Name: "nightly", Agent: "HR", Run: asking("full-import"), Cron: "0 2 * * *", TimeZone: time.UTC})
 		stop := h.run(t)
 		pass(27 * time.Hour)
 		h.expect(t, "2h0m0s HR full-import (trigger nightly)", "26h0m0s HR full-import (trigger nightly)")
@@ -265,7 +276,7 @@ func TestReplace(t *testing.T) {
 		next.Check = func(context.Context, autosync.Occasion) ([]autosync.Request, error) {
 			return []autosync.Request{{}}, nil
 		}
-		added := autosync.TriggerSpec{Name: "added", Agent: "AD", Run: run("export"), Every: time.Minute}
+		added := autosync.TriggerSpec{Name: "added", Agent: "AD", Run: asking("export"), Every: time.Minute}
 		h.replace(t, added, next)
 		mu.Lock()
 		if inside != 0 || oldCalls != 2 {
@@ -310,7 +321,7 @@ func TestReplace(t *testing.T) {
 func TestStoreFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHarness(store.NewMemory())
-		h.replace(t, everySpec(time.Minute), autosync.TriggerSpec{Name: "file", Agent: "HR", Run: run("full-import"), Watch: "/nowhere"})
+		h.replace(t, everySpec(time.Minute), autosync.TriggerSpec{Name: "file", Agent: "HR", Run: asking("full-import"), Watch: "/nowhere"})
 		if err := h.store.Close(); err != nil {
 			t.Fatal(err)
 		}
@@ -367,7 +378,7 @@ func TestWatch(t *testing.T) {
 		f := fakeWatch{make(chan filewatch.Options, 1), make(chan filewatch.Fingerprint)}
 		h.watch = f.watch
 		nothing := filewatch.Scan(t.Context(), filewatch.Options{})
-		spec := autosync.TriggerSpec{Name: "file", Agent: "HR", Run: run("full-import"), Watch: "/data/*.csv"}
+		spec := autosync.TriggerSpec{Name: "file", Agent: "HR", Run: asking("full-import"), Watch: "/data/*.csv"}
 		h.replace(t, spec)
 		stop := h.run(t)
 		if o := <-f.options; o.Since != nothing || o.Quiet != time.Second || o.Max >= 0 || !slices.Equal(o.Roots, []string{"/data/*.csv"}) {
@@ -427,7 +438,7 @@ func TestWatchFiles(t *testing.T) {
 	path := filepath.Join(folder, "hr.csv")
 	fired := make(chan autosync.Request, 10)
 	st := store.NewMemory()
-	spec := autosync.TriggerSpec{Name: "file", Agent: "HR", Run: run("full-import"), Watch: path, Settle: 10 * time.Millisecond}
+	spec := autosync.TriggerSpec{Name: "file", Agent: "HR", Run: asking("full-import"), Watch: path, Settle: 10 * time.Millisecond}
 	start := func() (stop func()) {
 		m := New(Options{Store: st, Fire: func(r autosync.Request) error { fired <- r; return nil }})
 		if err := m.Replace([]autosync.TriggerSpec{spec}); err != nil {

@@ -20,8 +20,8 @@ type Source interface {
 	// and it is called again after a pause. It begins after what since covers: the
 	// Mark of the last signal that was dealt with, nil for a trigger that is new.
 	// With skip it begins now, and what happened before does not count. report
-	// blocks until the signal was taken.
-	Watch(ctx context.Context, since []byte, skip bool, report func(Signal)) error
+	// blocks until the signals were taken; those of one call happened together.
+	Watch(ctx context.Context, since []byte, skip bool, report func(...Signal)) error
 }
 
 // A Signal is what a source reports.
@@ -77,7 +77,7 @@ type files struct {
 }
 
 // Watch implements [Source].
-func (f *files) Watch(ctx context.Context, since []byte, skip bool, report func(Signal)) error {
+func (f *files) Watch(ctx context.Context, since []byte, skip bool, report func(...Signal)) error {
 	nothing := filewatch.Scan(ctx, filewatch.Options{})
 	o := filewatch.Options{Roots: []string{f.pattern}, Quiet: f.settle, Max: -1, Log: f.m.options.Log}
 	if o.Quiet == 0 {

@@ -104,7 +104,7 @@ func (c *calls) begin(mark []byte) {
 }
 
 // Watch implements [Source]. Calls that were accepted count even with skip.
-func (c *calls) Watch(ctx context.Context, since []byte, _ bool, report func(Signal)) error {
+func (c *calls) Watch(ctx context.Context, since []byte, _ bool, report func(...Signal)) error {
 	c.begin(since)
 	var last uint64
 	for {
@@ -124,8 +124,8 @@ func (c *calls) Watch(ctx context.Context, since []byte, _ bool, report func(Sig
 		if err != nil {
 			return fmt.Errorf("reading the calls of a webhook: %w", err)
 		}
-		for _, s := range signals {
-			report(s)
+		if len(signals) > 0 {
+			report(signals...)
 		}
 		select {
 		case <-ctx.Done():

@@ -65,10 +65,10 @@ type occasion struct {
 	Signal
 }
 
-// news are what the goroutine of a source tells: a signal, or why it ended.
+// news are what the goroutine of a source tells: signals, or why it ended.
 type news struct {
-	signal Signal
-	err    error
+	signals []Signal
+	err     error
 }
 
 func newWorker(m *Manager, spec autosync.TriggerSpec) *worker {
@@ -282,7 +282,7 @@ func (w *worker) watch(ctx context.Context, working *sync.WaitGroup) {
 	}
 	working.Go(func() {
 		err := safely(func() error {
-			return w.source.Watch(ctx, since, skip, func(s Signal) { tell(news{signal: s}) })
+			return w.source.Watch(ctx, since, skip, func(list ...Signal) { tell(news{signals: list}) })
 		})
 		if err == nil {
 			err = errors.New("the source has ended")
@@ -321,7 +321,13 @@ func (w *worker) heard(ctx context.Context, n news) {
 		w.recovered(now)
 		w.save()
 	}
-	s := n.signal
+	for _, s := range n.signals {
+		w.signalled(now, s)
+	}
+}
+
+// signalled takes one signal of a source.
+func (w *worker) signalled(now time.Time, s Signal) {
 	switch {
 	case s.Nothing:
 		w.mark.Checked = now
