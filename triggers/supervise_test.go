@@ -253,6 +253,28 @@ func TestTerminate(t *testing.T) {
 	})
 }
 
+// Who mends a check need not wait for the end of its pause.
+func TestMended(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHarness(store.NewMemory())
+		spec := everySpec(time.Minute)
+		spec.Check, spec.Version = func(context.Context, autosync.Occasion) ([]autosync.Request, error) { return nil, errors.New("bad") }, "1"
+		h.replace(t, spec)
+		stop := h.run(t)
+		pass(20 * time.Minute)
+		h.replace(t, spec) // nothing has changed
+		synctest.Wait()
+		if got := h.Health()[0]; got.State != BackingOff || got.Failures < 7 || !got.Next.After(time.Now()) {
+			t.Errorf("health: %+v", got)
+		}
+		spec.Check, spec.Version = func(context.Context, autosync.Occasion) ([]autosync.Request, error) { return asking("r"), nil }, "2"
+		h.replace(t, spec)
+		synctest.Wait()
+		h.expect(t, "20m0s HR r (trigger poll)")
+		stop()
+	})
+}
+
 // A source that fails is started again after pauses, from where it was; that it
 // works again is told.
 func TestSourceFails(t *testing.T) {

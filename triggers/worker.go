@@ -53,6 +53,7 @@ type worker struct {
 	hours   calendar.Hours
 	source  Source
 	news    chan news
+	mended  chan struct{} // holds one: somebody has changed what it asks or requests
 	queue   []occasion
 	retry   time.Time // no occasion is served before then
 	restart time.Time // when the source is started again; zero while it works
@@ -73,7 +74,7 @@ type news struct {
 
 func newWorker(m *Manager, spec autosync.TriggerSpec) *worker {
 	w := &worker{
-		m: m, spec: spec, stop: func() {}, interrupt: func() {}, news: make(chan news),
+		m: m, spec: spec, stop: func() {}, interrupt: func() {}, news: make(chan news), mended: make(chan struct{}, 1),
 		memory: newState(m.options.Store, idOf(spec), ofManager),
 		state:  newState(m.options.Store, idOf(spec), ofCheck),
 		calls:  newCalls(newState(m.options.Store, idOf(spec), ofCalls)),
@@ -118,9 +119,16 @@ func (w *worker) canBecome(spec *autosync.TriggerSpec) bool {
 }
 
 // swap replaces what the trigger asks and requests. When it returns the old
-// check is not being called any more.
+// check is not being called any more. If that has changed, a pause after a failure
+// ends: somebody may have mended it.
 func (w *worker) swap(spec autosync.TriggerSpec) {
 	w.mu.Lock()
+	if definitionOf(&w.spec) != definitionOf(&spec) {
+		select {
+		case w.mended <- struct{}{}:
+		default:
+		}
+	}
 	w.spec = spec
 	w.interrupt()
 	w.mu.Unlock()
@@ -420,6 +428,11 @@ func (w *worker) wait(ctx context.Context, at time.Time) {
 	case <-timer:
 	case n := <-w.news:
 		w.heard(ctx, n)
+	case <-w.mended:
+		w.retry = time.Time{}
+		if !w.restart.IsZero() {
+			w.restart = w.m.options.Clock()
+		}
 	}
 }
 
