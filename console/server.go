@@ -59,6 +59,13 @@ func serve(ctx context.Context, listener net.Listener, service Service, log *slo
 		ReadHeaderTimeout: 10 * time.Second,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
+	err := serveUntil(ctx, listener, server)
+	open.Lock()
+	return err
+}
+
+// serveUntil serves a listener, which it closes, until ctx is done.
+func serveUntil(ctx context.Context, listener net.Listener, server *http.Server) error {
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(listener) }()
 	var err error
@@ -74,7 +81,6 @@ func serve(ctx context.Context, listener net.Listener, service Service, log *slo
 			err = errors.Join(err, stopped)
 		}
 	}
-	open.Lock()
 	return err
 }
 

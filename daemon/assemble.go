@@ -170,8 +170,11 @@ func (c *candidate) complete(o Options) error {
 		c.automatic = append(c.automatic, t.Name)
 	}
 	problems := c.define(o.Log)
-	for _, spec := range c.triggers {
-		if err := errors.Join(triggers.Validate(spec), c.checkTrigger(spec)); err != nil {
+	if err := triggers.Validate(c.triggers); err != nil {
+		problems = append(problems, err)
+	}
+	for i := range c.triggers {
+		if err := c.checkTrigger(&c.triggers[i]); err != nil {
 			problems = append(problems, err)
 		}
 	}
@@ -277,39 +280,6 @@ func (c *candidate) checkReference(ref scripting.Reference) error {
 	return missing("agent", ref.Agent, agents)
 }
 
-// checkTrigger finds out whether a trigger asks for something that exists.
-func (c *candidate) checkTrigger(spec autosync.TriggerSpec) error {
-	i := slices.IndexFunc(c.config.Agents, func(a config.Agent) bool { return a.Name == spec.Agent })
-	if i < 0 {
-		var names []string
-		for _, a := range c.config.Agents {
-			names = append(names, a.Name)
-		}
-		err := fault.New("unknown-agent", "trigger %q: there is no agent %q", spec.Name, spec.Agent)
-		err.Position = spec.Position
-		if near := fault.Suggest(spec.Agent, names); near != "" {
-			err.Hint = fmt.Sprintf("did you mean %q?", near)
-		}
-		return err
-	}
-	if spec.Run == "" {
-		return nil
-	}
-	var names []string
-	for _, p := range c.config.Agents[i].Profiles {
-		if p.Name == spec.Run {
-			return nil
-		}
-		names = append(names, p.Name)
-	}
-	err := fault.New("unknown-run-profile", "trigger %q: agent %q has no run profile %q", spec.Name, spec.Agent, spec.Run)
-	err.Position = spec.Position
-	if near := fault.Suggest(spec.Run, names); near != "" {
-		err.Hint = fmt.Sprintf("did you mean %q?", near)
-	}
-	return err
-}
-
 func (c *candidate) schedulerSettings() autosync.Settings {
 	s := autosync.Settings{
 		Mode: autosync.Mode(c.config.Autosync.Mode), Stagger: c.config.Autosync.Stagger,
@@ -328,10 +298,8 @@ func (c *candidate) schedulerSettings() autosync.Settings {
 		}
 		s.Agents = append(s.Agents, autosync.AgentSettings{
 			Name: a.Name, Profiles: a.Profiles, Operations: operations,
-			Import: autosync.Schedule{Off: a.Import.Off, Every: a.Import.Every},
-			Triggered: slices.ContainsFunc(c.triggers, func(t autosync.TriggerSpec) bool {
-				return t.Agent == a.Name
-			}),
+			Import:    autosync.Schedule{Off: a.Import.Off, Every: a.Import.Every},
+			Triggered: c.triggered(a.Name),
 		})
 	}
 	return s

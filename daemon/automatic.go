@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/metasync/metasync/engine/agent"
@@ -63,10 +64,8 @@ func (d *Daemon) Plan(context.Context) ([]AgentPlan, error) {
 				}
 			}
 		}
-		triggered := false
 		for _, t := range c.triggers {
 			if t.Agent == a.Name {
-				triggered = true
 				p.Triggers = append(p.Triggers, TriggerPlan{t.Name, slices.Contains(c.automatic, t.Name), triggerText(t)})
 			}
 		}
@@ -74,7 +73,7 @@ func (d *Daemon) Plan(context.Context) ([]AgentPlan, error) {
 		if err != nil {
 			return nil, err
 		}
-		p.Import = importPlan(a, p.Role, triggered, suggested, why)
+		p.Import = importPlan(a, p.Role, c.triggered(a.Name), suggested, why)
 		plans = append(plans, p)
 	}
 	return plans, nil
@@ -100,12 +99,22 @@ func importPlan(a config.Agent, role string, triggered bool, suggested time.Dura
 // triggerText says when a trigger fires.
 func triggerText(t autosync.TriggerSpec) string {
 	switch {
+	case t.Disabled:
+		return "never: disabled"
 	case t.Watch != "":
 		return "when " + filepath.Base(t.Watch) + " changes"
 	case t.Cron != "":
 		return "cron " + t.Cron
 	case t.Every > 0:
 		return "every " + t.Every.String()
+	case t.Schedule != nil && t.Schedule.Every > 0:
+		return fmt.Sprintf("every %s since %s", t.Schedule.Every, t.Schedule.Start.Format(time.DateTime))
+	case t.Schedule != nil:
+		return "at " + t.Schedule.Start.Format(time.DateTime)
+	case t.Webhook != nil:
+		return "webhook " + t.Webhook.Name
+	case t.After != nil:
+		return strings.TrimSpace("after " + t.After.Agent + " " + t.After.Run)
 	}
 	return "on request"
 }
@@ -147,7 +156,7 @@ func (c *candidate) automaticTriggers() []autosync.TriggerSpec {
 		}
 		for _, file := range files.Files() {
 			list = append(list, autosync.TriggerSpec{
-				Name: a.Name + " file", Agent: a.Name, Run: profile, Watch: file, Settle: automaticSettle, Position: a.Position,
+				Name: a.Name + " file", Agent: a.Name, Run: []autosync.Request{{Profile: profile}}, Watch: file, Settle: automaticSettle, Position: a.Position,
 			})
 		}
 	}

@@ -129,11 +129,11 @@ func Open(ctx context.Context, o Options) (_ *Daemon, err error) {
 		return nil, err
 	}
 	if d.scheduler, err = autosync.New(autosync.Options{
-		Engine: (*schedulerEngine)(d), Store: d.state, Settings: d.settings(c), Clock: o.Now, Log: d.options.Log, Event: d.events.put,
+		Engine: (*schedulerEngine)(d), Store: d.state, Settings: d.settings(c), Clock: o.Now, Log: d.options.Log, Event: d.happened,
 	}); err != nil {
 		return nil, err
 	}
-	d.triggers = triggers.New(triggers.Options{Fire: d.scheduler.Request, Store: d.state, Clock: o.Now, Log: d.options.Log})
+	d.triggers = d.newTriggers()
 	if err := d.triggers.Replace(d.supervised(c)); err != nil {
 		return nil, err
 	}

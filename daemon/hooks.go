@@ -73,8 +73,8 @@ func (d *Daemon) supervised(c *candidate) []autosync.TriggerSpec {
 		if spec.Check == nil {
 			continue
 		}
-		specs[i].Check = func(ctx context.Context, state autosync.State) ([]autosync.Request, error) {
-			requests, err := spec.Check(ctx, state)
+		specs[i].Check = func(ctx context.Context, on autosync.Occasion) ([]autosync.Request, error) {
+			requests, err := spec.Check(ctx, on)
 			if err != nil {
 				d.scheduler.Unexpected(err, spec.Agent, "trigger "+spec.Name)
 			}

@@ -162,7 +162,7 @@ func (n *notices) watchTriggers(ctx context.Context) error {
 			before, seen := known[k]
 			switch {
 			case h.Failures > 0 && (!seen || h.Failures != before):
-				n.triggerFailed(h.Agent, h.Name, n.triggerKind(h), errors.New(h.Error), false)
+				n.triggerFailed(h.Agent, h.Name, n.triggerKind(h), errors.New(h.LastError), h.State == triggers.Terminated)
 			case h.Failures == 0 && (before > 0 || !seen && !h.LastCheck.IsZero()):
 				n.recovered(notify.Trigger, h.Agent, h.Name)
 			}
@@ -189,9 +189,8 @@ func (n *notices) triggerKind(h triggers.Health) string {
 			return "cron"
 		case t.Every > 0:
 			return "interval"
-		case t.Watch != "":
-			return "watch"
 		}
+		return h.Kind
 	}
 	return ""
 }

@@ -32,12 +32,12 @@ func redactedError(err error, secrets []string) error {
 
 // redactedCheck returns the check of a trigger with errors that show no secret: what
 // a script throws may hold what a server answered.
-func redactedCheck(check func(context.Context, autosync.State) ([]autosync.Request, error), secrets []string) func(context.Context, autosync.State) ([]autosync.Request, error) {
+func redactedCheck(check func(context.Context, autosync.Occasion) ([]autosync.Request, error), secrets []string) func(context.Context, autosync.Occasion) ([]autosync.Request, error) {
 	if check == nil || len(secrets) == 0 {
 		return check
 	}
-	return func(ctx context.Context, state autosync.State) ([]autosync.Request, error) {
-		requests, err := check(ctx, state)
+	return func(ctx context.Context, on autosync.Occasion) ([]autosync.Request, error) {
+		requests, err := check(ctx, on)
 		return requests, redactedError(err, secrets)
 	}
 }

@@ -103,6 +103,15 @@ func (d *Daemon) replace(ctx context.Context) error {
 		err.Position.File = next.config.File
 		return err
 	}
+	if console := next.config.Console; console.Listen != before.config.Console.Listen {
+		next.scripts.Close()
+		err := fault.New("restart-required", "console.listen cannot change while the daemon runs")
+		err.Position = console.Position
+		if err.Position.IsZero() {
+			err.Position.File = next.config.File
+		}
+		return err
+	}
 	if _, err := d.engine.Check(ctx, next.definition, next.functions); err != nil {
 		next.scripts.Close()
 		return redactedError(err, next.config.Secrets)

@@ -122,17 +122,17 @@ func TestTriggers(t *testing.T) {
 	}
 	for folder, want := range map[string]autosync.TriggerSpec{
 		quickstart: {
-			Name: "HR file", Agent: "HR", Run: "full-import",
+			Name: "HR file", Agent: "HR", Run: []autosync.Request{{Agent: "HR", Profile: "full-import"}},
 			Watch: filepath.Join(absolute, "data", "hr.csv"), Settle: 2 * time.Second,
 		},
 		shipped: {
-			Name: "nightly import of HR", Agent: "HR", Run: "full-import",
+			Name: "nightly import of HR", Agent: "HR", Run: []autosync.Request{{Agent: "HR", Profile: "full-import"}},
 			Cron: "0 2 * * *", TimeZone: berlin,
 		},
 	} {
 		got := load(t, folder).Triggers()
 		if diff := cmp.Diff([]autosync.TriggerSpec{want}, got,
-			cmpopts.IgnoreFields(autosync.TriggerSpec{}, "Position"), cmp.Comparer(sameLocation)); diff != "" {
+			cmpopts.IgnoreFields(autosync.TriggerSpec{}, "Position", "Version"), cmp.Comparer(sameLocation)); diff != "" {
 			t.Errorf("%s: triggers (-want +got):\n%s", folder, diff)
 		}
 	}

@@ -204,7 +204,7 @@ func (x *scriptExport) result(a *host.Active, v goja.Value) agent.Result {
 	o := readOptions("the result", v, "anchor", "dn", "error", "action", "refused")
 	reader := &entryReader{agent: x.agent, a: a, e: &agent.Entry{}, t: &identity.ObjectType{}}
 	r := agent.Result{Anchor: reader.anchor(o.fields["anchor"]), DN: o.optional("dn")}
-	r.Action = agent.Action(o.choice("action", exportActions...))
+	r.Action = agent.Action(o.choiceIndex("action", exportActions...))
 	refused, problem := readNames("refused", o.fields["refused"])
 	o.fail(problem)
 	r.Refused = refused

@@ -66,7 +66,7 @@ func TestExportResults(t *testing.T) {
 		`[]`:                       "unexpected-error: the script returned []",
 		`{ok: true}`:               `unexpected-error: the result: there is no option "ok"`,
 		`{anchor: {}}`:             "unexpected-error: {} cannot be an anchor",
-		`{action: "again"}`:        `unexpected-error: the result: action cannot be "again"`,
+		`{action: "again"}`:        `unexpected-error: the result: action "again" is none of none, retry-references, convert-update-to-add, convert-add-to-update, provision-parent, stop-run`,
 		`{refused: [1]}`:           "unexpected-error: refused must be a list of names",
 		`new Error("no")`:          "cd-error: Error: no",
 		`{error: "no"}`:            "cd-error: no",
@@ -109,11 +109,11 @@ func TestExportResults(t *testing.T) {
 // end the export, and nobody takes a change for done.
 func TestExportAnswers(t *testing.T) {
 	for body, want := range map[string]string{
-		`return [true]`:                                     "1 of 3",
-		`return [, true]`:                                   "1 of 3",
-		`return []`:                                         "0 of 3",
-		`return changes.map(() => true)`:                    "3 of 3",
-		`return changes.map(async () => ({}))`:              "3 of 3",
+		`return [true]`:                        "1 of 3",
+		`return [, true]`:                      "1 of 3",
+		`return []`:                            "0 of 3",
+		`return changes.map(() => true)`:       "3 of 3",
+		`return changes.map(async () => ({}))`: "3 of 3",
 		`return Promise.all(changes.map(async () => ({})))`: "3 of 3",
 		`return`:                     "stopped-unexpected-data",
 		`return true`:                "stopped-unexpected-data",

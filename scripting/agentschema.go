@@ -257,9 +257,9 @@ func (o *options) capabilities(name string) agent.Capabilities {
 		*flag.of(&out) = inner.flag(flag.name)
 	}
 	if inner.has("exportLevel") {
-		out.ExportLevel = agent.ExportLevel(inner.choice("exportLevel", exportLevels...))
+		out.ExportLevel = agent.ExportLevel(inner.choiceIndex("exportLevel", exportLevels...))
 	}
-	out.Confirmation = agent.Confirmation(inner.choice("confirmation", confirmations...))
+	out.Confirmation = agent.Confirmation(inner.choiceIndex("confirmation", confirmations...))
 	o.fail(inner.err)
 	return out
 }

@@ -167,19 +167,9 @@ func (o *options) whole(name string, least, most int64) int {
 	return int(n)
 }
 
-// choice returns the index of one of several words, 0 if the option is absent.
-func (o *options) choice(name string, words ...string) int {
-	if !o.has(name) {
-		return 0
-	}
-	text := o.text(name)
-	i := slices.Index(words, text)
-	if i < 0 && text != "" {
-		e := invalid("%s: %s cannot be %q", o.what, name, text)
-		e.Hint = "it is one of " + joined(words)
-		o.fail(e)
-	}
-	return max(i, 0)
+// choiceIndex returns the index of one of several words, 0 if the option is absent.
+func (o *options) choiceIndex(name string, words ...string) int {
+	return max(0, slices.Index(words, o.choice(name, words...)))
 }
 
 // Kinds returns the kinds of connected systems that a configuration may name: those

@@ -92,7 +92,7 @@ func TestDeclareAgentType(t *testing.T) {
 		`"x", {` + schema + `, open: 1}`:                                                         "open must be a function",
 		`"x", {` + schema + `, capabilities: {delta: true}}`:                                     `there is no option "delta"`,
 		`"x", {` + schema + `, capabilities: {deltaImport: 1}}`:                                  "deltaImport must be true or false",
-		`"x", {` + schema + `, capabilities: {exportLevel: "row"}}`:                              `exportLevel cannot be "row"`,
+		`"x", {` + schema + `, capabilities: {exportLevel: "row"}}`:                              `exportLevel "row" is none of`,
 		`"x", {` + schema + `, capabilities: {anchorIsDN: true, ldapNames: true}}`:               "cannot be both",
 		`"x", {` + schema + `, capabilities: {allOrNothing: true}, export() {}}`:                 "allOrNothing needs close",
 		`"x", {` + strings.Replace(schema, "import", "export", 1) + `, read() {}}`:               "read has a meaning only with import",

@@ -28,6 +28,8 @@ var table = &host.API{
 		*ruleContext,
 		*provisionContext,
 		*triggerContext,
+		*triggerRequest,
+		*triggerRun,
 		*triggerState,
 		*hookContext,
 		*agentContext,

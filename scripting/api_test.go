@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/metasync/metasync/engine/autosync"
 	"github.com/metasync/metasync/engine/expr"
 	"github.com/metasync/metasync/scripting/host"
 	"github.com/metasync/metasync/scripting/modules"
@@ -63,7 +64,7 @@ func TestDeclaredIsBound(t *testing.T) {
 	for _, object := range modules.Objects {
 		same(object.Name, declaredMembers(t, object.Name), list("module", expr.Str(object.Globals[0])))
 	}
-	requests, err := g.Triggers()[0].Check(t.Context(), memory{})
+	requests, err := g.Triggers()[0].Check(t.Context(), autosync.Occasion{State: memory{}})
 	if err != nil {
 		t.Fatal(err)
 	}

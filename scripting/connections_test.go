@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/metasync/metasync/engine/autosync"
 	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/scripting/modules"
 )
@@ -93,7 +94,7 @@ func TestSQLEndsWithItsCall(t *testing.T) {
 		sql.query("badges", "with recursive n(i) as (select 1 union all select i + 1 from n) select count(*) as n from n");
 	}})`)
 	began := time.Now()
-	_, err := load(t, l).Triggers()[0].Check(t.Context(), memory{})
+	_, err := load(t, l).Triggers()[0].Check(t.Context(), autosync.Occasion{State: memory{}})
 	if fault.Name(err) != "extension-dll-timeout" || time.Since(began) > 5*time.Second {
 		t.Errorf("%v after %s", err, time.Since(began))
 	}
@@ -129,11 +130,11 @@ func TestConnectionsEndWithTheirGeneration(t *testing.T) {
 	write(t, filepath.Join(l.options.Folder, "a.js"), `trigger("T", {agent: "HR", every: "1s", check() { return sql.one("badges", "select 'export' as run").run }})`)
 	g := load(t, l)
 	check := g.Triggers()[0].Check
-	if got, err := check(t.Context(), memory{}); err != nil || got[0].Profile != "export" {
+	if got, err := check(t.Context(), autosync.Occasion{State: memory{}}); err != nil || got[0].Profile != "export" {
 		t.Fatalf("%v (%v)", got, err)
 	}
 	g.Close()
-	_, err := check(t.Context(), memory{})
+	_, err := check(t.Context(), autosync.Occasion{State: memory{}})
 	wantError(t, err, "no longer in use")
 }
 

@@ -288,7 +288,7 @@ func (g *Generation) hook(ctx context.Context, r *host.Registration, s Surroundi
 	if r.Kind == onKind.Name {
 		name += " " + r.Position.File
 	}
-	call := &hookCall{check: check{name: r.Name, agent: agent, state: s.State(r.Kind, name)}, run: run, details: s.Details}
+	call := &hookCall{check: check{name: r.Name, agent: agent, Occasion: autosync.Occasion{State: s.State(r.Kind, name)}}, run: run, details: s.Details}
 	err = g.host.Do(ctx, host.Call{
 		Of: r, Timeout: timeout, Now: rules.Now(ctx), Outside: rules.Now(ctx).IsZero(), Data: call,
 		Log: []slog.Attr{slog.String(r.Kind, r.Name)},

@@ -133,7 +133,7 @@ func TestBadHooks(t *testing.T) {
 func TestUnexpectedChangeElsewhere(t *testing.T) {
 	g := script(t, `trigger("t", { agent: "AD", every: "1m", check() { throw new UnexpectedChange("odd") } });
 flow("HR.person", "f", () => { throw new UnexpectedChange("odd") });`)
-	_, err := g.Triggers()[0].Check(t.Context(), memoryState{})
+	_, err := g.Triggers()[0].Check(t.Context(), autosync.Occasion{State: memoryState{}})
 	var stop *autosync.UnexpectedChange
 	if !errors.As(err, &stop) || stop.All || stop.Message != "odd" {
 		t.Errorf("trigger: %v, %+v", err, stop)

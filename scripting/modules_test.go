@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/metasync/metasync/engine/autosync"
 	"github.com/metasync/metasync/engine/expr"
 	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/internal/hostlist"
@@ -138,7 +139,7 @@ func TestRulesReachNothing(t *testing.T) {
 func checking(t *testing.T, l *Loader, body string) (string, error) {
 	t.Helper()
 	write(t, filepath.Join(l.options.Folder, "a.js"), `trigger("T", {agent: "HR", every: "1s", timeout: "5s", check(ctx) {`+"\n  "+body+"\n}})")
-	got, err := load(t, l).Triggers()[0].Check(t.Context(), memory{})
+	got, err := load(t, l).Triggers()[0].Check(t.Context(), autosync.Occasion{State: memory{}})
 	if len(got) == 0 {
 		return "", err
 	}
@@ -354,7 +355,7 @@ func TestCancelledRequest(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() { <-arrived; cancel() }()
 	began := time.Now()
-	_, err := load(t, l).Triggers()[0].Check(ctx, memory{})
+	_, err := load(t, l).Triggers()[0].Check(ctx, autosync.Occasion{State: memory{}})
 	wantError(t, err, "cancelled")
 	if took := time.Since(began); took > 5*time.Second {
 		t.Errorf("the call ended after %s", took)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -132,4 +133,86 @@ func (o *options) needs(name string, other string) {
 // invalid is an error about what a script gave.
 func invalid(format string, args ...any) *fault.Error {
 	return fault.New(host.NameInvalid, format, args...)
+}
+
+// adopt takes over the mistake of an option that is an object.
+func (o *options) adopt(inner *options) {
+	if inner.err != nil {
+		o.fail(inner.err)
+	}
+}
+
+// boolean returns true or false, false if the option is absent.
+func (o *options) boolean(name string) bool {
+	v := o.fields[name]
+	if v == nil {
+		return false
+	}
+	b, ok := v.Export().(bool)
+	if !ok {
+		o.fail(invalid("%s: %s must be true or false", o.what, name))
+	}
+	return b
+}
+
+// integer returns a whole number of at least least, 0 if the option is absent.
+func (o *options) integer(name string, least int64) int {
+	v := o.fields[name]
+	if v == nil {
+		return 0
+	}
+	n, ok := v.Export().(int64)
+	if !ok || n < least || n > 1<<31-1 {
+		o.fail(invalid("%s: %s must be a whole number, %d at least", o.what, name, least))
+		return 0
+	}
+	return int(n)
+}
+
+// choice returns one of some texts, the first one if the option is absent.
+func (o *options) choice(name string, oneOf ...string) string {
+	text := o.text(name)
+	switch {
+	case text == "":
+		return oneOf[0]
+	case !slices.Contains(oneOf, text):
+		e := invalid("%s: %s %q is none of %s", o.what, name, text, strings.Join(oneOf, ", "))
+		if near := fault.Suggest(text, oneOf); near != "" {
+			e.Hint = "did you mean " + near + "?"
+		}
+		o.fail(e)
+	}
+	return text
+}
+
+// list returns the items of an array, nil if the option is absent.
+func (o *options) list(name string) []goja.Value {
+	v := o.fields[name]
+	if v == nil {
+		return nil
+	}
+	obj, ok := v.(*goja.Object)
+	if !ok || obj.ClassName() != "Array" {
+		o.fail(invalid("%s: %s must be an array", o.what, name))
+		return nil
+	}
+	items := make([]goja.Value, min(obj.Get("length").ToInteger(), maxListed))
+	for i := range items {
+		items[i] = obj.Get(strconv.Itoa(i))
+	}
+	return items
+}
+
+// maxListed bounds the items of an option that is an array.
+const maxListed = 1000
+
+// needsOneOf fails if an option is given without any of others.
+func (o *options) needsOneOf(name string, others ...string) {
+	if !o.has(name) {
+		return
+	}
+	if !slices.ContainsFunc(others, o.has) {
+		last := len(others) - 1
+		o.fail(invalid("%s: %s has a meaning only with %s or %s", o.what, name, strings.Join(others[:last], ", "), others[last]))
+	}
 }

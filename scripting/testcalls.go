@@ -16,6 +16,7 @@ import (
 	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/engine/identity"
 	"github.com/metasync/metasync/engine/rules"
+	"github.com/metasync/metasync/engine/run"
 	"github.com/metasync/metasync/scripting/host"
 )
 
@@ -67,9 +68,10 @@ var testObject = host.TestObject(
 			Doc: "Calls shouldDelete of a metaverse type.",
 		},
 		{
-			Name: "trigger", Signature: "(name: string, options?: { state?: Record<string, any> }): " +
-				"{ requests: { agent: string, run: string }[], state: Record<string, any> }",
-			Doc: "Fires a trigger: returns what it requests, and what it remembers then.", Call: testTrigger,
+			Name: "trigger", Signature: "(name: string, options?: { state?: Record<string, any>, request?: TestCall, run?: TestRun }): " +
+				"{ requests: ({ agent: string, run: string } & RequestOptions)[], state: Record<string, any> }",
+			Doc: "Fires a trigger, with the request that came to its webhook or the run that has ended: returns what it requests,\n" +
+				"and what it remembers then.", Call: testTrigger,
 		},
 	}, slices.Concat(hookTests, testAgents)...)...,
 )
@@ -98,7 +100,11 @@ var testTypes = host.Type{
 type Asked =
 	{ create: { agent: string, object: string, attributes: Record<string, any> } } |
 	{ rename: { agent: string, connector: string, dn: string } } |
-	{ disconnect: { agent: string, connector: string } };`,
+	{ disconnect: { agent: string, connector: string } };
+/** A call of a webhook. A body that is no text is sent as JSON. */
+interface TestCall { body?: any; contentType?: string; query?: string }
+/** A run that has ended. */
+interface TestRun { number?: number; agent?: string; profile?: string; result?: string }`,
 }
 
 // An argument reader takes the arguments of a call apart; the first mistake sticks.
@@ -376,19 +382,30 @@ func testTrigger(a *host.Active, args []goja.Value) (goja.Value, error) {
 	if !ok {
 		return nil, unregistered("trigger", name, byName)
 	}
-	state, err := readState(a, r.at(1))
+	state, on, err := readOccasion(a, r.at(1))
 	if err != nil {
 		return nil, err
 	}
-	requests := []autosync.Request{{Agent: spec.Agent, Profile: spec.Run}}
+	requests := spec.Run
 	if spec.Check != nil {
-		if requests, err = spec.Check(testContext(a), state); err != nil {
+		if requests, err = spec.Check(testContext(a), on); err != nil {
 			return nil, called(err)
 		}
 	}
 	list := make([]any, len(requests))
 	for i, request := range requests {
-		list[i] = map[string]any{"agent": request.Agent, "run": request.Profile}
+		request = spec.Complete(request)
+		shown := map[string]any{"agent": request.Agent, "run": request.Profile}
+		if request.Partition != "" {
+			shown["partition"] = request.Partition
+		}
+		if request.Exclusive {
+			shown["exclusive"] = true
+		}
+		if request.Immediate {
+			shown["immediate"] = true
+		}
+		list[i] = shown
 	}
 	remembered, err := state.values(a)
 	if err != nil {
@@ -422,6 +439,42 @@ func (m memoryState) values(a *host.Active) (map[string]any, error) {
 	return values, nil
 }
 
+// readOccasion reads what a check is asked about in a test.
+func readOccasion(a *host.Active, v goja.Value) (memoryState, autosync.Occasion, error) {
+	state := memoryState{}
+	on := autosync.Occasion{State: state}
+	if nothing(v) {
+		return state, on, nil
+	}
+	o := readOptions("the options", v, "state", "request", "run")
+	if o.has("request") {
+		request := readOptions("request", o.fields["request"], "body", "contentType", "query")
+		on.Call = &autosync.WebhookCall{ContentType: request.text("contentType"), Query: request.text("query")}
+		if body := request.fields["body"]; goja.IsString(body) {
+			on.Call.Body = body.String()
+		} else if body != nil {
+			text, err := a.FormatJSON(body)
+			if err != nil {
+				return nil, on, err
+			}
+			on.Call.Body = text
+		}
+		o.adopt(request)
+	}
+	if o.has("run") {
+		r := readOptions("run", o.fields["run"], "number", "agent", "profile", "result")
+		on.Run = &autosync.Completed{
+			Run: uint64(r.integer("number", 1)), Agent: r.text("agent"), Profile: r.text("profile"), Result: run.Result(r.text("result")),
+		}
+		o.adopt(r)
+	}
+	if o.err != nil {
+		return nil, on, o.err
+	}
+	return state, on, readStateOf(a, o, state)
+}
+
+// readState reads what a hook remembers in a test.
 func readState(a *host.Active, v goja.Value) (memoryState, error) {
 	state := memoryState{}
 	if nothing(v) {
@@ -431,21 +484,26 @@ func readState(a *host.Active, v goja.Value) (memoryState, error) {
 	if o.err != nil {
 		return nil, o.err
 	}
+	return state, readStateOf(a, o, state)
+}
+
+// readStateOf fills a state from the option of that name.
+func readStateOf(a *host.Active, o *options, state memoryState) error {
 	if !o.has("state") {
-		return state, nil
+		return nil
 	}
 	obj, err := plainObjectOf(a, o.fields["state"], "state must be an object of values by key")
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for _, key := range obj.Keys() {
 		plain, err := a.Plain(obj.Get(key))
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if state[key], err = json.Marshal(plain); err != nil {
-			return nil, fmt.Errorf("state %q: %w", key, err)
+			return fmt.Errorf("state %q: %w", key, err)
 		}
 	}
-	return state, nil
+	return nil
 }

@@ -43,35 +43,74 @@ var triggerKind = host.Kind{
 
 var triggerOptionsType = host.Type{
 	Name: "Trigger options",
-	Doc: "What a trigger does. Exactly one of every, cron and watch says when it is due, and exactly one of run and check\n" +
-		"what it requests then.",
+	Doc: "What a trigger does. Exactly one of every, schedule, cron, watch, webhook and after says when it is due, and exactly\n" +
+		"one of run and check what it requests then.",
 	Text: `interface TriggerOptions<A extends AgentName> {
-	/** The management agent. Only a check that names an agent in each of its answers can do without. */
+	/** The management agent. Only a trigger that names an agent in each of its requests can do without. */
 	agent?: A;
+
 	/** The interval, such as "30s", "15m" or "1h". */
 	every?: string;
+	/** A start such as "2026-01-31T02:00", and the time from one occasion to the next. Whole days keep the time that the clock shows. */
+	schedule?: { start: string; every?: string };
 	/** Five fields: minute, hour, day, month, weekday; or @daily and the like. */
 	cron?: string;
-	/** The time zone of cron, such as "Europe/Berlin". */
-	timezone?: string;
 	/** A file, or a pattern such as "data/*.csv", relative to the folder of the configuration. */
 	watch?: string;
 	/** For how long the watched files must be quiet. */
 	settle?: string;
-	/** The run profile to request. */
-	run?: ProfileName<A>;
-	/** How long check may take, at most "30s"; "10s" if absent. */
-	timeout?: string;
+	/** The name of a webhook: whoever sends POST to /hooks/NAME of console.listen, with the token, makes the trigger due. */
+	webhook?: string;
+	/** What a caller of the webhook has to know, 16 characters at least: secret("NAME"). */
+	token?: Secret;
+	/** How many calls of the webhook are taken in a minute; 60 if absent. */
+	perMinute?: number;
+	/** An agent whose runs make the trigger due when they have ended, by default without errors. */
+	after?: AgentName | { [B in AgentName]: { agent: B; run?: ProfileName<B>; result?: "success" | "completed" | "failed" | "any" } }[AgentName];
+	/** The time zone of cron, schedule and the windows, such as "Europe/Berlin". */
+	timezone?: string;
+
+	/** What to request: a run profile of the agent, or other requests. */
+	run?: Request<A> | readonly Request<A>[];
 	/** Decides what to request: a run profile of the agent, other requests, or nothing. */
 	check?(ctx: TriggerContext): Requests<A> | Promise<Requests<A>>;
-}`,
+	/** How long check may take, at most "30s"; "10s" if absent. */
+	timeout?: string;
+	/** The part of the system that the runs are for; without it all of it. */
+	partition?: string;
+	/** Whether nothing else may run meanwhile. */
+	exclusive?: boolean;
+	/** Whether the runs go before those that wait already. */
+	immediate?: boolean;
+
+	/** Least time between two times that the trigger acts. What happens earlier waits for its end, and is one. */
+	minInterval?: string;
+	/** Up to which time the trigger is put off, so that not everything begins at once. */
+	jitter?: string;
+	/** What becomes of what was due while metasync did not run: it is made up for once ("run"), or passed over. */
+	missed?: "run" | "skip";
+	/** Windows in which alone the trigger may act. */
+	during?: readonly TriggerWindow[];
+	/** Windows in which the trigger may not act. */
+	exclusions?: readonly TriggerWindow[];
+	/** What becomes of what happens outside of these times: it waits for them ("hold"), or is passed over. */
+	outside?: "hold" | "drop";
+	/** After a failure it tries again, after a pause that grows ("resume"), or it ends, until it is changed. */
+	onError?: "resume" | "terminate";
+	/** Whether the trigger does nothing. */
+	disabled?: boolean;
+}
+/** Opens at the times of a cron expression, each time for a while. */
+interface TriggerWindow { cron: string; for: string }`,
 }
 
 var requestsType = host.Type{
 	Name: "Requests",
-	Doc:  "What a check may request.",
-	Text: `type AgentRequest = { [A in AgentName]: { agent: A; run: ProfileName<A> } }[AgentName];
-type Request<A extends AgentName = AgentName> = ProfileName<A> | AgentRequest | { agent?: undefined; run: ProfileName<A> };
+	Doc: "What a trigger may request. What a request leaves out of partition, exclusive and immediate is as the trigger\n" +
+		"says.",
+	Text: `interface RequestOptions { partition?: string; exclusive?: boolean; immediate?: boolean }
+type AgentRequest = { [A in AgentName]: { agent: A; run: ProfileName<A> } & RequestOptions }[AgentName];
+type Request<A extends AgentName = AgentName> = ProfileName<A> | AgentRequest | { agent?: undefined; run: ProfileName<A> } & RequestOptions;
 type Requests<A extends AgentName = AgentName> = Request<A> | readonly Request<A>[] | null | undefined | void;`,
 }
 
@@ -83,7 +122,42 @@ var triggerContext = &host.Object{
 		{Name: "trigger", Doc: "The name of the trigger.", Text: func(a *host.Active) string { return checkOf(a).name }},
 		{Name: "agent", Doc: "The agent of the trigger, or an empty text.", Text: func(a *host.Active) string { return checkOf(a).agent }},
 		{Name: "state", Doc: "What the trigger remembers, also after a restart.", Object: triggerState},
+		{
+			Name: "request", Doc: "What was sent to the webhook of the trigger.", Object: triggerRequest,
+			Absent: func(a *host.Active) bool { return checkOf(a).Call == nil },
+		},
+		{
+			Name: "run", Doc: "The run that has ended, if the trigger is due after runs.", Object: triggerRun,
+			Absent: func(a *host.Active) bool { return checkOf(a).Run == nil },
+		},
 		{Name: "log", Doc: "The same as the global log.", Object: host.Log},
+	},
+}
+
+// triggerRequest is the type of a call of a webhook.
+var triggerRequest = &host.Object{
+	Name: "TriggerRequest",
+	Doc:  "A call of a webhook.",
+	Members: []host.Member{
+		{Name: "body", Doc: "The body, of 64 KiB at most.", Text: func(a *host.Active) string { return checkOf(a).Call.Body }},
+		{Name: "contentType", Doc: "The header Content-Type, or an empty text.", Text: func(a *host.Active) string { return checkOf(a).Call.ContentType }},
+		{Name: "query", Doc: "What follows ? in the address, or an empty text.", Text: func(a *host.Active) string { return checkOf(a).Call.Query }},
+		{
+			Name: "json", Signature: "(): any", Doc: "Returns what the body stands for as JSON.",
+			Call: func(a *host.Active, _ []goja.Value) (goja.Value, error) { return a.ParseJSON(checkOf(a).Call.Body) },
+		},
+	},
+}
+
+// triggerRun is the type of a run that has ended.
+var triggerRun = &host.Object{
+	Name: "TriggerRun",
+	Doc:  "A run that has ended.",
+	Members: []host.Member{
+		{Name: "number", Doc: "Its number in the run history.", Text: func(a *host.Active) string { return strconv.FormatUint(checkOf(a).Run.Run, 10) }},
+		{Name: "agent", Doc: "The agent.", Text: func(a *host.Active) string { return checkOf(a).Run.Agent }},
+		{Name: "profile", Doc: "The run profile.", Text: func(a *host.Active) string { return checkOf(a).Run.Profile }},
+		{Name: "result", Doc: "How it ended, such as success.", Text: func(a *host.Active) string { return string(checkOf(a).Run.Result) }},
 	},
 }
 
@@ -98,7 +172,8 @@ var triggerState = &host.Object{
 		},
 		{
 			Name: "set", Signature: "(key: string, value: any): void",
-			Doc: "Keeps a value, of 64 KiB at most as JSON, under one of 1000 keys at most. It stays even if the check fails later.", Call: stateSet,
+			Doc: "Keeps a value, of 64 KiB at most as JSON, under one of 1000 keys at most, once what the check returns was requested.\n" +
+				"What a check that fails has set is not kept.", Call: stateSet,
 		},
 		{
 			Name: "delete", Signature: "(key: string): void",
@@ -107,81 +182,17 @@ var triggerState = &host.Object{
 	},
 }
 
-// A triggerSpec is a trigger as it was written.
-type triggerSpec struct {
-	Agent, Run, Cron, TimeZone, Watch string
-	Every, Settle, Timeout            time.Duration
-	HasCheck                          bool
-}
-
-func declareTrigger(args []goja.Value) (host.Declaration, error) {
-	none := host.Declaration{}
-	if len(args) != 2 {
-		return none, errors.New("takes a name and an object of options")
-	}
-	if !goja.IsString(args[0]) || args[0].String() == "" {
-		return none, invalid("%s is not a name", quoted(args[0]))
-	}
-	name := args[0].String()
-	o := readOptions(strconv.Quote(name), args[1],
-		"agent", "every", "cron", "timezone", "watch", "settle", "run", "timeout", "check")
-	if o.err == nil {
-		o.exactlyOne("every", "cron", "watch")
-		o.exactlyOne("run", "check")
-		o.needs("timezone", "cron")
-		o.needs("settle", "watch")
-		o.needs("timeout", "check")
-		o.needs("run", "agent")
-	}
-	spec := triggerSpec{
-		Agent: o.text("agent"), Run: o.text("run"),
-		Every: o.duration("every"), Cron: o.text("cron"), TimeZone: o.text("timezone"),
-		Watch: o.text("watch"), Settle: o.duration("settle"),
-		Timeout: o.duration("timeout"), HasCheck: o.has("check"),
-	}
-	if spec.Timeout > host.MaxTimeout {
-		o.fail(invalid("%q: timeout is longer than %s", name, host.MaxTimeout))
-	}
-	if _, err := filepath.Match(spec.Watch, ""); err != nil {
-		o.fail(invalid("%q: watch %q is not a pattern", name, spec.Watch))
-	}
-	if spec.TimeZone != "" {
-		if _, err := time.LoadLocation(spec.TimeZone); err != nil {
-			e := invalid("%q: there is no time zone %q", name, spec.TimeZone)
-			e.Hint = `write it like "Europe/Berlin"`
-			o.fail(e)
-		}
-	}
-	d := host.Declaration{Name: name, Spec: spec}
-	if check := o.function("check"); check != nil {
-		d.Hooks = map[string]goja.Value{"check": check}
-	}
-	if o.err != nil {
-		return none, o.err
-	}
-	return d, nil
-}
-
 // triggerSpec makes a registration something that can wake the scheduler.
 func (g *Generation) triggerSpec(r *host.Registration) autosync.TriggerSpec {
 	spec := r.Spec.(triggerSpec)
-	t := autosync.TriggerSpec{
-		Name: r.Name, Agent: spec.Agent, Run: spec.Run,
-		Every: spec.Every, Cron: spec.Cron, Settle: spec.Settle,
-		Position: r.Position,
-	}
-	if spec.TimeZone != "" {
-		t.TimeZone, _ = time.LoadLocation(spec.TimeZone) // it was found before
-	}
-	if spec.Watch != "" {
-		t.Watch = spec.Watch
-		if !filepath.IsAbs(t.Watch) {
-			t.Watch = filepath.Join(g.base, t.Watch)
-		}
+	t := spec.TriggerSpec
+	t.Name, t.Position, t.Version = r.Name, r.Position, r.Version
+	if t.Watch != "" && !filepath.IsAbs(t.Watch) {
+		t.Watch = filepath.Join(g.base, t.Watch)
 	}
 	if spec.HasCheck {
-		t.Check = func(ctx context.Context, state autosync.State) ([]autosync.Request, error) {
-			return g.check(ctx, r, spec, state)
+		t.Check = func(ctx context.Context, on autosync.Occasion) ([]autosync.Request, error) {
+			return g.check(ctx, r, spec, on)
 		}
 	}
 	return t
@@ -190,7 +201,7 @@ func (g *Generation) triggerSpec(r *host.Registration) autosync.TriggerSpec {
 // A check is one run of a trigger's check function.
 type check struct {
 	name, agent string
-	state       autosync.State
+	autosync.Occasion
 }
 
 func checkOf(a *host.Active) *check {
@@ -200,7 +211,7 @@ func checkOf(a *host.Active) *check {
 	return a.Data().(*check)
 }
 
-func (g *Generation) check(ctx context.Context, r *host.Registration, spec triggerSpec, state autosync.State) ([]autosync.Request, error) {
+func (g *Generation) check(ctx context.Context, r *host.Registration, spec triggerSpec, on autosync.Occasion) ([]autosync.Request, error) {
 	timeout := spec.Timeout
 	if timeout == 0 {
 		timeout = checkTimeout
@@ -209,7 +220,7 @@ func (g *Generation) check(ctx context.Context, r *host.Registration, spec trigg
 	err := g.host.Do(ctx, host.Call{
 		// A test has a time of its own, and reaches nothing.
 		Of: r, Timeout: timeout, Now: rules.Now(ctx), Outside: rules.Now(ctx).IsZero(),
-		Data: &check{name: r.Name, agent: spec.Agent, state: state},
+		Data: &check{name: r.Name, agent: spec.Agent, Occasion: on},
 		Log:  []slog.Attr{slog.String("trigger", r.Name)},
 	}, func(a *host.Active) error {
 		answer, err := a.Invoke("check", a.Object(triggerContext))
@@ -217,7 +228,7 @@ func (g *Generation) check(ctx context.Context, r *host.Registration, spec trigg
 			return err
 		}
 		return a.Guard(func() error {
-			requests, err = readRequests(a, answer, spec.Agent)
+			requests, err = readRequests(a.Describe, answer, spec.Agent)
 			return err
 		})
 	})
@@ -227,14 +238,15 @@ func (g *Generation) check(ctx context.Context, r *host.Registration, spec trigg
 	return requests, nil
 }
 
-// readRequests reads the answer of a check.
-func readRequests(a *host.Active, v goja.Value, agent string) ([]autosync.Request, error) {
+// readRequests reads what is to be requested: the answer of a check, or a run that
+// is known beforehand. What a request leaves out is the trigger's own.
+func readRequests(describe func(goja.Value) string, v goja.Value, agent string) ([]autosync.Request, error) {
 	if v == nil || goja.IsUndefined(v) || goja.IsNull(v) {
 		return nil, nil
 	}
 	obj, ok := v.(*goja.Object)
 	if !ok || obj.ClassName() != "Array" {
-		request, err := readRequest(a, v, agent)
+		request, err := readRequest(describe, v, agent)
 		if err != nil {
 			return nil, err
 		}
@@ -247,26 +259,27 @@ func readRequests(a *host.Active, v goja.Value, agent string) ([]autosync.Reques
 	requests := make([]autosync.Request, n)
 	for i := range requests {
 		var err error
-		if requests[i], err = readRequest(a, obj.Get(strconv.Itoa(i)), agent); err != nil {
+		if requests[i], err = readRequest(describe, obj.Get(strconv.Itoa(i)), agent); err != nil {
 			return nil, err
 		}
 	}
 	return requests, nil
 }
 
-func readRequest(a *host.Active, v goja.Value, agent string) (autosync.Request, error) {
+func readRequest(describe func(goja.Value) string, v goja.Value, agent string) (autosync.Request, error) {
 	request := autosync.Request{Agent: agent}
 	if goja.IsString(v) {
 		request.Profile = v.String()
 	} else {
-		o := readOptions("a request", v, "agent", "run")
+		o := readOptions("a request", v, "agent", "run", "partition", "exclusive", "immediate")
 		if name := o.text("agent"); name != "" {
 			request.Agent = name
 		}
-		request.Profile = o.text("run")
+		request.Profile, request.Partition = o.text("run"), o.text("partition")
+		request.Exclusive, request.Immediate = o.boolean("exclusive"), o.boolean("immediate")
 		if o.err != nil {
-			e := unexpected("%s: %s", a.Describe(v), o.err.Detail())
-			e.Hint = `return a run profile, {agent, run}, an array of these, or nothing`
+			e := unexpected("%s: %s", describe(v), o.err.Detail())
+			e.Hint = `give a run profile, {agent, run, partition, exclusive, immediate}, an array of these, or nothing`
 			return request, e
 		}
 	}
@@ -284,7 +297,7 @@ func stateGet(a *host.Active, args []goja.Value) (goja.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	text, err := checkOf(a).state.Get(key)
+	text, err := checkOf(a).State.Get(key)
 	if err != nil || text == nil {
 		return nil, err
 	}
@@ -310,7 +323,7 @@ func stateSet(a *host.Active, args []goja.Value) (goja.Value, error) {
 	if len(text) > maxStateValue {
 		return nil, fmt.Errorf("keep %q: the value has %d bytes as JSON, and may have %d", key, len(text), maxStateValue)
 	}
-	return nil, checkOf(a).state.Set(key, text)
+	return nil, checkOf(a).State.Set(key, text)
 }
 
 func stateDelete(a *host.Active, args []goja.Value) (goja.Value, error) {
@@ -318,7 +331,7 @@ func stateDelete(a *host.Active, args []goja.Value) (goja.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	return nil, checkOf(a).state.Set(key, nil)
+	return nil, checkOf(a).State.Set(key, nil)
 }
 
 func stateKey(args []goja.Value) (string, error) {

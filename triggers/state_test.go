@@ -12,7 +12,7 @@ import (
 // A trigger that makes up keys comes to an end; what it has, it can still change.
 func TestStateIsBounded(t *testing.T) {
 	st := store.NewMemory()
-	s := newState(st, id{"HR", "poll"}, ofCheck)
+	s := &staged{state: newState(st, id{"HR", "poll"}, ofCheck)}
 	for i := range autosync.MaxStateKeys {
 		if err := s.Set(strconv.Itoa(i), []byte("1")); err != nil {
 			t.Fatal(err)
@@ -27,7 +27,7 @@ func TestStateIsBounded(t *testing.T) {
 	if err := s.Set("7", []byte("2")); err != nil {
 		t.Errorf("a known key: %v", err)
 	}
-	if err := newState(st, id{"HR", "other"}, ofCheck).Set("more", []byte("1")); err != nil {
+	if err := (&staged{state: newState(st, id{"HR", "other"}, ofCheck)}).Set("more", []byte("1")); err != nil {
 		t.Errorf("another trigger: %v", err)
 	}
 	if err := s.Set("7", nil); err != nil {
@@ -38,5 +38,18 @@ func TestStateIsBounded(t *testing.T) {
 	}
 	if err := s.Set("more", []byte("1")); err != nil {
 		t.Errorf("after one was removed: %v", err)
+	}
+}
+
+// What a controller or a listener keeps is durable at once.
+func TestStateOfHooks(t *testing.T) {
+	st := store.NewMemory()
+	if err := StateOf(st, "controller", "AD").Set("seen", []byte("7")); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"AD": "7", "HR": ""} {
+		if v, err := StateOf(st, "controller", name).Get("seen"); string(v) != want || err != nil {
+			t.Errorf("%s: %q, %v", name, v, err)
+		}
 	}
 }

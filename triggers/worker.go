@@ -1,34 +1,42 @@
 package triggers
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"sync"
 	"time"
 
 	"github.com/metasync/metasync/engine/autosync"
-	"github.com/metasync/metasync/internal/filewatch"
+	"github.com/metasync/metasync/engine/autosync/calendar"
+	"github.com/metasync/metasync/engine/store"
 )
 
 const (
-	firstPause    = 5 * time.Second // after a failure, doubling
-	longestPause  = 5 * time.Minute
-	defaultSettle = time.Second
+	firstPause   = 5 * time.Second // after a failure, doubling
+	longestPause = 5 * time.Minute
 
-	// maxSleep bounds how long a timer is relied on: the clock may be set.
+	// maxSleep bounds how long a timer is relied on for a time of the clock: it may
+	// be set.
 	maxSleep = time.Minute
 
 	// A time that is further ahead than this was noted by a clock that was wrong.
 	maxAhead = time.Hour
 )
 
-// A worker is one trigger.
+// A worker is one trigger. It is a state machine: its times and its source make
+// occasions, which wait until they may be served, and are served one after the
+// other. Nothing counts as served before its requests and its mark are durable, in
+// this order: a process that ends in between makes the requests again, and the
+// scheduler makes one of two that are equal.
 type worker struct {
 	m      *Manager
 	memory state // of the manager
 	state  state // of the check
+	calls  *calls
+	runs   *runs // of a trigger that follows runs
 	stop   func()
 
 	checking sync.Mutex // while Check is being called; taken before mu
@@ -37,14 +45,64 @@ type worker struct {
 	spec      autosync.TriggerSpec
 	interrupt context.CancelFunc // of the check that is going on
 	health    Health
+	ended     string // the definition that has ended by an error; "" if it goes on
+
+	// Only the goroutine of run uses what follows.
+	mark    mark
+	times   schedule
+	hours   calendar.Hours
+	source  Source
+	news    chan news
+	mended  chan struct{} // holds one: somebody has changed what it asks or requests
+	queue   []occasion
+	retry   time.Time // no occasion is served before then
+	restart time.Time // when the source is started again; zero while it works
+	skip    bool      // the source is to begin with what happens now
+}
+
+// An occasion is something that makes the trigger due.
+type occasion struct {
+	since time.Time
+	Signal
+}
+
+// news are what the goroutine of a source tells: signals, or why it ended.
+type news struct {
+	signals []Signal
+	err     error
 }
 
 func newWorker(m *Manager, spec autosync.TriggerSpec) *worker {
-	return &worker{
-		m: m, spec: spec, stop: func() {}, interrupt: func() {},
+	w := &worker{
+		m: m, spec: spec, stop: func() {}, interrupt: func() {}, news: make(chan news), mended: make(chan struct{}, 1),
 		memory: newState(m.options.Store, idOf(spec), ofManager),
 		state:  newState(m.options.Store, idOf(spec), ofCheck),
+		calls:  newCalls(newState(m.options.Store, idOf(spec), ofCalls)),
 	}
+	if spec.After != nil {
+		w.runs = newRuns(*spec.After, spec.Name, m.options.History)
+	}
+	known, err := loadMark(w.memory)
+	if err == nil && known.When == whenOf(&spec) {
+		w.mark = known
+	}
+	w.calls.begin(w.mark.Source)
+	if w.mark.Terminated == definitionOf(&spec) {
+		w.ended = w.mark.Terminated
+	}
+	w.publish(w.resting(), time.Time{})
+	return w
+}
+
+// resting is the state of a trigger that does not work.
+func (w *worker) resting() State {
+	switch {
+	case w.spec.Disabled:
+		return Disabled
+	case w.ended != "":
+		return Terminated
+	}
+	return Waiting
 }
 
 func (w *worker) current() autosync.TriggerSpec {
@@ -53,10 +111,24 @@ func (w *worker) current() autosync.TriggerSpec {
 	return w.spec
 }
 
+// canBecome reports whether the worker can go on with another spec of its trigger.
+func (w *worker) canBecome(spec *autosync.TriggerSpec) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return workingOf(&w.spec) == workingOf(spec) && (w.ended == "" || w.ended == definitionOf(spec))
+}
+
 // swap replaces what the trigger asks and requests. When it returns the old
-// check is not being called any more.
+// check is not being called any more. If that has changed, a pause after a failure
+// ends: somebody may have mended it.
 func (w *worker) swap(spec autosync.TriggerSpec) {
 	w.mu.Lock()
+	if definitionOf(&w.spec) != definitionOf(&spec) {
+		select {
+		case w.mended <- struct{}{}:
+		default:
+		}
+	}
 	w.spec = spec
 	w.interrupt()
 	w.mu.Unlock()
@@ -68,259 +140,369 @@ func (w *worker) report() Health {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	h := w.health
-	h.Agent, h.Name = w.spec.Agent, w.spec.Name
+	h.Agent, h.Name, h.Kind = w.spec.Agent, w.spec.Name, kindOf(&w.spec)
 	return h
+}
+
+// publish says what the trigger is doing, and when it acts next.
+func (w *worker) publish(s State, next time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.health = Health{
+		State: s, Next: next, LastCheck: w.mark.Checked, LastFire: w.mark.Fired, LastResult: w.mark.Result,
+		Failures: w.mark.Failures, LastError: w.mark.Error,
+	}
+	if s == BackingOff {
+		w.health.Backoff = w.mark.Retry
+	}
 }
 
 // run works until ctx is done.
 func (w *worker) run(ctx context.Context) {
-	spec := w.current()
-	switch {
-	case spec.Watch != "":
-		w.runFiles(ctx, spec)
-	case spec.Every > 0:
-		w.runTimes(ctx, every(spec.Every))
-	default:
-		times, err := parseCron(spec.Cron, spec.TimeZone)
-		if err != nil { // Replace has refused it
-			w.failed(ctx, err)
-			return
-		}
-		w.runTimes(ctx, times)
-	}
-}
-
-// runTimes fires at the times of a schedule.
-func (w *worker) runTimes(ctx context.Context, times schedule) {
-	last, ok := w.recall(ctx)
-	if !ok {
+	if !w.begin(ctx) {
 		return
 	}
-	var retry time.Time
-	for {
-		due := times.next(last)
-		if due.Before(retry) {
-			due = retry
-		}
-		if !w.sleepUntil(ctx, due) {
-			return
-		}
-		if retry = w.attempt(ctx); retry.IsZero() {
-			last = times.passed(last, w.m.options.Clock())
-			w.remember(ctx, lastKey, []byte(last.UTC().Format(time.RFC3339Nano)))
-		}
-	}
-}
-
-// recall returns when the trigger was last due. A trigger that is new begins now.
-func (w *worker) recall(ctx context.Context) (last time.Time, ok bool) {
-	value, ok := w.remembered(ctx, lastKey)
-	if !ok {
-		return last, false
-	}
-	now := w.m.options.Clock()
-	last, err := time.Parse(time.RFC3339Nano, string(value))
-	if value == nil || err != nil || last.After(now.Add(maxAhead)) {
-		last = now
-		w.remember(ctx, lastKey, []byte(last.UTC().Format(time.RFC3339Nano)))
-	}
-	return last, true
-}
-
-// runFiles fires when the contents of files have changed and come to rest. That
-// they disappear is no reason: there is nothing to read.
-func (w *worker) runFiles(ctx context.Context, spec autosync.TriggerSpec) {
-	value, ok := w.remembered(ctx, fingerprintKey)
-	if !ok {
+	if w.times == nil && w.source == nil || w.ended != "" {
+		<-ctx.Done()
 		return
 	}
-	nothing := filewatch.Scan(ctx, filewatch.Options{})
-	known := nothing // a trigger that is new fires for what is there
-	if value != nil {
-		known = filewatch.Fingerprint(value)
-	}
-	changes := make(chan filewatch.Fingerprint)
 	var watching sync.WaitGroup
 	defer watching.Wait()
-	watching.Go(func() {
-		o := filewatch.Options{Roots: []string{spec.Watch}, Quiet: spec.Settle, Max: -1, Since: known, Log: w.m.options.Log}
-		if o.Quiet == 0 {
-			o.Quiet = defaultSettle
-		}
-		w.m.watch(ctx, o, func(ctx context.Context, now filewatch.Fingerprint) {
-			select {
-			case changes <- now:
-			case <-ctx.Done():
-			}
-		})
-	})
-
-	latest := known
-	retry := time.NewTimer(0)
-	retry.Stop()
-	for {
-		select {
-		case <-ctx.Done():
+	watched, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if w.source != nil {
+		w.watch(watched, &watching)
+	}
+	defer w.keepPending()
+	for ctx.Err() == nil {
+		if w.ended != "" {
+			w.queue = nil // it begins anew, if ever
+			w.publish(Terminated, time.Time{})
+			cancel()
+			<-ctx.Done()
 			return
-		case latest = <-changes:
-		case <-retry.C:
 		}
-		retry.Stop()
-		if latest == known || latest == nothing {
+		now := w.m.options.Clock()
+		if !w.restart.IsZero() && !w.restart.After(now) {
+			w.restart = time.Time{}
+			w.watch(watched, &watching)
+		}
+		w.look(now)
+		at, s := w.turn(now)
+		if len(w.queue) > 0 && !at.IsZero() && !at.After(now) {
+			w.serve(ctx)
 			continue
 		}
-		if again := w.attempt(ctx); again.IsZero() {
-			known = latest
-			w.remember(ctx, fingerprintKey, []byte(known))
-		} else {
-			retry.Reset(again.Sub(w.m.options.Clock()))
-		}
+		w.keepPending()
+		w.publish(s, at)
+		w.wait(ctx, at)
 	}
 }
 
-// attempt makes the requests of the trigger. It returns when to try again, the
-// zero time if it succeeded.
-func (w *worker) attempt(ctx context.Context) (retry time.Time) {
-	fired, err := w.fire(ctx)
-	if err != nil {
-		return w.failed(ctx, err)
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.health.LastCheck, w.health.Failures, w.health.Error, w.health.Next = w.m.options.Clock(), 0, "", time.Time{}
-	if fired {
-		w.health.LastFire = w.health.LastCheck
-	}
-	return retry
-}
-
-// failed takes note of an error and returns when to try again. That something
-// was broken off because ctx is done is no failure of its own.
-func (w *worker) failed(ctx context.Context, err error) (retry time.Time) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	now := w.m.options.Clock()
-	if ctx.Err() != nil {
-		return now
-	}
-	w.health.LastCheck, w.health.Error = now, err.Error()
-	w.health.Failures++
-	pause := firstPause
-	for n := w.health.Failures; n > 1 && pause < longestPause; n-- {
-		pause *= 2
-	}
-	w.health.Next = now.Add(min(pause, longestPause))
-	w.m.options.Log.Warn("a trigger failed", "agent", w.spec.Agent, "trigger", w.spec.Name,
-		"failures", w.health.Failures, "next", w.health.Next, "err", err)
-	return w.health.Next
-}
-
-// fire asks what to request and requests it. All requests are made, even if
-// some are refused; fired says whether one was accepted.
-func (w *worker) fire(ctx context.Context) (fired bool, err error) {
-	spec, requests, err := w.ask(ctx)
-	if err != nil {
-		return false, err
-	}
-	var problems []error
-	for _, r := range requests {
-		if r.Agent == "" {
-			r.Agent = spec.Agent
-		}
-		if r.Profile == "" {
-			r.Profile = spec.Run
-		}
-		r.Cause = autosync.Cause{Kind: autosync.CauseTrigger, Name: spec.Name}
-		err := w.m.options.Fire(r)
-		fired = fired || err == nil
-		problems = append(problems, err)
-	}
-	return fired, errors.Join(problems...)
-}
-
-// ask returns the requests to make now, and the spec that they come from. If the
-// spec is replaced meanwhile, and the old check had no answer, it asks again.
-func (w *worker) ask(ctx context.Context) (autosync.TriggerSpec, []autosync.Request, error) {
-	for {
-		spec, requests, replaced, err := w.askOnce(ctx)
-		if err == nil || !replaced || ctx.Err() != nil {
-			return spec, requests, err
-		}
-	}
-}
-
-func (w *worker) askOnce(ctx context.Context) (spec autosync.TriggerSpec, requests []autosync.Request, replaced bool, err error) {
-	w.checking.Lock()
-	defer w.checking.Unlock()
-	check, cancel := context.WithCancel(ctx)
-	defer cancel()
-	w.mu.Lock()
-	spec, w.interrupt = w.spec, cancel
-	w.mu.Unlock()
-	if spec.Check == nil {
-		return spec, []autosync.Request{{}}, false, nil
-	}
-	requests, err = safely(check, spec.Check, w.state)
-	return spec, requests, check.Err() != nil, err
-}
-
-// safely calls a check; a panic is an error.
-func safely(ctx context.Context, check func(context.Context, autosync.State) ([]autosync.Request, error), s autosync.State) (requests []autosync.Request, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			requests, err = nil, fmt.Errorf("panic: %v\n%s", p, debug.Stack())
-		}
-	}()
-	return check(ctx, s)
-}
-
-// remembered reads what was remembered, and tries until it can. It returns false
-// when ctx is done.
-func (w *worker) remembered(ctx context.Context, key string) (value []byte, ok bool) {
-	for {
-		value, err := w.memory.Get(key)
+// begin reads what is known of the trigger. It returns false when ctx is done.
+func (w *worker) begin(ctx context.Context) bool {
+	spec, now := w.current(), w.m.options.Clock()
+	w.queue, w.retry, w.restart = nil, time.Time{}, time.Time{}
+	for unread := 0; ; {
+		known, err := loadMark(w.memory)
 		if err == nil {
-			return value, true
+			if unread > 0 {
+				w.event(Event{At: w.m.options.Clock(), Kind: EventRecovered, Failures: unread})
+			}
+			w.mark = known
+			break
 		}
-		if !w.sleepUntil(ctx, w.failed(ctx, err)) {
-			return nil, false
-		}
-	}
-}
-
-// remember makes a value durable. If it cannot, the trigger may fire once more
-// after a restart.
-func (w *worker) remember(ctx context.Context, key string, value []byte) {
-	if err := w.memory.Set(key, value); err != nil {
+		unread++
 		w.failed(ctx, err)
+		w.publish(BackingOff, w.mark.Retry)
+		if !w.pause(ctx, w.mark.Retry) {
+			return false
+		}
 	}
+	if w.mark.When != whenOf(&spec) {
+		w.mark = mark{When: whenOf(&spec), Last: now}
+	}
+	if spec.Disabled {
+		w.mark.Disabled = true
+		w.save()
+		w.publish(Disabled, time.Time{})
+		w.source, w.times = nil, nil
+		return true
+	}
+	if w.mark.Terminated != "" && w.mark.Terminated != definitionOf(&spec) {
+		w.mark.Terminated, w.mark.Failures, w.mark.Error, w.mark.Retry = "", 0, "", time.Time{}
+	}
+	if w.end(w.mark.Terminated); w.mark.Terminated != "" {
+		w.publish(Terminated, time.Time{})
+		return true
+	}
+	var err error
+	if w.times, err = newSchedule(&spec); err == nil {
+		w.hours, err = calendar.NewHours(spec.During, spec.Exclusions, spec.TimeZone)
+	}
+	if err != nil { // Replace has refused it
+		w.failed(ctx, err)
+		w.publish(BackingOff, time.Time{})
+		w.times, w.source = nil, nil
+		return true
+	}
+	w.source, w.skip = w.newSource(&spec), spec.SkipMissed
+	m := &w.mark
+	switch {
+	case m.Last.IsZero() || m.Last.After(now.Add(maxAhead)) || m.Disabled:
+		m.Last = now
+	case spec.SkipMissed && w.times != nil:
+		if due(w.times, calendar.Hours{}, false, m.Last, now) != (time.Time{}) {
+			m.Result = "skipped what was missed"
+		}
+		m.Last = passed(w.times, m.Last, now)
+	}
+	m.Disabled = false
+	if m.Acted.After(now) {
+		m.Acted = now
+	}
+	if m.Retry.After(now.Add(longestPause)) {
+		m.Retry = now
+	}
+	w.retry = m.Retry
+	if p := m.Pending; p != nil {
+		w.queue = []occasion{{p.Since, Signal{Mark: p.Source, Run: p.Run}}}
+	}
+	w.save()
+	return true
 }
 
-func (w *worker) due(t time.Time) {
+func (w *worker) end(definition string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.health.Next = t
+	w.ended = definition
 }
 
-// sleepUntil waits for a time, for ever if it is zero. It returns false when ctx
-// is done.
-func (w *worker) sleepUntil(ctx context.Context, t time.Time) bool {
-	w.due(t)
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	for {
-		sleep := maxSleep
-		if !t.IsZero() {
-			sleep = min(sleep, t.Sub(w.m.options.Clock()))
-		}
-		if sleep <= 0 {
-			return ctx.Err() == nil
-		}
-		timer.Reset(sleep)
+// watch has the source work in a goroutine of its own.
+func (w *worker) watch(ctx context.Context, working *sync.WaitGroup) {
+	since, skip := w.mark.Source, w.skip
+	w.skip = false
+	tell := func(n news) {
 		select {
+		case w.news <- n:
 		case <-ctx.Done():
-			return false
-		case <-timer.C:
 		}
 	}
+	working.Go(func() {
+		err := safely(func() error {
+			return w.source.Watch(ctx, since, skip, func(list ...Signal) { tell(news{signals: list}) })
+		})
+		if err == nil {
+			err = errors.New("the source has ended")
+		}
+		tell(news{err: err})
+	})
+}
+
+// look makes occasions of the times that have come.
+func (w *worker) look(now time.Time) {
+	if w.times == nil || len(w.queue) > 0 {
+		return
+	}
+	drop := w.current().DropOutside
+	if at := due(w.times, w.hours, drop, w.mark.Last, now); !at.IsZero() {
+		w.queue = []occasion{{since: at}}
+		return
+	}
+	if drop && !w.times.Next(w.mark.Last).IsZero() && !w.times.Next(w.mark.Last).After(now) {
+		w.mark.Last = passed(w.times, w.mark.Last, now)
+		w.mark.Result = "dropped: outside of its times"
+	}
+}
+
+// heard takes what a source tells.
+func (w *worker) heard(ctx context.Context, n news) {
+	now := w.m.options.Clock()
+	if n.err != nil {
+		if ctx.Err() == nil {
+			w.failed(ctx, n.err)
+			w.restart = w.mark.Retry
+		}
+		return
+	}
+	if w.mark.Failures > 0 && len(w.queue) == 0 {
+		w.recovered(now)
+		w.save()
+	}
+	for _, s := range n.signals {
+		w.signalled(now, s)
+	}
+}
+
+// signalled takes one signal of a source.
+func (w *worker) signalled(now time.Time, s Signal) {
+	switch {
+	case s.Nothing:
+		w.mark.Checked = now
+		if s.Mark != nil && !bytes.Equal(s.Mark, w.mark.Source) {
+			w.mark.Source = s.Mark
+			w.save()
+		}
+		return
+	case !s.Apart && len(w.queue) == 0 && bytes.Equal(s.Mark, w.mark.Source):
+		return // it was dealt with
+	}
+	spec := w.current()
+	switch last := len(w.queue) - 1; {
+	case spec.DropOutside && !w.hours.Open(now):
+		w.drop(now, s)
+	case last >= 0 && (!s.Apart || spec.Check == nil):
+		w.queue[last].Signal = s
+	case last >= 0 && bytes.Equal(s.Mark, w.queue[last].Mark): // a source that was started again
+	default:
+		w.queue = append(w.queue, occasion{now, s})
+	}
+}
+
+// drop passes over what happened outside of the times of the trigger.
+func (w *worker) drop(now time.Time, s Signal) {
+	w.mark.Source, w.mark.Checked, w.mark.Result = s.Mark, now, "dropped: outside of its times"
+	if err := w.commit(nil, s.Mark); err != nil {
+		w.m.options.Log.Error("a trigger cannot be kept", "trigger", w.current().Name, "err", err)
+	}
+	w.event(Event{At: now, Kind: EventDropped})
+}
+
+// turn returns when the first occasion may be served, or, if there is none, when
+// the next one comes; the zero time if nobody knows. The state says what for the
+// trigger waits.
+func (w *worker) turn(now time.Time) (at time.Time, s State) {
+	spec := w.current()
+	s = Waiting
+	if !w.restart.IsZero() {
+		s = BackingOff
+	}
+	if len(w.queue) == 0 {
+		if w.times != nil {
+			if at = upcoming(w.times, w.hours, spec.DropOutside, w.mark.Last); !at.IsZero() {
+				at, _ = w.free(&spec, at)
+			}
+		}
+		if s == BackingOff && (at.IsZero() || w.restart.Before(at)) {
+			at = w.restart
+		}
+		return at, s
+	}
+	at, held := w.free(&spec, w.queue[0].since)
+	switch {
+	case held && at.After(now) || at.IsZero():
+		s = Held
+	case w.retry.After(now):
+		s = BackingOff
+	}
+	return at, s
+}
+
+// free returns when an occasion may be served, and whether that is later only
+// because of the hours.
+func (w *worker) free(spec *autosync.TriggerSpec, since time.Time) (at time.Time, held bool) {
+	at = since.Add(delay(spec, since))
+	if earliest := w.mark.Acted.Add(spec.MinInterval); spec.MinInterval > 0 && !w.mark.Acted.IsZero() && at.Before(earliest) {
+		at = earliest
+	}
+	if at.Before(w.retry) {
+		at = w.retry
+	}
+	open := w.hours.NextOpen(at)
+	return open, !open.Equal(at)
+}
+
+// wait waits for a time, for ever if it is zero, or for something to happen.
+func (w *worker) wait(ctx context.Context, at time.Time) {
+	var timer <-chan time.Time
+	if !w.restart.IsZero() && (at.IsZero() || w.restart.Before(at)) {
+		at = w.restart
+	}
+	if !at.IsZero() {
+		t := time.NewTimer(min(maxSleep, at.Sub(w.m.options.Clock())))
+		defer t.Stop()
+		timer = t.C
+	}
+	select {
+	case <-ctx.Done():
+	case <-timer:
+	case n := <-w.news:
+		w.heard(ctx, n)
+	case <-w.mended:
+		w.retry = time.Time{}
+		if !w.restart.IsZero() {
+			w.restart = w.m.options.Clock()
+		}
+	}
+}
+
+// pause waits for a time. It returns false when ctx is done.
+func (w *worker) pause(ctx context.Context, until time.Time) bool {
+	timer := time.NewTimer(until.Sub(w.m.options.Clock()))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+// serve serves the occasions that wait, until one fails.
+func (w *worker) serve(ctx context.Context) {
+	for len(w.queue) > 0 && ctx.Err() == nil {
+		if !w.attempt(ctx, w.queue[0]) {
+			return
+		}
+		w.queue = w.queue[1:]
+	}
+}
+
+// keepPending makes durable that something is due and has to wait.
+func (w *worker) keepPending() {
+	var p *pending
+	if len(w.queue) > 0 && !w.queue[0].Apart {
+		last := w.queue[len(w.queue)-1]
+		p = &pending{w.queue[0].since, last.Mark, last.Run}
+	}
+	same := p == nil && w.mark.Pending == nil ||
+		p != nil && w.mark.Pending != nil && p.Since.Equal(w.mark.Pending.Since) && bytes.Equal(p.Source, w.mark.Pending.Source)
+	if !same {
+		w.mark.Pending = p
+		w.save()
+	}
+}
+
+// save makes the mark durable. If it cannot, the trigger may act once more after a
+// restart.
+func (w *worker) save() {
+	if err := w.commit(nil, nil); err != nil {
+		w.mark.Error = err.Error()
+	}
+}
+
+// commit makes the mark durable, together with what a check has set and what a
+// source may forget.
+func (w *worker) commit(set *staged, served []byte) error {
+	value, err := json.Marshal(w.mark)
+	if err != nil {
+		return err
+	}
+	err = w.m.options.Store.Update(func(tx store.Tx) error {
+		if set != nil {
+			if err := set.write(tx); err != nil {
+				return err
+			}
+		}
+		if f, ok := w.source.(forgetter); ok && served != nil {
+			if err := f.forget(tx, served); err != nil {
+				return err
+			}
+		}
+		return tx.Put(bucket, w.memory.key(markKey), value)
+	})
+	if err != nil {
+		return fmt.Errorf("storing the state of a trigger: %w", err)
+	}
+	return nil
 }

@@ -50,6 +50,7 @@ func TestScripts(t *testing.T) {
 //	scrub FROM TO               copies a file, without what differs each time
 //	json FILE KIND              the file is one JSON document: object, array, ...
 //	terminate                   sends SIGTERM to the daemon of this folder
+//	call STATUS NAME TOKEN [BODY]  calls a webhook of the daemon that wrote startup.json
 //	digest FOLDER TO            lists all files outside .metasync with their content
 func params(dir string) testscript.Params {
 	return testscript.Params{
@@ -65,7 +66,7 @@ func params(dir string) testscript.Params {
 			return err
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "until": until, "scrub": scrub, "json": oneJSON, "terminate": terminate, "digest": digest,
+			"exits": exits, "until": until, "scrub": scrub, "json": oneJSON, "terminate": terminate, "digest": digest, "call": call,
 		},
 	}
 }
@@ -168,6 +169,23 @@ func terminate(ts *testscript.TestScript, _ bool, _ []string) {
 		ts.Fatalf("no daemon is running")
 	}
 	ts.Check(syscall.Kill(status.PID, syscall.SIGTERM))
+}
+
+func call(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 3 {
+		ts.Fatalf("usage: call STATUS NAME TOKEN [BODY]")
+	}
+	var started startup
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile("startup.json")), &started))
+	r, err := http.NewRequest(http.MethodPost, started.Webhooks+args[1], strings.NewReader(strings.Join(args[3:], " ")))
+	ts.Check(err)
+	r.Header.Set("Authorization", "Bearer "+args[2])
+	answer, err := http.DefaultClient.Do(r)
+	ts.Check(err)
+	ts.Check(answer.Body.Close())
+	if got := strconv.Itoa(answer.StatusCode); got != args[0] {
+		ts.Fatalf("status %s, want %s", got, args[0])
+	}
 }
 
 func digest(ts *testscript.TestScript, neg bool, args []string) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"path/filepath"
 
 	"golang.org/x/sync/errgroup"
@@ -11,6 +12,7 @@ import (
 	"github.com/metasync/metasync/console"
 	"github.com/metasync/metasync/daemon"
 	"github.com/metasync/metasync/engine/store"
+	"github.com/metasync/metasync/triggers"
 )
 
 type runCmd struct {
@@ -31,6 +33,7 @@ type startup struct {
 	Scripts       string `json:"scripts"`
 	State         string `json:"state"`
 	Socket        string `json:"socket"`
+	Webhooks      string `json:"webhooks,omitempty"` // their address, but for the name
 	Agents        int    `json:"agents"`
 	Triggers      int    `json:"triggers"`
 }
@@ -51,20 +54,44 @@ func (c *runCmd) Run(a *app) (err error) {
 	if err != nil {
 		return err
 	}
+	var web net.Listener
+	if where := d.Console(); where.Listen != "" {
+		if web, err = console.Listen(a.ctx, where); err != nil {
+			return err
+		}
+		defer web.Close()
+	}
 	work, ctx := errgroup.WithContext(a.ctx)
 	work.Go(func() error { return d.Run(ctx) })
 	work.Go(func() error { return console.Serve(ctx, d.StateFolder(), d, options.Log) })
-	if err := a.printStartup(status, c.DryRun); err != nil {
+	now := startupOf(status)
+	if web != nil {
+		work.Go(func() error { return console.ServeWeb(ctx, web, d.Webhooks(), options.Log) })
+		now.Webhooks = webAddress(web.Addr(), d.Console().Certificate != "")
+	}
+	if err := a.printStartup(now, c.DryRun); err != nil {
 		options.Log.Warn("standard output cannot be written", "err", err)
 	}
 	return work.Wait()
 }
 
-func (a *app) printStartup(s daemon.Status, dryRun bool) error {
-	now := startup{
+func startupOf(s daemon.Status) startup {
+	return startup{
 		Version: s.Version, PID: s.PID, Configuration: s.File, Scripts: s.Scripts.Folder, State: s.State,
 		Socket: console.SocketPath(s.State), Agents: len(s.Agents), Triggers: len(s.Triggers),
 	}
+}
+
+// webAddress is where webhooks are called.
+func webAddress(at net.Addr, secure bool) string {
+	scheme := "http://"
+	if secure {
+		scheme = "https://"
+	}
+	return scheme + at.String() + triggers.HookPath
+}
+
+func (a *app) printStartup(now startup, dryRun bool) error {
 	if a.JSON {
 		return a.printJSON(now)
 	}
@@ -77,5 +104,8 @@ func (a *app) printStartup(s daemon.Status, dryRun bool) error {
 		t.row("  dry run", "nothing is exported", "")
 	}
 	t.row("  at work on", fmt.Sprintf("%s, %s", number(now.Agents, "agent"), number(now.Triggers, "trigger")), "")
+	if now.Webhooks != "" {
+		t.row("  webhooks", now.Webhooks, "")
+	}
 	return t.end()
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/metasync/metasync/daemon"
 	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/engine/run"
+	"github.com/metasync/metasync/triggers"
 )
 
 type statusCmd struct {
@@ -244,13 +245,22 @@ func printTriggers(w io.Writer, s daemon.Status) error {
 	}
 	fmt.Fprintln(w)
 	t := newTable(w)
-	t.row("TRIGGER", "AGENT", "LAST FIRED", "NEXT", "HEALTH")
+	t.row("TRIGGER", "AGENT", "STATE", "LAST CHECK", "LAST FIRED", "NEXT", "RESULT")
 	for _, h := range s.Triggers {
-		health := "ok"
-		if h.Failures > 0 || h.Error != "" {
-			health = fmt.Sprintf("failed %s: %s", number(h.Failures, "time"), h.Error)
-		}
-		t.row(h.Name, h.Agent, stamp(h.LastFire), stamp(h.Next), health)
+		t.row(h.Name, h.Agent, string(h.State), stamp(h.LastCheck), stamp(h.LastFire), stamp(h.Next), triggerResult(h))
 	}
 	return t.end()
+}
+
+// triggerResult says what came of the last look of a trigger.
+func triggerResult(h triggers.Health) string {
+	switch {
+	case h.Failures > 0:
+		return fmt.Sprintf("failed %s: %s", number(h.Failures, "time"), oneLine(h.LastError))
+	case h.LastError != "":
+		return oneLine(h.LastError)
+	case h.LastResult == "":
+		return "-"
+	}
+	return h.LastResult
 }

@@ -16,7 +16,7 @@ func (l *loader) build(k *keys) *Config {
 	c := &Config{
 		State: string(k.State), Scripts: string(k.Scripts),
 		Autosync: k.Autosync.Autosync, Notify: l.notify(k), History: k.History, Scripting: k.Scripting,
-		Lookups: l.lookups(k.Lookups),
+		Lookups: l.lookups(k.Lookups), Console: k.Console.console(),
 		Model: rules.Model{
 			Dialect: k.Dialect, Precedence: rules.PrecedenceModel(k.Precedence), Provisioning: rules.Provisioning(k.Provision),
 		},
@@ -35,6 +35,7 @@ func (l *loader) build(k *keys) *Config {
 		c.Model.Agents = append(c.Model.Agents, e.value.rule(e.name, e.at, k.Parameters))
 		c.Agents = append(c.Agents, l.agent(e, triggers))
 	}
+	l.checkTriggers(k)
 	for _, w := range k.Autosync.agents {
 		l.exists("agent", w, k.Agents.names())
 	}
@@ -119,14 +120,8 @@ func (l *loader) agent(e *entry[agentForm], triggers map[string]fault.Position) 
 		},
 		Import: Import(form.Import), Export: form.Export == "auto", Strict: form.Strict, Fingerprint: form.fingerprint, Position: e.at,
 	}
-	var names []string
-	for _, p := range out.Profiles {
-		names = append(names, p.Name)
-	}
 	for i := range form.Triggers {
-		t := &form.Triggers[i]
-		l.exists("run profile", t.Run, names)
-		spec := t.spec(l, e.name)
+		spec := form.Triggers[i].spec(l, e.name)
 		if first, again := triggers[spec.Name]; again {
 			l.fail(spec.Position, "a trigger named %q already stands at %s", spec.Name, first).Hint = "give one of them a name"
 			continue

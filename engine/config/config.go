@@ -44,6 +44,7 @@ type Config struct {
 	Notify    notify.Settings
 	History   History
 	Scripting Scripting
+	Console   Console
 	Lookups   []Lookup
 
 	// Secrets holds the values that came from ${env:} and ${file:}, for [Redact].

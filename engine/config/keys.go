@@ -29,6 +29,7 @@ type keys struct {
 	Notify     notifyForm           `yaml:"notify" doc:"Who is told what went wrong, and that it is right again."`
 	History    History              `yaml:"history" doc:"The run history."`
 	Scripting  Scripting            `yaml:"scripting" doc:"The script host."`
+	Console    consoleForm          `yaml:"console" doc:"Where the daemon listens."`
 	Lookups    named[lookup]        `yaml:"lookups" doc:"The tables in which scripts look values up, by name."`
 }
 

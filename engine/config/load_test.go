@@ -16,6 +16,7 @@ import (
 
 	"github.com/metasync/metasync/engine/agent"
 	"github.com/metasync/metasync/engine/autosync"
+	"github.com/metasync/metasync/engine/autosync/calendar"
 	"github.com/metasync/metasync/engine/config"
 	"github.com/metasync/metasync/engine/expr"
 	"github.com/metasync/metasync/engine/fault"
@@ -174,10 +175,33 @@ func TestAgents(t *testing.T) {
 			},
 			Import: config.Import{Every: 15 * time.Minute},
 			Triggers: []autosync.TriggerSpec{
-				{Name: "night", Agent: "HR", Run: "full-import", Cron: "0 2 * * *", TimeZone: berlin},
-				{Name: "HR cron @daily", Agent: "HR", Run: "both", Cron: "@daily"},
-				{Name: "HR watch data/*.csv", Agent: "HR", Run: "delta-import", Watch: in("data/*.csv"), Settle: 10 * time.Second},
-				{Name: "HR every 1h30m", Agent: "HR", Run: "export", Every: 90 * time.Minute},
+				{Name: "night", Agent: "HR", Run: asking("full-import"), Cron: "0 2 * * *", TimeZone: berlin},
+				{Name: "HR cron @daily", Agent: "HR", Run: asking("both"), Cron: "@daily"},
+				{Name: "HR watch data/*.csv", Agent: "HR", Run: asking("delta-import"), Watch: in("data/*.csv"), Settle: 10 * time.Second},
+				{Name: "HR every 1h30m", Agent: "HR", Run: asking("export"), Every: 90 * time.Minute},
+				{
+					Name: "HR schedule 2026-01-31T02:00", Agent: "HR",
+					Run: []autosync.Request{
+						{Profile: "both"},
+						{Profile: "careful", Partition: "south"},
+						{Agent: "AD", Profile: "delta-import", Exclusive: true, Immediate: true},
+					},
+					Partition: "north", Exclusive: true, Immediate: true,
+					Schedule: &autosync.Period{Start: time.Date(2026, 1, 31, 2, 0, 0, 0, berlin), Every: 7 * 24 * time.Hour},
+					TimeZone: berlin, MinInterval: 5 * time.Minute, Jitter: 30 * time.Second, SkipMissed: true,
+					During:      []calendar.Window{{Cron: "0 8 * * 1-5", For: 9 * time.Hour}},
+					Exclusions:  []calendar.Window{{Cron: "0 12 * * *", For: time.Hour}},
+					DropOutside: true, TerminateOnError: true, Disabled: true,
+				},
+				{
+					Name: "HR webhook hr.changed", Agent: "HR", Run: asking("delta-import"),
+					Webhook: &autosync.Webhook{Name: "hr.changed", Token: "s3cret", PerMinute: 10},
+				},
+				{Name: "HR after AD", Agent: "HR", Run: asking("export"), After: &autosync.After{Agent: "AD", Result: "success"}},
+				{
+					Name: "retried", Agent: "HR", Run: []autosync.Request{{Agent: "AD", Profile: "delta-import"}},
+					After: &autosync.After{Agent: "AD", Run: "export", Result: "failed"},
+				},
 			},
 		},
 		{
@@ -234,6 +258,8 @@ notify: {mail: {server: localhost, tls: none, from: a@example.org, to: [b@exampl
 		Policy: notify.DefaultPolicy(),
 	}, c.Notify)
 }
+
+func asking(profile string) []autosync.Request { return []autosync.Request{{Profile: profile}} }
 
 func TestOtherParts(t *testing.T) {
 	got := load(t, "every-key.txtar")
@@ -309,6 +335,7 @@ func TestOtherParts(t *testing.T) {
 		Coalesce: 20 * time.Second, StuckAfter: 2 * time.Hour,
 		Retry: config.Retry{Results: []string{"stopped-server"}, Times: -1, Wait: time.Second},
 	}, got.Autosync)
+	same(t, config.Console{Listen: ":8443", Certificate: in("certs/console.pem"), Key: in("certs/console.key")}, got.Console)
 	same(t, config.History{Keep: 365 * 24 * time.Hour, Count: 100, DetailsLimit: 500}, got.History)
 }
 

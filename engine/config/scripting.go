@@ -105,6 +105,25 @@ func (s *Secrets) schema(g *generator) *jsonschema.Schema {
 	return schema
 }
 
+// A secret is a text that comes from outside the configuration.
+type secret string
+
+func (s *secret) decode(l *loader, n *node) {
+	var given word
+	given.decode(l, n)
+	if given.text == "" {
+		return // it was reported
+	}
+	if !isReference.MatchString(given.written) {
+		l.fail(given.at, "a secret must not stand in the configuration").Hint = "write ${env:NAME} or ${file:PATH}"
+		return
+	}
+	*s = secret(given.text)
+	addOnce(&l.secrets, given.text)
+}
+
+func (s *secret) schema(g *generator) *jsonschema.Schema { return g.reference() }
+
 // A Lookup is a table in which scripts look values up.
 type Lookup struct {
 	Name      string

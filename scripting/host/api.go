@@ -74,6 +74,8 @@ type Member struct {
 	// is asked for when the object is made.
 	Value func(a *Active) goja.Value
 	Type  string
+	// Absent, if set, reports whether an object is missing in a call.
+	Absent func(a *Active) bool
 }
 
 // A Type is a type that exists only in TypeScript, or several.
@@ -122,6 +124,8 @@ func (m *Member) declaration() string {
 	switch {
 	case m.Call != nil:
 		return m.Name + m.Signature
+	case m.Absent != nil:
+		return "readonly " + m.Name + "?: " + m.Object.Name
 	case m.Object != nil:
 		return "readonly " + m.Name + ": " + m.Object.Name
 	case m.Value != nil:

@@ -167,6 +167,8 @@ func (w *worker) object(o *Object, a *Active) *goja.Object {
 		member := &o.Members[i]
 		var v goja.Value
 		switch {
+		case member.Absent != nil && member.Absent(a):
+			continue
 		case member.Object != nil:
 			v = w.object(member.Object, a)
 		case member.Text != nil:

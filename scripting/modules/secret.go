@@ -65,3 +65,10 @@ func secretOf(v goja.Value) (secretValue, bool) {
 // holdsSecret reports whether a text was made of a handle, and so holds what stands
 // for the secret instead of the secret.
 func holdsSecret(text string) bool { return strings.Contains(text, shownSecret) }
+
+// SecretText returns what the handle of a secret stands for, for a registration that
+// takes one; false for every other value.
+func SecretText(v goja.Value) (text string, ok bool) {
+	s, ok := secretOf(v)
+	return s.value, ok
+}

@@ -1,4 +1,4 @@
-package triggers
+package calendar
 
 import (
 	"strings"
@@ -7,7 +7,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"github.com/metasync/metasync/engine/fault"
 )
+
+func hint(err error) string { return fault.As(err, "other").Hint }
 
 func zone(t testing.TB, name string) *time.Location {
 	t.Helper()
@@ -56,7 +60,7 @@ func TestCron(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.zone+" "+test.name, func(t *testing.T) {
 			z := zone(t, test.zone)
-			times, err := parseCron(test.cron, z)
+			times, err := ParseCron(test.cron, z)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -66,7 +70,7 @@ func TestCron(t *testing.T) {
 			}
 			var got []string
 			for range test.want {
-				at = times.next(at.UTC())
+				at = times.Next(at.UTC())
 				got = append(got, at.In(z).Format("2006-01-02 15:04 MST"))
 			}
 			if diff := cmp.Diff(test.want, got); diff != "" {
@@ -80,12 +84,12 @@ func TestCron(t *testing.T) {
 // the first is over.
 func TestCronSecondPass(t *testing.T) {
 	z := zone(t, "Europe/Berlin")
-	times, err := parseCron("30 2 * * *", z)
+	times, err := ParseCron("30 2 * * *", z)
 	if err != nil {
 		t.Fatal(err)
 	}
 	second := time.Date(2026, 10, 25, 1, 10, 0, 0, time.UTC) // 02:10 CET
-	if got, want := times.next(second), time.Date(2026, 10, 26, 1, 30, 0, 0, time.UTC); !got.Equal(want) {
+	if got, want := times.Next(second), time.Date(2026, 10, 26, 1, 30, 0, 0, time.UTC); !got.Equal(want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }
@@ -95,17 +99,17 @@ func TestCronLaws(t *testing.T) {
 	expressions := rapid.SampledFrom([]string{"30 2 * * *", "*/20 * * * *", "0,59 1-3 * * *", "15 1 * * 0", "@daily", "*/7 0-4 * 3,4,10,11 *"})
 	zones := rapid.SampledFrom([]string{"Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Africa/Casablanca", "UTC"})
 	rapid.Check(t, func(rt *rapid.T) {
-		times, err := parseCron(expressions.Draw(rt, "cron"), zone(t, zones.Draw(rt, "zone")))
+		times, err := ParseCron(expressions.Draw(rt, "cron"), zone(t, zones.Draw(rt, "zone")))
 		if err != nil {
 			rt.Fatal(err)
 		}
 		from := time.Unix(1767225600+rapid.Int64Range(0, 366*24*3600).Draw(rt, "from"), 0)
-		next := times.next(from)
+		next := times.Next(from)
 		if !next.After(from) {
 			rt.Fatalf("next of %v is %v", from, next)
 		}
 		between := from.Add(time.Duration(rapid.Int64Range(0, int64(next.Sub(from))-1).Draw(rt, "between")))
-		if again := times.next(between); !again.Equal(next) {
+		if again := times.Next(between); !again.Equal(next) {
 			rt.Fatalf("next of %v is %v, but of %v it is %v", from, next, between, again)
 		}
 	})
@@ -123,7 +127,7 @@ func TestCronRefused(t *testing.T) {
 		"60 * * * *":          "write minute",
 		"@soon":               "write minute",
 	} {
-		_, err := parseCron(text, nil)
+		_, err := ParseCron(text, nil)
 		if err == nil || !strings.Contains(hint(err), want) {
 			t.Errorf("%q: %v", text, err)
 		}
@@ -136,24 +140,12 @@ func FuzzParseCron(f *testing.F) {
 	}
 	from := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	f.Fuzz(func(t *testing.T, text string) {
-		times, err := parseCron(text, time.UTC)
+		times, err := ParseCron(text, time.UTC)
 		if err != nil {
 			return
 		}
-		if next := times.next(from); !next.After(from) {
+		if next := times.Next(from); !next.After(from) {
 			t.Errorf("%q: next of %v is %v", text, from, next)
 		}
 	})
-}
-
-func TestEvery(t *testing.T) {
-	at := func(s int) time.Time { return time.Unix(int64(s), 0) }
-	e := every(10 * time.Second)
-	for _, test := range []struct{ last, now, passed, next int }{
-		{0, 10, 10, 20}, {0, 12, 10, 20}, {0, 47, 40, 50}, {3, 13, 13, 23}, {3, 12, 3, 13},
-	} {
-		if got := e.passed(at(test.last), at(test.now)); !got.Equal(at(test.passed)) || !e.next(got).Equal(at(test.next)) {
-			t.Errorf("%+v: got %v", test, got)
-		}
-	}
 }
