@@ -17,20 +17,6 @@ import (
 	"github.com/metasync/metasync/scripting/host"
 )
 
-// checkTimeout is how long a check may take unless the trigger says otherwise:
-// it may ask another system.
-const checkTimeout = 10 * time.Second
-
-// maxRequests bounds what one check may ask for.
-const maxRequests = 1000
-
-// Bounds of what a trigger remembers. How many keys there may be is the business
-// of whoever keeps them.
-const (
-	maxStateKey   = 256      // bytes
-	maxStateValue = 64 << 10 // bytes, as JSON
-)
-
 // triggerKind registers what wakes the scheduler.
 var triggerKind = host.Kind{
 	Name:      "trigger",
@@ -241,7 +227,7 @@ func readRequests(a *host.Active, v goja.Value, agent string) ([]autosync.Reques
 		return []autosync.Request{request}, nil
 	}
 	n := obj.Get("length").ToInteger()
-	if n > maxRequests {
+	if n > maxRequest {
 		return nil, unexpected("%d requests", n)
 	}
 	requests := make([]autosync.Request, n)

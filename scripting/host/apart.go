@@ -33,8 +33,8 @@ func (p *Apart) Do(ctx context.Context, c Call, body func(*Active) error) error 
 		p.w = w
 	}
 	err := p.w.run(ctx, c, body)
-	if fault.Name(err) == nameCrash {
-		p.Close() // its state is unknown
+	if p.w.spent(err) {
+		p.Close()
 	}
 	return err
 }

@@ -33,10 +33,11 @@ type Call struct {
 // that makes the call, and not after the body given to [Generation.Do] returned.
 type Active struct {
 	w      *worker
-	call   *Call
+	call   Call
 	parent context.Context
 	ctx    context.Context // made when first asked for
-	until  time.Time       // of ctx
+	began  time.Time
+	until  time.Time // of ctx
 }
 
 // Runtime returns the runtime. Nothing of it may be kept.
@@ -88,8 +89,12 @@ func (a *Active) Context() context.Context {
 // Object makes a frozen object of a type of the table, for this call.
 func (a *Active) Object(o *Object) goja.Value { return a.w.object(o, a) }
 
-// ParseJSON returns the value that a JSON text stands for.
+// ParseJSON returns the value that a JSON text stands for. It may be nested 10,000
+// deep.
 func (a *Active) ParseJSON(text string) (goja.Value, error) {
+	if nestedTooDeeply(text) {
+		return nil, errNested
+	}
 	v, err := a.w.readJSON(goja.Undefined(), a.w.rt.ToValue(text))
 	if err != nil {
 		return nil, a.w.fault(err)
@@ -190,8 +195,14 @@ func (w *worker) run(ctx context.Context, c Call, body func(*Active) error) erro
 		timeout = w.generation.options.Timeout
 	}
 	timeout = min(timeout, MaxTimeout)
-	a := &Active{w: w, call: &c, parent: ctx, until: time.Now().Add(timeout)}
+	began := time.Now()
+	a := &Active{w: w, call: c, parent: ctx, began: began, until: began.Add(timeout)}
 	w.active = a
+	if c.Of != nil && c.Of.index < len(w.calls) {
+		w.calls[c.Of.index].Add(1)
+	}
+	w.going.Store(a)
+	w.generation.heap.begin()
 
 	stop := func() bool { return true }
 	if ctx.Done() != nil {
@@ -212,7 +223,12 @@ func (w *worker) run(ctx context.Context, c Call, body func(*Active) error) erro
 	if gone {
 		<-w.gone
 	}
-	if late || gone {
+	full := !w.going.CompareAndSwap(a, nil)
+	if full {
+		<-w.doomed
+		w.going.Store(nil)
+	}
+	if late || gone || full {
 		w.rt.ClearInterrupt()
 	}
 	w.active = nil
@@ -227,6 +243,8 @@ func (w *worker) run(ctx context.Context, c Call, body func(*Active) error) erro
 	switch {
 	case fault.Name(err) == nameCrash:
 		return err
+	case full:
+		return w.generation.memoryError(position)
 	case gone:
 		return &fault.Error{Name: nameTimeout, Position: position, Text: "cancelled", Err: ctx.Err()}
 	case late:

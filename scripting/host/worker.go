@@ -6,16 +6,13 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"github.com/dop251/goja"
 
 	"github.com/metasync/metasync/engine/fault"
 )
-
-// maxCallStack is how deep functions may call each other: room for every
-// honest recursion, and little enough for memory.
-const maxCallStack = 1024
 
 var (
 	errDeadline = fmt.Errorf("no answer in time: %w", context.DeadlineExceeded)
@@ -37,6 +34,12 @@ type worker struct {
 	gone   chan struct{} // the end of the context has interrupted
 	cancel func()        // of Active.Context; guarded by Generation.mu
 
+	// For the watch on the heap: see heap.go.
+	going  atomic.Pointer[Active] // the call that is going on, or condemned
+	doomed chan struct{}          // the watch has interrupted
+	calls  []atomic.Uint64        // by index of the registration
+	epoch  uint64                 // of the generation when the worker was made
+
 	// trampoline is a native function that runs guarded. See guard.
 	trampoline goja.Callable
 	guarded    func()
@@ -44,6 +47,7 @@ type worker struct {
 	// Built-ins as they were before any script ran.
 	date, bytes      goja.Constructor
 	errorType        *goja.Object
+	rangeErrorType   *goja.Object
 	errorClasses     []*goja.Object // as in API.Errors
 	freeze, readJSON goja.Callable
 	writeJSON        goja.Callable
@@ -60,7 +64,8 @@ type worker struct {
 func newWorker(g *Generation) *worker {
 	w := &worker{
 		generation: g, rt: goja.New(), loading: true,
-		fired: make(chan struct{}, 1), gone: make(chan struct{}, 1),
+		fired: make(chan struct{}, 1), gone: make(chan struct{}, 1), doomed: make(chan struct{}, 1),
+		epoch: g.epoch.Load(),
 	}
 	w.timer = time.AfterFunc(math.MaxInt64, func() {
 		w.rt.Interrupt(errDeadline)
@@ -75,11 +80,13 @@ func newWorker(g *Generation) *worker {
 	w.date, _ = goja.AssertConstructor(w.rt.Get("Date"))
 	w.bytes, _ = goja.AssertConstructor(w.rt.Get("Uint8Array"))
 	w.errorType = w.rt.Get("Error").(*goja.Object)
+	w.rangeErrorType = w.rt.Get("RangeError").(*goja.Object)
 	w.freeze, _ = goja.AssertFunction(w.rt.Get("Object").(*goja.Object).Get("freeze"))
 	w.readJSON, _ = goja.AssertFunction(w.rt.Get("JSON").(*goja.Object).Get("parse"))
 	w.writeJSON, _ = goja.AssertFunction(w.rt.Get("JSON").(*goja.Object).Get("stringify"))
 
 	w.guardRegExp()
+	w.bound()
 	w.defineErrors()
 	for i := range g.api.Kinds {
 		kind := &g.api.Kinds[i]
@@ -149,6 +156,9 @@ func (w *worker) load(ctx context.Context) {
 		}
 	}
 	w.loading = false
+	g.mu.Lock() // for the watch on the heap
+	w.calls = make([]atomic.Uint64, len(w.registrations))
+	g.mu.Unlock()
 }
 
 // global sets a global name for good.
