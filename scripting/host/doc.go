@@ -63,7 +63,8 @@
 // scripts catch; a result that comes after it is thrown away, and an interrupt never
 // hits the next call. The stack is bounded. Many goroutines may make calls; each is
 // made on its caller's goroutine, in a worker that nobody else uses meanwhile. A
-// function of the program that panics costs that call and its worker, no more.
+// function of the program that panics costs that call and its worker, no more. Once the
+// files ran, built-ins cannot be changed, so that no call does so for the next one.
 //
 // Files are modules. What one does not export, no other sees; import and require reach
 // files of the folder and nothing else. There is no network, file or process but what
@@ -102,7 +103,7 @@
 //	program      one file, compiled                compile.go, columns.go, pitfalls.go
 //	worker       a runtime in which all files ran  worker.go, module.go, apart.go
 //	Active       a call that goes on, its limits   call.go, exception.go
-//	             the memory, the built-ins         heap.go, bounds.go
+//	             the memory, the built-ins         heap.go, bounds.go, lock.go
 //	API          the table                         api.go, events.go, log.go, errors.go
 //	             and its values                    data.go, plain.go, view.go, handle.go
 //	             and its forms for people          markdown.go, editor.go

@@ -44,6 +44,8 @@ type worker struct {
 	trampoline goja.Callable
 	guarded    func()
 
+	builtIns []string // the names
+
 	// Built-ins as they were before any script ran.
 	date, bytes      goja.Constructor
 	errorType        *goja.Object
@@ -85,6 +87,7 @@ func newWorker(g *Generation) *worker {
 	w.readJSON, _ = goja.AssertFunction(w.rt.Get("JSON").(*goja.Object).Get("parse"))
 	w.writeJSON, _ = goja.AssertFunction(w.rt.Get("JSON").(*goja.Object).Get("stringify"))
 
+	w.builtIns = w.rt.GlobalObject().GetOwnPropertyNames()
 	w.guardRegExp()
 	w.bound()
 	w.defineErrors()
@@ -155,6 +158,7 @@ func (w *worker) load(ctx context.Context) {
 			w.problems = append(w.problems, e)
 		}
 	}
+	w.lock()
 	w.loading = false
 	g.mu.Lock() // for the watch on the heap
 	w.calls = make([]atomic.Uint64, len(w.registrations))
