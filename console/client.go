@@ -110,6 +110,11 @@ func (c *Client) Orphans(ctx context.Context, file string) ([]engine.Orphan, err
 	return ask[[]engine.Orphan](ctx, c, pathOrphans, orphansQuery{file})
 }
 
+// Isolate implements [Service].
+func (c *Client) Isolate(ctx context.Context, q daemon.IsolationQuery) (*daemon.Isolation, error) {
+	return ask[*daemon.Isolation](ctx, c, pathIsolate, q)
+}
+
 // Exec implements [Service].
 func (c *Client) Exec(ctx context.Context, agent, profile, user string, progress run.Progress) (*run.Record, error) {
 	return watch[*run.Record](ctx, c, pathExec, execRequest{agent, profile, user}, progress)

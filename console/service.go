@@ -68,6 +68,9 @@ type Service interface {
 	// Orphans returns what the state holds and the configuration in a file, whose
 	// path is absolute, does not have.
 	Orphans(ctx context.Context, file string) ([]engine.Orphan, error)
+	// Isolate tells which rule functions of the scripts of a configuration depend on
+	// what earlier calls left behind, on samples of the stored objects.
+	Isolate(ctx context.Context, q daemon.IsolationQuery) (*daemon.Isolation, error)
 	// Once does all there is to do. The summary counts also with an error: it
 	// tells what was done until then. progress may be nil.
 	Once(ctx context.Context, progress run.Progress) (autosync.Summary, error)
@@ -108,6 +111,7 @@ const (
 	pathRemove     = "/api/remove"
 	pathRemoval    = "/api/preview-removal"
 	pathOrphans    = "/api/orphans"
+	pathIsolate    = "/api/isolate"
 	pathOnce       = "/api/once"
 	pathExec       = "/api/exec"
 	pathOrder      = "/api/order"
