@@ -96,8 +96,8 @@ func (g *Generation) flowFunction(r *host.Registration) expr.Function {
 			if parent == nil {
 				parent = context.Background()
 			}
-			err = g.do(parent, host.Call{
-				Of: r, Now: ctx.Now, Random: randomFor(ctx, r.Name, args), Log: attrs,
+			err = g.host.Do(parent, host.Call{
+				Of: r, Apart: g.apart, Now: ctx.Now, Random: randomFor(ctx, r.Name, args), Log: attrs,
 			}, func(a *host.Active) error {
 				values := make([]goja.Value, len(args))
 				for i, arg := range args {

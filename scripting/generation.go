@@ -79,7 +79,7 @@ func (l *Loader) load(load func(host.Options) (*host.Generation, error)) (*Gener
 	if err != nil {
 		return nil, err
 	}
-	g := &Generation{host: loaded, do: loaded.Do, prefix: l.prefix(), base: l.options.Base, functions: map[string]expr.Function{}}
+	g := &Generation{host: loaded, prefix: l.prefix(), base: l.options.Base, functions: map[string]expr.Function{}}
 	for _, r := range loaded.Registrations(flowFunctionKind.Name) {
 		g.functions[r.Name] = g.flowFunction(r)
 	}
@@ -109,15 +109,12 @@ func (l *Loader) prefix() string {
 	return filepath.ToSlash(name)
 }
 
-// A caller makes a call, as [host.Generation.Do] does.
-type caller func(context.Context, host.Call, func(*host.Active) error) error
-
 // A Generation is what a folder of scripts offered when it was loaded. It never
 // changes and may be used by many goroutines: a run keeps to one by holding it.
 type Generation struct {
 	host      *host.Generation
-	do        caller // how rule functions are called
-	prefix    string // in front of file names in places
+	apart     *host.Apart // in which rule functions are called; nil is the pool
+	prefix    string      // in front of file names in places
 	base      string
 	functions map[string]expr.Function
 	rules     rules.Functions

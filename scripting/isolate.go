@@ -49,22 +49,15 @@ type isolated struct{ Dependent }
 // isolation, and the generation after it.
 func (g *Generation) Isolate() *Isolation {
 	i := &Isolation{keeps: g.host.Apart()}
-	i.fresh = g.through(func(ctx context.Context, c host.Call, body func(*host.Active) error) error {
-		apart := g.host.Apart()
-		defer apart.Close()
-		return apart.Do(ctx, c, body)
-	})
-	i.used = g.through(func(ctx context.Context, c host.Call, body func(*host.Active) error) error {
-		return i.keeps.Do(ctx, c, body)
-	})
+	i.fresh, i.used = g.in(g.host.Fresh()), g.in(i.keeps)
 	return i
 }
 
-// through returns a generation with the same scripts, of which each call of a rule
-// function is made by do.
-func (g *Generation) through(do caller) *Generation {
+// in returns a generation with the same scripts, of which rule functions are called
+// apart from others.
+func (g *Generation) in(apart *host.Apart) *Generation {
 	other := *g
-	other.do = do
+	other.apart = apart
 	other.functions = map[string]expr.Function{}
 	for _, r := range g.host.Registrations(flowFunctionKind.Name) {
 		other.functions[r.Name] = other.flowFunction(r)

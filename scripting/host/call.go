@@ -16,6 +16,7 @@ import (
 // A Call says what is called, and under which conditions.
 type Call struct {
 	Of      *Registration
+	Apart   *Apart         // the worker to make it in; nil for one of the pool
 	Timeout time.Duration  // at most [MaxTimeout]; 0 is that of the generation
 	Now     time.Time      // what Date sees; zero for the real time
 	Random  func() float64 // what Math.random gives, from [0, 1); nil for real randomness
@@ -85,9 +86,6 @@ func (a *Active) Context() context.Context {
 	}
 	return a.ctx
 }
-
-// Object makes a frozen object of a type of the table, for this call.
-func (a *Active) Object(o *Object) goja.Value { return a.w.object(o, a) }
 
 // ParseJSON returns the value that a JSON text stands for. It may be nested 10,000
 // deep.

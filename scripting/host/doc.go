@@ -105,7 +105,7 @@
 //	Active       a call that goes on, its limits   call.go, exception.go
 //	             the memory, the built-ins         heap.go, bounds.go, lock.go
 //	API          the table                         api.go, events.go, log.go, errors.go
-//	             and its values                    data.go, plain.go, view.go, handle.go
+//	             and its values                    data.go, plain.go, view.go, lazy.go, handle.go
 //	             and its forms for people          markdown.go, editor.go
 //	Test         comparing, deadlines, results     testing.go, equal.go
 package host

@@ -234,6 +234,9 @@ func (g *Generation) Registrations(kind string) []*Registration {
 // extension-dll-crash, with the place in the script; any other error is that of
 // body. A call never affects another one.
 func (g *Generation) Do(ctx context.Context, c Call, body func(*Active) error) error {
+	if c.Apart != nil {
+		return c.Apart.Do(ctx, c, body)
+	}
 	w, err := g.acquire(ctx)
 	if err != nil {
 		return err

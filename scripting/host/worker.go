@@ -103,7 +103,7 @@ func newWorker(g *Generation) *worker {
 	}
 	for i := range g.api.Objects {
 		for _, name := range g.api.Objects[i].Globals {
-			w.global(name, w.object(&g.api.Objects[i], nil))
+			w.global(name, w.object(&g.api.Objects[i]))
 		}
 	}
 
@@ -173,20 +173,20 @@ func (w *worker) global(name string, v goja.Value) {
 	}
 }
 
-// object makes an object of the table. Its functions act in the call a, and
-// refuse to once it is over; nil stands for whatever call is going on.
-func (w *worker) object(o *Object, a *Active) *goja.Object {
+// object makes a global object of the table, frozen. Its functions act in whatever
+// call is going on.
+func (w *worker) object(o *Object) *goja.Object {
 	obj := w.rt.NewObject()
 	for i := range o.Members {
 		member := &o.Members[i]
 		var v goja.Value
 		switch {
 		case member.Object != nil:
-			v = w.object(member.Object, a)
+			v = w.object(member.Object)
 		case member.Text != nil:
-			v = w.rt.ToValue(member.Text(a))
+			v = w.rt.ToValue(member.Text(nil))
 		default:
-			v = w.function(member, a)
+			v = w.function(member, nil)
 		}
 		_ = obj.Set(member.Name, v) // a new object takes every property
 	}
