@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"reflect"
@@ -229,6 +230,8 @@ func (w *worker) run(ctx context.Context, c Call, body func(*Active) error) erro
 	if late || gone || full {
 		w.rt.ClearInterrupt()
 	}
+	// A host function that waited may have seen the deadline before the timer did.
+	late = late || a.ctx != nil && errors.Is(a.ctx.Err(), context.DeadlineExceeded) && ctx.Err() == nil
 	w.active = nil
 	if a.ctx != nil {
 		w.release()
