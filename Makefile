@@ -92,7 +92,7 @@ script-compiler:
 bench:
 	go run ./internal/bench
 	go test -run '^$$' -bench 'BenchmarkEval' ./engine/expr
-	go test -run '^$$' -bench 'AgainstScript' ./scripting
+	go test -run '^$$' -bench 'AgainstScript|Call|Load' ./scripting
 
 ## fuzz: every fuzz target for FUZZTIME each
 fuzz:

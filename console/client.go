@@ -116,6 +116,11 @@ func (c *Client) NotifyTest(ctx context.Context, to string) ([]notify.Trial, err
 	return ask[[]notify.Trial](ctx, c, pathNotifyTest, notifyTestRequest{to})
 }
 
+// Isolate implements [Service].
+func (c *Client) Isolate(ctx context.Context, q daemon.IsolationQuery) (*daemon.Isolation, error) {
+	return ask[*daemon.Isolation](ctx, c, pathIsolate, q)
+}
+
 // Exec implements [Service].
 func (c *Client) Exec(ctx context.Context, agent, profile, user string, progress run.Progress) (*run.Record, error) {
 	return watch[*run.Record](ctx, c, pathExec, execRequest{agent, profile, user}, progress)

@@ -96,6 +96,9 @@ func TestClientIsTheService(t *testing.T) {
 		"preview of a removal": func(s Service) (any, error) {
 			return s.PreviewRemoval(t.Context(), daemon.RemovalQuery{Removal: engine.Removal{Metaverse: "guest"}, Samples: 9}, nil)
 		},
+		"isolate": func(s Service) (any, error) {
+			return s.Isolate(t.Context(), daemon.IsolationQuery{File: "/etc/metasync.yaml", Sample: 7})
+		},
 		"orphans": func(s Service) (any, error) { return s.Orphans(t.Context(), "/etc/metasync.yaml") },
 		"backup": func(s Service) (any, error) {
 			var b strings.Builder

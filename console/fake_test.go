@@ -15,6 +15,7 @@ import (
 	"github.com/metasync/metasync/engine/identity"
 	"github.com/metasync/metasync/engine/notify"
 	"github.com/metasync/metasync/engine/run"
+	"github.com/metasync/metasync/scripting"
 )
 
 // A fake is a service with a little of everything in it. Its runs go on until
@@ -321,4 +322,8 @@ func connect(t *testing.T, folder string) *Client {
 			t.Fatalf("Dial: %v", err)
 		}
 	}
+}
+
+func (f *fake) Isolate(_ context.Context, q daemon.IsolationQuery) (*daemon.Isolation, error) {
+	return &daemon.Isolation{Objects: q.Sample, Uncalled: []string{q.File}, Dependent: []scripting.Dependent{{Kind: "flow", Line: 3, Used: "1"}}}, nil
 }

@@ -185,6 +185,9 @@ func newHandler(ctx context.Context, service Service) http.Handler {
 	answer(mux, pathNotifyTest, func(ctx context.Context, q notifyTestRequest) (any, error) {
 		return service.NotifyTest(ctx, q.To)
 	})
+	answer(mux, pathIsolate, func(ctx context.Context, q daemon.IsolationQuery) (any, error) {
+		return service.Isolate(ctx, q)
+	})
 	handle(mux, pathOnce, func(w http.ResponseWriter, _ *http.Request, _ nothing) {
 		stream(w, func(report run.Progress) (autosync.Summary, error) {
 			return service.Once(ctx, report)

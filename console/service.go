@@ -75,6 +75,9 @@ type Service interface {
 	// NotifyTest sends a test message through every channel, mail only to an address
 	// if it is given, and says what became of each.
 	NotifyTest(ctx context.Context, to string) ([]notify.Trial, error)
+	// Isolate tells which rule functions of the scripts of a configuration depend on
+	// what earlier calls left behind, on samples of the stored objects.
+	Isolate(ctx context.Context, q daemon.IsolationQuery) (*daemon.Isolation, error)
 	// Once does all there is to do. The summary counts also with an error: it
 	// tells what was done until then. progress may be nil.
 	Once(ctx context.Context, progress run.Progress) (autosync.Summary, error)
@@ -117,6 +120,7 @@ const (
 	pathRemoval    = "/api/preview-removal"
 	pathOrphans    = "/api/orphans"
 	pathNotifyTest = "/api/notify-test"
+	pathIsolate    = "/api/isolate"
 	pathOnce       = "/api/once"
 	pathExec       = "/api/exec"
 	pathOrder      = "/api/order"

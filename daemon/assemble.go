@@ -130,7 +130,7 @@ func Settings(ctx context.Context, o Options) ([]config.Setting, error) {
 func scriptOptions(cfg config.Base, log *slog.Logger) scripting.Options {
 	o := scripting.Options{
 		Folder: cfg.Scripts, Base: cfg.Dir, Optional: true,
-		Workers: cfg.Scripting.Workers, Timeout: cfg.Scripting.Timeout, Log: redacted(log, cfg.Secrets),
+		Workers: cfg.Scripting.Workers, Timeout: cfg.Scripting.Timeout, Memory: int64(cfg.Scripting.Memory), Log: redacted(log, cfg.Secrets),
 		Env: modules.Env{HTTP: cfg.Scripting.Allow.HTTP.List, Secrets: cfg.Scripting.Secrets},
 	}
 	for _, folder := range cfg.Scripting.Allow.Read {

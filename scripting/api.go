@@ -66,6 +66,6 @@ type Result = Value | readonly Value[] | null | undefined | void;`,
 // ReferencePage returns a page in Markdown that describes all that scripts can use.
 func ReferencePage() []byte {
 	return []byte("# Script API\n\n" +
-		"What [scripts](scripts.md) can use, from the same table that the product binds and\n" +
+		"What [scripts](scripting.md) can use, from the same table that the product binds and\n" +
 		"that `metasync types` writes for editors.\n" + table.Markdown())
 }

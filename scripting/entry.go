@@ -154,7 +154,11 @@ func attributesFromScript(a *host.Active, v goja.Value) (identity.Attributes, er
 		return nil, errors.New("the attributes must be an object")
 	}
 	err := a.Guard(func() error {
-		for _, key := range obj.Keys() {
+		keys := obj.Keys()
+		if len(keys) > maxNew {
+			return unexpected("%d attributes", len(keys))
+		}
+		for _, key := range keys {
 			value, err := fromScript(a, obj.Get(key))
 			if err != nil {
 				return err

@@ -255,7 +255,7 @@ func ruleCallOf(a *host.Active) *ruleCall { return a.Data().(*ruleCall) }
 func (g *Generation) rule(ctx context.Context, r *host.Registration, about rules.Entry, data *ruleCall, body func(*host.Active) error) error {
 	now := rules.Now(ctx)
 	err := g.host.Do(ctx, host.Call{
-		Of: r, Now: now, Data: data, Random: randomOf(now.UnixNano(), r.Name, about.ID()),
+		Of: r, Apart: g.apart, Now: now, Data: data, Random: randomOf(now.UnixNano(), r.Name, about.ID()),
 		Log: []slog.Attr{slog.String(r.Kind, r.Name), slog.String("object", about.ID().String())},
 	}, body)
 	if err != nil {

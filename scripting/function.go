@@ -97,7 +97,7 @@ func (g *Generation) flowFunction(r *host.Registration) expr.Function {
 				parent = context.Background()
 			}
 			err = g.host.Do(parent, host.Call{
-				Of: r, Now: ctx.Now, Random: randomFor(ctx, r.Name, args), Log: attrs,
+				Of: r, Apart: g.apart, Now: ctx.Now, Random: randomFor(ctx, r.Name, args), Log: attrs,
 			}, func(a *host.Active) error {
 				values := make([]goja.Value, len(args))
 				for i, arg := range args {

@@ -1,6 +1,7 @@
 package scripting
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"path"
@@ -25,6 +26,7 @@ type Options struct {
 	Workers int           // calls at a time; 0 is GOMAXPROCS
 	Timeout time.Duration // of a flow function; 0 is 1 s
 	Grace   time.Duration // for running calls when a generation is closed; 0 is 10 s
+	Memory  int64         // bytes by which the heap may grow while scripts run; 0 is host.DefaultMemory
 	Log     *slog.Logger  // for what scripts log; nil discards it
 
 	Env    modules.Env         // what is granted; Base and Tables are the loader's
@@ -70,8 +72,8 @@ func (l *Loader) load(load func(host.Options) (*host.Generation, error)) (*Gener
 		return nil, err
 	}
 	o := host.Options{
-		Prefix: l.prefix(), Workers: l.options.Workers, Timeout: l.options.Timeout,
-		Grace: l.options.Grace, Log: l.options.Log, Env: &env,
+		Prefix: l.prefix(), Workers: l.options.Workers, Timeout: cmp.Or(l.options.Timeout, ruleTimeout),
+		Grace: l.options.Grace, Memory: l.options.Memory, Log: l.options.Log, Env: &env,
 	}
 	if version := env.Tables.Version(); version != "" {
 		o.Meanings = map[string]string{modules.LookupName: version}
@@ -116,7 +118,8 @@ func (l *Loader) prefix() string {
 type Generation struct {
 	host      *host.Generation
 	env       *modules.Env
-	prefix    string // in front of file names in places
+	apart     *host.Apart // in which rule functions are called; nil is the pool
+	prefix    string      // in front of file names in places
 	base      string
 	functions map[string]expr.Function
 	rules     rules.Functions

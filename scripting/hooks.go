@@ -19,10 +19,6 @@ import (
 	"github.com/metasync/metasync/scripting/host"
 )
 
-// hookTimeout is how long a hook may take unless it says otherwise: it may tell
-// another system.
-const hookTimeout = 10 * time.Second
-
 // The kinds of registration that have a say in what the scheduler does, and hear
 // of it (autosync §5).
 var (

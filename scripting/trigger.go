@@ -8,27 +8,12 @@ import (
 	"log/slog"
 	"path/filepath"
 	"strconv"
-	"time"
 
 	"github.com/dop251/goja"
 
 	"github.com/metasync/metasync/engine/autosync"
 	"github.com/metasync/metasync/engine/rules"
 	"github.com/metasync/metasync/scripting/host"
-)
-
-// checkTimeout is how long a check may take unless the trigger says otherwise:
-// it may ask another system.
-const checkTimeout = 10 * time.Second
-
-// maxRequests bounds what one check may ask for.
-const maxRequests = 1000
-
-// Bounds of what a trigger remembers. How many keys there may be is the business
-// of whoever keeps them.
-const (
-	maxStateKey   = 256      // bytes
-	maxStateValue = 64 << 10 // bytes, as JSON
 )
 
 // triggerKind registers what wakes the scheduler.
@@ -253,7 +238,7 @@ func readRequests(describe func(goja.Value) string, v goja.Value, agent string) 
 		return []autosync.Request{request}, nil
 	}
 	n := obj.Get("length").ToInteger()
-	if n > maxRequests {
+	if n > maxRequest {
 		return nil, unexpected("%d requests", n)
 	}
 	requests := make([]autosync.Request, n)

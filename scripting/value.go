@@ -20,9 +20,6 @@ import (
 // maxSafe is the largest integer that a JavaScript number holds exactly.
 const maxSafe = 1<<53 - 1
 
-// maxValues bounds the values that a script may return for one attribute.
-const maxValues = 1_000_000
-
 // toScript converts a value to JavaScript. Scripts get copies: nothing that they
 // do to one changes anything here.
 //
@@ -91,6 +88,7 @@ func fromScript(a *host.Active, v goja.Value) (out expr.Value, err error) {
 		single, err := primitiveFromScript(v)
 		return expr.Of(single), err
 	}
+	var total int
 	err = a.Guard(func() error {
 		if obj.ClassName() != "Array" {
 			single, err := objectFromScript(a, obj)
@@ -106,6 +104,9 @@ func fromScript(a *host.Active, v goja.Value) (out expr.Value, err error) {
 			var err error
 			if values[i], err = elementFromScript(a, obj.Get(strconv.Itoa(i))); err != nil {
 				return err
+			}
+			if total += sizeOf(values[i]); total > maxResult {
+				return unexpected("more than %d MiB", maxResult>>20)
 			}
 		}
 		out = expr.OfValues(values)
@@ -128,6 +129,9 @@ func elementFromScript(a *host.Active, v goja.Value) (identity.Value, error) {
 
 func primitiveFromScript(v goja.Value) (identity.Value, error) {
 	if goja.IsString(v) {
+		if n := v.(goja.String).Length(); n > maxValue {
+			return identity.Value{}, unexpected("a text of %d characters, which is too long", n)
+		}
 		text := v.String()
 		if strings.ContainsRune(text, '\ufffd') && hasHalfCharacter(v.(goja.String)) {
 			e := unexpected("a string that holds half a character")
@@ -178,6 +182,9 @@ func objectFromScript(a *host.Active, obj *goja.Object) (identity.Value, error) 
 		return identity.Value{}, unexpected("an invalid date")
 	}
 	if bytes, ok := host.Uint8Array(obj); ok {
+		if len(bytes) > maxValue {
+			return identity.Value{}, unexpected("%d bytes, which are too many", len(bytes))
+		}
 		return identity.Binary(bytes), nil
 	}
 	if _, callable := goja.AssertFunction(obj); callable {
@@ -197,6 +204,15 @@ func elements(array *goja.Object) ([]goja.Value, error) {
 		list[i] = array.Get(strconv.Itoa(i))
 	}
 	return list, nil
+}
+
+// sizeOf is how much memory a value takes.
+func sizeOf(v identity.Value) int {
+	switch v.Type() {
+	case identity.TypeString, identity.TypeBinary:
+		return 32 + len(v.Str())
+	}
+	return 32
 }
 
 func unexpected(format string, args ...any) *fault.Error {

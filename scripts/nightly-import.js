@@ -8,7 +8,7 @@
 // The trigger only asks; the scheduler starts the runs one after another, and
 // synchronizes and exports what they found.
 
-/** @type {AgentName[]} */ // so that an editor knows the names, see docs/scripts.md
+/** @type {AgentName[]} */ // so that an editor knows the names, see docs/scripting.md
 const agents = ["HR"];
 
 for (const agent of agents) {

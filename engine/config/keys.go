@@ -99,6 +99,7 @@ func (h *History) refine(s *jsonschema.Schema) {
 type Scripting struct {
 	Timeout time.Duration `yaml:"timeout" default:"1s" doc:"How long one call of a rule function may take."`
 	Workers int           `yaml:"workers" default:"0" doc:"How many calls may run at the same time; 0 is one per processor."`
+	Memory  Size          `yaml:"memory" default:"512MiB" doc:"By how much the memory of the process may grow while scripts run, before calls that take long are ended and everything that variables of scripts hold is thrown away."`
 	Allow   Allow         `yaml:"allow" doc:"What the scripts may reach that may reach out, such as triggers. Nothing is granted by default."`
 	Guard   Guard         `yaml:"guard" doc:"When a change of scripts or rules is held for approval."`
 	Secrets Secrets       `yaml:"secrets" doc:"Secrets for requests of scripts, by name: each is ${env:NAME} or ${file:PATH}. Scripts can pass them on, but not see them."`
@@ -107,9 +108,15 @@ type Scripting struct {
 	LDAP Directories `yaml:"ldap" doc:"Directory servers that such scripts may read, by name. To declare one is to grant it."`
 }
 
+// minMemory leaves the program room to breathe beside the scripts.
+const minMemory = 16 << 20
+
 func (s *Scripting) check(l *loader, n *node) {
 	if timeout := n.get("timeout"); timeout != nil && s.Timeout == 0 {
 		l.fail(timeout.at, "timeout must be longer than nothing")
+	}
+	if memory := n.get("memory"); memory != nil && s.Memory < minMemory {
+		l.fail(memory.at, "memory must be 16MiB at least")
 	}
 	if workers := n.get("workers"); workers != nil && s.Workers < 0 {
 		l.fail(workers.at, "workers must not be negative")

@@ -308,7 +308,7 @@ func TestOtherParts(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(config.Scripting{
-		Timeout: 2 * time.Second, Workers: 4,
+		Timeout: 2 * time.Second, Workers: 4, Memory: 2 << 30,
 		Allow: config.Allow{
 			HTTP: config.Hosts{List: hosts}, Read: []agent.Path{agent.Path(in("data"))}, Write: []agent.Path{agent.Path(in("out"))},
 		},
@@ -364,7 +364,7 @@ func TestDefaults(t *testing.T) {
 		Autosync:  config.Autosync{Mode: "overlap", Export: "auto", FullSyncOnRuleChange: "auto", StuckAfter: time.Hour, Retry: config.Retry{Times: 5, Wait: 5 * time.Second}},
 		Notify:    notify.Settings{Policy: notify.DefaultPolicy()},
 		History:   config.History{Keep: 30 * 24 * time.Hour, Details: true, DetailsLimit: 100_000},
-		Scripting: config.Scripting{Timeout: time.Second, Guard: config.Guard{Sample: 1000, Timeout: time.Minute}},
+		Scripting: config.Scripting{Timeout: time.Second, Memory: 512 << 20, Guard: config.Guard{Sample: 1000, Timeout: time.Minute}},
 	}
 	same(t, want, load(t, "minimal.txtar"))
 }

@@ -143,24 +143,29 @@ func show(dir, name string) error {
 
 // openEngine opens an engine for a configuration over state.
 func openEngine(configuration string, state store.Store, kind agent.Kind) (*engine.Engine, error) {
-	cfg, err := config.Load(configuration, config.Options{Kinds: []agent.Kind{kind}})
-	if err != nil {
-		return nil, err
-	}
 	e, err := engine.Open(engine.Options{State: state, History: store.NewMemory()})
 	if err != nil {
 		return nil, err
+	}
+	return e, configure(e, configuration, kind, rules.Functions{})
+}
+
+// configure puts a configuration in force.
+func configure(e *engine.Engine, configuration string, kind agent.Kind, functions rules.Functions) error {
+	cfg, err := config.Load(configuration, config.Options{Kinds: []agent.Kind{kind}})
+	if err != nil {
+		return err
 	}
 	definition := engine.Definition{Model: cfg.Model}
 	for _, a := range cfg.Agents {
 		opened, err := a.Settings.Open(agent.Env{Name: a.Name, Objects: a.Objects, Log: slog.New(slog.DiscardHandler)})
 		if err != nil {
-			return nil, err
+			return err
 		}
 		definition.Agents = append(definition.Agents, engine.Agent{Name: a.Name, Agent: opened, Objects: a.Objects, Profiles: a.Profiles, Thresholds: a.Thresholds})
 	}
-	_, err = e.Configure(context.Background(), definition, rules.Functions{})
-	return e, err
+	_, err = e.Configure(context.Background(), definition, functions)
+	return err
 }
 
 // A step of the main job.

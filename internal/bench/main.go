@@ -16,12 +16,14 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 
 	"github.com/metasync/metasync/internal/heap"
@@ -54,6 +56,8 @@ func start() error {
 		return runPhase(*phase, *folder)
 	case *people < *changes || *people < 1 || *factor < 2:
 		return fmt.Errorf("%d people, of whom %d change, times %d: there is nothing to measure", *people, *changes, *factor)
+	case slices.ContainsFunc(flows, func(f flow) bool { return f.name == *cpu }):
+		return inFolder(*people, scriptsRun)
 	case *cpu != "":
 		return inFolder(*people, func(dir string) error { return engineRun(dir, filepath.Join(dir, "state"), nil) })
 	}
@@ -79,7 +83,7 @@ func start() error {
 		return err
 	}
 	reportJob(figures)
-	return reportGroups()
+	return errors.Join(reportScripts(), reportGroups())
 }
 
 // inFolder calls fn with a folder that holds the data of so many people.
@@ -130,6 +134,8 @@ func runPhase(name, dir string) error {
 		return putsRun(dir)
 	case "group":
 		return groupRun(dir, *people)
+	case "scripts":
+		return scriptsRun(dir)
 	}
 	return fmt.Errorf("unknown phase %q", name)
 }

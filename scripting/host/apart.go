@@ -18,10 +18,15 @@ import (
 type Apart struct {
 	generation *Generation
 	w          *worker
+	fresh      bool // for each call
 }
 
 // Apart returns a worker of its own. The caller closes it.
 func (g *Generation) Apart() *Apart { return &Apart{generation: g} }
+
+// Fresh returns a worker that is made anew for each call: nothing that a call leaves
+// behind is seen by another one.
+func (g *Generation) Fresh() *Apart { return &Apart{generation: g, fresh: true} }
 
 // Do makes a call, as [Generation.Do] does.
 func (p *Apart) Do(ctx context.Context, c Call, body func(*Active) error) error {
@@ -38,8 +43,8 @@ func (p *Apart) Do(ctx context.Context, c Call, body func(*Active) error) error 
 		p.w = w
 	}
 	err := p.w.run(ctx, c, body)
-	if fault.Name(err) == nameCrash {
-		p.Close() // its state is unknown
+	if p.fresh || p.w.spent(err) {
+		p.Close()
 	}
 	return err
 }

@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"reflect"
@@ -16,6 +17,7 @@ import (
 // A Call says what is called, and under which conditions.
 type Call struct {
 	Of      *Registration
+	Apart   *Apart         // the worker to make it in; nil for one of the pool
 	Timeout time.Duration  // at most [MaxTimeout]; 0 is that of the generation
 	Now     time.Time      // what Date sees; zero for the real time
 	Random  func() float64 // what Math.random gives, from [0, 1); nil for real randomness
@@ -34,10 +36,11 @@ type Call struct {
 // that makes the call, and not after the body given to [Generation.Do] returned.
 type Active struct {
 	w      *worker
-	call   *Call
+	call   Call
 	parent context.Context
 	ctx    context.Context // made when first asked for
-	until  time.Time       // of ctx
+	began  time.Time
+	until  time.Time // of ctx
 }
 
 // Runtime returns the runtime. Nothing of it may be kept.
@@ -91,11 +94,12 @@ func (a *Active) Context() context.Context {
 	return a.ctx
 }
 
-// Object makes a frozen object of a type of the table, for this call.
-func (a *Active) Object(o *Object) goja.Value { return a.w.object(o, a) }
-
-// ParseJSON returns the value that a JSON text stands for.
+// ParseJSON returns the value that a JSON text stands for. It may be nested 10,000
+// deep.
 func (a *Active) ParseJSON(text string) (goja.Value, error) {
+	if nestedTooDeeply(text) {
+		return nil, errNested
+	}
 	v, err := a.w.readJSON(goja.Undefined(), a.w.rt.ToValue(text))
 	if err != nil {
 		return nil, a.w.fault(err)
@@ -205,8 +209,14 @@ func (w *worker) run(ctx context.Context, c Call, body func(*Active) error) erro
 		timeout = w.generation.options.Timeout
 	}
 	timeout = min(timeout, MaxTimeout)
-	a := &Active{w: w, call: &c, parent: ctx, until: time.Now().Add(timeout)}
+	began := time.Now()
+	a := &Active{w: w, call: c, parent: ctx, began: began, until: began.Add(timeout)}
 	w.active = a
+	if c.Of != nil && c.Of.index < len(w.calls) {
+		w.calls[c.Of.index].Add(1)
+	}
+	w.going.Store(a)
+	w.generation.heap.begin()
 
 	stop := func() bool { return true }
 	if ctx.Done() != nil {
@@ -227,9 +237,16 @@ func (w *worker) run(ctx context.Context, c Call, body func(*Active) error) erro
 	if gone {
 		<-w.gone
 	}
-	if late || gone {
+	full := !w.going.CompareAndSwap(a, nil)
+	if full {
+		<-w.doomed
+		w.going.Store(nil)
+	}
+	if late || gone || full {
 		w.rt.ClearInterrupt()
 	}
+	// A host function that waited may have seen the deadline before the timer did.
+	late = late || a.ctx != nil && errors.Is(a.ctx.Err(), context.DeadlineExceeded) && ctx.Err() == nil
 	w.active = nil
 	if a.ctx != nil {
 		w.release()
@@ -242,6 +259,8 @@ func (w *worker) run(ctx context.Context, c Call, body func(*Active) error) erro
 	switch {
 	case fault.Name(err) == nameCrash:
 		return err
+	case full:
+		return w.generation.memoryError(position)
 	case gone:
 		return &fault.Error{Name: nameTimeout, Position: position, Text: "cancelled", Err: ctx.Err()}
 	case late:

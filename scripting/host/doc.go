@@ -63,7 +63,8 @@
 // scripts catch; a result that comes after it is thrown away, and an interrupt never
 // hits the next call. The stack is bounded. Many goroutines may make calls; each is
 // made on its caller's goroutine, in a worker that nobody else uses meanwhile. A
-// function of the program that panics costs that call and its worker, no more.
+// function of the program that panics costs that call and its worker, no more. Once the
+// files ran, built-ins cannot be changed, so that no call does so for the next one.
 //
 // Files are modules. What one does not export, no other sees; import and require reach
 // files of the folder and nothing else. There is no network, file or process but what
@@ -75,13 +76,16 @@
 // # What it cannot do
 //
 // Built-ins cannot be interrupted: the sort of a huge array, or a regular expression
-// that backtracks for seconds, ends when it ends; then the call fails. Memory cannot be
-// limited. So scripts are as trusted as the program's configuration: the bounds are
-// there against mistakes, not against attacks.
+// that backtracks for seconds, ends when it ends; then the call fails. Memory is
+// watched from outside and bounded between the instructions of scripts; what one
+// built-in allocates is bounded for those that make as much as a number says. So
+// scripts are as trusted as the program's configuration: the bounds are there against
+// mistakes, not against attacks.
 //
 // Workers hold no state that lasts: a variable of a file exists once per worker, and a
-// worker is replaced when a function of the program panics in it. What shall last is
-// kept behind functions of the table, which many goroutines call.
+// worker is replaced when a function of the program panics in it or when the scripts
+// take too much memory. What shall last is kept behind functions of the table, which
+// many goroutines call.
 //
 // There are no timers, and no promise waits for anything outside: an async function has
 // ended when its call has. The language is that of goja, with what esbuild can express
@@ -99,8 +103,9 @@
 //	program      one file, compiled                compile.go, columns.go, pitfalls.go
 //	worker       a runtime in which all files ran  worker.go, module.go, apart.go
 //	Active       a call that goes on, its limits   call.go, exception.go
+//	             the memory, the built-ins         heap.go, bounds.go, lock.go
 //	API          the table                         api.go, events.go, log.go, errors.go
-//	             and its values                    data.go, plain.go, view.go, handle.go
+//	             and its values                    data.go, plain.go, view.go, lazy.go, handle.go
 //	             and its forms for people          markdown.go, editor.go
 //	Test         comparing, deadlines, results     testing.go, equal.go
 package host

@@ -42,6 +42,9 @@ func (w *worker) fault(err error) *fault.Error {
 	)
 	switch {
 	case errors.As(err, &interrupted):
+		if errors.Is(interrupted.Unwrap(), errMemory) {
+			return w.generation.memoryError(framePosition(interrupted.Stack()))
+		}
 		return &fault.Error{Name: nameTimeout, Position: framePosition(interrupted.Stack()), Err: interrupted.Unwrap()}
 	case errors.As(err, &overflow):
 		e := fault.New(nameException, "functions call each other more than %d deep", maxCallStack)

@@ -40,6 +40,7 @@ type Options struct {
 	Workers int           // calls at a time; 0 is GOMAXPROCS
 	Timeout time.Duration // of a call, at most [MaxTimeout]; 0 is 1 s
 	Grace   time.Duration // for running calls when a generation is closed; 0 is 10 s
+	Memory  int64         // bytes by which the heap may grow while scripts run; 0 is [DefaultMemory]
 	Log     *slog.Logger  // for what scripts log; nil discards it
 	Env     any           // for the functions of the API: see [Active.Env]
 
@@ -58,6 +59,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Grace <= 0 {
 		o.Grace = 10 * time.Second
+	}
+	if o.Memory <= 0 {
+		o.Memory = DefaultMemory
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -78,6 +82,8 @@ type Generation struct {
 	programs      []*program
 	registrations []*Registration
 	limiter       *limiter
+	heap          *heapWatch
+	epoch         atomic.Uint64 // of the workers; older ones are not used again
 
 	pool    chan *worker // idle workers; nil stands for one that must be made anew
 	closing chan struct{}
@@ -119,6 +125,7 @@ func Load(ctx context.Context, files Files, api *API, o Options) (*Generation, e
 		workers: make(map[*worker]bool, o.Workers),
 	}
 	g.limiter = newLimiter(o.Log)
+	g.heap = newHeapWatch(g)
 	var wrong fault.List
 	for _, f := range files {
 		if err := ctx.Err(); err != nil {
@@ -133,7 +140,7 @@ func Load(ctx context.Context, files Files, api *API, o Options) (*Generation, e
 	}
 	first := g.newWorker(ctx)
 	if wrong = append(wrong, first.problems...); len(wrong) > 0 {
-		g.limiter.close()
+		g.release()
 		return nil, wrong.Err()
 	}
 	g.registrations = first.registrations
@@ -142,7 +149,7 @@ func Load(ctx context.Context, files Files, api *API, o Options) (*Generation, e
 	for range o.Workers - 1 {
 		w, err := g.anotherWorker(ctx)
 		if err != nil {
-			g.limiter.close()
+			g.release()
 			return nil, err
 		}
 		g.pool <- w
@@ -227,13 +234,16 @@ func (g *Generation) Registrations(kind string) []*Registration {
 // extension-dll-crash, with the place in the script; any other error is that of
 // body. A call never affects another one.
 func (g *Generation) Do(ctx context.Context, c Call, body func(*Active) error) error {
+	if c.Apart != nil {
+		return c.Apart.Do(ctx, c, body)
+	}
 	w, err := g.acquire(ctx)
 	if err != nil {
 		return err
 	}
 	err = w.run(ctx, c, body)
-	if fault.Name(err) == nameCrash {
-		g.forget(w) // its state is unknown
+	if w.spent(err) {
+		g.forget(w)
 		w = nil
 	}
 	g.pool <- w
@@ -284,8 +294,14 @@ func (g *Generation) Close() {
 			grace.Reset(abortTimeout)
 			g.drain(g.options.Workers-idle, grace.C)
 		}
-		g.limiter.close()
+		g.release()
 	})
+}
+
+// release ends what goes on beside the calls.
+func (g *Generation) release() {
+	g.heap.close()
+	g.limiter.close()
 }
 
 // drain takes n workers out of the pool and returns how many it got in time.

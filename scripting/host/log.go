@@ -18,6 +18,9 @@ import (
 // function runs once for every object.
 const logBurst = 10
 
+// maxLogged is how many fields a line may have.
+const maxLogged = 100
+
 // Log is the type of the object with which scripts log.
 var Log = &Object{
 	Name: "Log",
@@ -66,7 +69,11 @@ func logMember(name string, level slog.Level, doc string) Member {
 			var fields []slog.Attr
 			if len(args) > 1 {
 				if obj, ok := args[1].(*goja.Object); ok {
-					for _, key := range obj.Keys() {
+					for i, key := range obj.Keys() {
+						if i == maxLogged {
+							fields = append(fields, slog.String("more", "left out"))
+							break
+						}
 						fields = append(fields, slog.Any(key, shown(obj.Get(key))))
 					}
 				} else {
@@ -83,8 +90,8 @@ func consoleMember(name string, level slog.Level) Member {
 	return Member{
 		Name: name, Signature: "(...args: unknown[]): void",
 		Call: func(a *Active, args []goja.Value) (goja.Value, error) {
-			texts := make([]string, len(args))
-			for i, arg := range args {
+			texts := make([]string, min(len(args), maxLogged))
+			for i, arg := range args[:len(texts)] {
 				texts[i] = describe(arg)
 			}
 			a.log(level, bounded(strings.Join(texts, " ")), nil)

@@ -17,6 +17,7 @@ import (
 const (
 	maxPlainDepth = 32
 	maxPlainNodes = 100_000
+	maxPlainBytes = 4 << 20 // of all texts in it
 	maxText       = 4096
 )
 
@@ -39,11 +40,24 @@ func (a *Active) Plain(v goja.Value) (out any, err error) {
 type plainer struct {
 	lenient bool // show what is not plain as text
 	nodes   int
+	bytes   int
+}
+
+var errTooLarge = errors.New("the value is too large or nested too deeply")
+
+// text returns a text, unless there were too many of them.
+func (p *plainer) text(v goja.Value) (string, error) {
+	if s, ok := v.(goja.String); ok {
+		if p.bytes += s.Length(); p.bytes > maxPlainBytes {
+			return "", errTooLarge
+		}
+	}
+	return v.String(), nil
 }
 
 func (p *plainer) value(v goja.Value, depth int) (any, error) {
 	if p.nodes++; p.nodes > maxPlainNodes || depth > maxPlainDepth {
-		return nil, errors.New("the value is too large or nested too deeply")
+		return nil, errTooLarge
 	}
 	obj, isObject := v.(*goja.Object)
 	if !isObject {
@@ -69,7 +83,7 @@ func (p *plainer) value(v goja.Value, depth int) (any, error) {
 	case "Array":
 		n := int(obj.Get("length").ToInteger())
 		if n > maxPlainNodes {
-			return nil, errors.New("the value is too large")
+			return nil, errTooLarge
 		}
 		list := make([]any, n)
 		for i := range list {
@@ -83,6 +97,9 @@ func (p *plainer) value(v goja.Value, depth int) (any, error) {
 	}
 	fields := map[string]any{}
 	for _, key := range obj.Keys() {
+		if p.bytes += len(key); p.bytes > maxPlainBytes {
+			return nil, errTooLarge
+		}
 		property := obj.Get(key)
 		if property == nil || goja.IsUndefined(property) {
 			continue
@@ -101,7 +118,7 @@ func (p *plainer) primitive(v goja.Value) (any, error) {
 	case v == nil, goja.IsUndefined(v), goja.IsNull(v):
 		return nil, nil
 	case goja.IsString(v):
-		return v.String(), nil
+		return p.text(v)
 	}
 	switch x := v.Export().(type) {
 	case bool:
@@ -140,7 +157,7 @@ func describe(v goja.Value) string {
 		return "undefined"
 	}
 	if _, isObject := v.(*goja.Object); !isObject {
-		return bounded(v.String())
+		return boundedText(v)
 	}
 	plain, err := (&plainer{lenient: true}).value(v, 0)
 	if err != nil {
@@ -154,6 +171,14 @@ func describe(v goja.Value) string {
 		return err.Error()
 	}
 	return bounded(string(text))
+}
+
+// boundedText is a text of which no more is read than is shown.
+func boundedText(v goja.Value) string {
+	if s, ok := v.(goja.String); ok && s.Length() > maxText {
+		return bounded(s.Substring(0, maxText).String() + "\u2026")
+	}
+	return bounded(v.String())
 }
 
 // bounded cuts a text off that is too long to show.

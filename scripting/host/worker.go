@@ -6,16 +6,13 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"github.com/dop251/goja"
 
 	"github.com/metasync/metasync/engine/fault"
 )
-
-// maxCallStack is how deep functions may call each other: room for every
-// honest recursion, and little enough for memory.
-const maxCallStack = 1024
 
 var (
 	errDeadline = fmt.Errorf("no answer in time: %w", context.DeadlineExceeded)
@@ -37,13 +34,22 @@ type worker struct {
 	gone   chan struct{} // the end of the context has interrupted
 	cancel func()        // of Active.Context; guarded by Generation.mu
 
+	// For the watch on the heap: see heap.go.
+	going  atomic.Pointer[Active] // the call that is going on, or condemned
+	doomed chan struct{}          // the watch has interrupted
+	calls  []atomic.Uint64        // by index of the registration
+	epoch  uint64                 // of the generation when the worker was made
+
 	// trampoline is a native function that runs guarded. See guard.
 	trampoline goja.Callable
 	guarded    func()
 
+	builtIns []string // the names
+
 	// Built-ins as they were before any script ran.
 	date, bytes      goja.Constructor
 	errorType        *goja.Object
+	rangeErrorType   *goja.Object
 	errorClasses     []*goja.Object // as in API.Errors
 	freeze, readJSON goja.Callable
 	writeJSON        goja.Callable
@@ -60,7 +66,8 @@ type worker struct {
 func newWorker(g *Generation) *worker {
 	w := &worker{
 		generation: g, rt: goja.New(), loading: true,
-		fired: make(chan struct{}, 1), gone: make(chan struct{}, 1),
+		fired: make(chan struct{}, 1), gone: make(chan struct{}, 1), doomed: make(chan struct{}, 1),
+		epoch: g.epoch.Load(),
 	}
 	w.timer = time.AfterFunc(math.MaxInt64, func() {
 		w.rt.Interrupt(errDeadline)
@@ -75,11 +82,14 @@ func newWorker(g *Generation) *worker {
 	w.date, _ = goja.AssertConstructor(w.rt.Get("Date"))
 	w.bytes, _ = goja.AssertConstructor(w.rt.Get("Uint8Array"))
 	w.errorType = w.rt.Get("Error").(*goja.Object)
+	w.rangeErrorType = w.rt.Get("RangeError").(*goja.Object)
 	w.freeze, _ = goja.AssertFunction(w.rt.Get("Object").(*goja.Object).Get("freeze"))
 	w.readJSON, _ = goja.AssertFunction(w.rt.Get("JSON").(*goja.Object).Get("parse"))
 	w.writeJSON, _ = goja.AssertFunction(w.rt.Get("JSON").(*goja.Object).Get("stringify"))
 
+	w.builtIns = w.rt.GlobalObject().GetOwnPropertyNames()
 	w.guardRegExp()
+	w.bound()
 	w.defineErrors()
 	for i := range g.api.Kinds {
 		kind := &g.api.Kinds[i]
@@ -93,7 +103,7 @@ func newWorker(g *Generation) *worker {
 	}
 	for i := range g.api.Objects {
 		for _, name := range g.api.Objects[i].Globals {
-			w.global(name, w.object(&g.api.Objects[i], nil))
+			w.global(name, w.object(&g.api.Objects[i]))
 		}
 	}
 
@@ -148,7 +158,11 @@ func (w *worker) load(ctx context.Context) {
 			w.problems = append(w.problems, e)
 		}
 	}
+	w.lock()
 	w.loading = false
+	g.mu.Lock() // for the watch on the heap
+	w.calls = make([]atomic.Uint64, len(w.registrations))
+	g.mu.Unlock()
 }
 
 // global sets a global name for good.
@@ -159,26 +173,20 @@ func (w *worker) global(name string, v goja.Value) {
 	}
 }
 
-// object makes an object of the table. Its functions act in the call a, and
-// refuse to once it is over; nil stands for whatever call is going on.
-func (w *worker) object(o *Object, a *Active) *goja.Object {
+// object makes a global object of the table, frozen. Its functions act in whatever
+// call is going on.
+func (w *worker) object(o *Object) *goja.Object {
 	obj := w.rt.NewObject()
 	for i := range o.Members {
 		member := &o.Members[i]
 		var v goja.Value
 		switch {
-		case member.Absent != nil && member.Absent(a):
-			continue
 		case member.Object != nil:
-			v = w.object(member.Object, a)
+			v = w.object(member.Object)
 		case member.Text != nil:
-			v = w.rt.ToValue(member.Text(a))
-		case member.Value != nil:
-			if v = member.Value(a); v == nil {
-				v = goja.Undefined()
-			}
+			v = w.rt.ToValue(member.Text(nil))
 		default:
-			v = w.function(member, a)
+			v = w.function(member, nil)
 		}
 		_ = obj.Set(member.Name, v) // a new object takes every property
 	}
