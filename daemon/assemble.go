@@ -14,6 +14,7 @@ import (
 	"github.com/metasync/metasync/engine"
 	"github.com/metasync/metasync/engine/agent"
 	"github.com/metasync/metasync/engine/autosync"
+	"github.com/metasync/metasync/engine/autosync/calendar"
 	"github.com/metasync/metasync/engine/config"
 	"github.com/metasync/metasync/engine/expr"
 	"github.com/metasync/metasync/engine/fault"
@@ -291,6 +292,9 @@ func (c *candidate) schedulerSettings() autosync.Settings {
 		StuckAfter:           c.config.Autosync.StuckAfter,
 		Retry:                retryOf(c.config.Autosync.Retry),
 	}
+	for _, x := range c.config.Autosync.Exclusions {
+		s.Exclusions = append(s.Exclusions, exclusionOf(x))
+	}
 	for _, a := range c.config.Agents {
 		operations := autosync.DefaultOperations(a.Profiles)
 		if !a.Export || s.ExportOff {
@@ -303,6 +307,25 @@ func (c *candidate) schedulerSettings() autosync.Settings {
 		})
 	}
 	return s
+}
+
+// exclusionOf returns an exclusion as the scheduler asks about it. One that never ends,
+// as far as one can see, is asked about again a day later.
+func exclusionOf(x config.Exclusion) autosync.Exclusion {
+	hours, err := calendar.NewHours(nil, []calendar.Window{x.Window}, x.TimeZone)
+	if err != nil {
+		return autosync.Exclusion{Within: func(time.Time) time.Time { return time.Time{} }} // it was checked before
+	}
+	return autosync.Exclusion{Agents: x.Agents, Within: func(now time.Time) time.Time {
+		switch until := hours.NextOpen(now); {
+		case hours.Open(now):
+			return time.Time{}
+		case until.IsZero():
+			return now.Add(24 * time.Hour)
+		default:
+			return until
+		}
+	}}
 }
 
 // retryOf returns the runs that are tried again soon; without a list, those that

@@ -42,6 +42,7 @@ type Autosync struct {
 	FullSyncOnRuleChange string        `yaml:"fullSyncOnRuleChange" oneof:"auto hold off" default:"auto" doc:"auto: after a change of rules or scripts the objects about which they decide are synchronized fully; hold: nothing of their agents is synchronized before that was requested; off: only on request."`
 	Coalesce             time.Duration `yaml:"coalesce" default:"0s" doc:"How long pending imports of an agent wait for more of them before they are synchronized together."`
 	StuckAfter           time.Duration `yaml:"stuckAfter" default:"1h" doc:"After which time a run is reported as stuck; one that usually takes longer, after three times its usual time."`
+	Exclusions           []Exclusion   `yaml:"exclusions" doc:"Times in which nothing starts by itself."`
 	Retry                Retry         `yaml:"retry" doc:"Runs that are tried again soon after they stopped."`
 }
 
@@ -60,6 +61,15 @@ type autosyncForm struct {
 
 func (a *autosyncForm) decode(l *loader, n *node) {
 	l.fill(n, &a.Autosync)
+	if lists := n.get("exclusions"); lists != nil {
+		for _, list := range lists.items {
+			if named := list.get("agents"); named != nil {
+				for _, item := range named.items {
+					a.agents = append(a.agents, word{item.text, item.written, item.at})
+				}
+			}
+		}
+	}
 	if lists := n.get("neverTogether"); lists != nil {
 		for _, list := range lists.items {
 			for _, item := range list.items {

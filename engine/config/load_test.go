@@ -332,7 +332,8 @@ func TestOtherParts(t *testing.T) {
 	same(t, config.Autosync{
 		Mode: "exclusive", Export: "off", Stagger: 250 * time.Millisecond,
 		NeverTogether: [][]string{{"HR", "AD"}}, FullSyncOnRuleChange: "off",
-		Coalesce: 20 * time.Second, StuckAfter: 2 * time.Hour,
+		Exclusions: []config.Exclusion{{Window: calendar.Window{Cron: "0 8 * * 1-5", For: 9 * time.Hour}, TimeZone: time.UTC, Agents: []string{"AD"}}},
+		Coalesce:   20 * time.Second, StuckAfter: 2 * time.Hour,
 		Retry: config.Retry{Results: []string{"stopped-server"}, Times: -1, Wait: time.Second},
 	}, got.Autosync)
 	same(t, config.Console{Listen: ":8443", Certificate: in("certs/console.pem"), Key: in("certs/console.key")}, got.Console)
