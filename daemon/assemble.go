@@ -171,6 +171,7 @@ func (c *candidate) complete(o Options) error {
 		c.automatic = append(c.automatic, t.Name)
 	}
 	problems := c.define(o.Log)
+	problems = append(problems, c.connectTriggers()...)
 	if err := triggers.Validate(c.triggers); err != nil {
 		problems = append(problems, err)
 	}

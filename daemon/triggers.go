@@ -10,8 +10,44 @@ import (
 	"github.com/metasync/metasync/engine/config"
 	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/engine/run"
+	"github.com/metasync/metasync/internal/sqlconn"
 	"github.com/metasync/metasync/triggers"
+	"github.com/metasync/metasync/triggers/database"
 )
+
+// connectTriggers gives the triggers that watch databases what they listen to.
+func (c *candidate) connectTriggers() (problems []error) {
+	var names []string
+	for _, d := range c.config.Scripting.SQL {
+		names = append(names, d.Name)
+	}
+	for i := range c.triggers {
+		t := &c.triggers[i]
+		if t.SQL == nil {
+			continue
+		}
+		at := slices.Index(names, t.SQL.Connection)
+		if at < 0 {
+			err := fault.New("unknown-connection", "trigger %q: there is no database %q", t.Name, t.SQL.Connection)
+			err.Position, err.Hint = t.Position, "declare it in scripting.sql"
+			if near := fault.Suggest(t.SQL.Connection, names); near != "" {
+				err.Hint = fmt.Sprintf("did you mean %q?", near)
+			}
+			problems = append(problems, err)
+			continue
+		}
+		declared := c.config.Scripting.SQL[at]
+		source, err := sqlconn.Parse(declared.Driver, declared.DSN, c.config.Dir)
+		if err != nil {
+			named := fault.As(err, "bad-connection")
+			named.Position = declared.Position
+			problems = append(problems, named)
+			continue
+		}
+		t.External = database.Watch(source, *t.SQL)
+	}
+	return problems
+}
 
 // checkTrigger finds out whether what a trigger names exists.
 func (c *candidate) checkTrigger(spec *autosync.TriggerSpec) error {

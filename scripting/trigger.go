@@ -52,6 +52,11 @@ var triggerOptionsType = host.Type{
 	perMinute?: number;
 	/** An agent whose runs make the trigger due when they have ended, by default without errors. */
 	after?: AgentName | { [B in AgentName]: { agent: B; run?: ProfileName<B>; result?: "success" | "completed" | "failed" | "any" } }[AgentName];
+	/**
+	 * A database of scripting.sql in which something changes: a query whose answer is then another one, asked every "30s"
+	 * unless every says otherwise, or a channel on which PostgreSQL notifies, or both.
+	 */
+	sql?: { connection: string; query?: string; listen?: string; every?: string };
 	/** The time zone of cron, schedule and the windows, such as "Europe/Berlin". */
 	timezone?: string;
 

@@ -18,7 +18,7 @@ import (
 // triggerOptions are the options of a trigger. They are those of the configuration,
 // with check instead of a run that is known beforehand.
 var triggerOptions = []string{
-	"agent", "every", "schedule", "cron", "timezone", "watch", "settle", "webhook", "token", "perMinute", "after",
+	"agent", "every", "schedule", "cron", "timezone", "watch", "settle", "webhook", "token", "perMinute", "after", "sql",
 	"run", "check", "timeout", "partition", "exclusive", "immediate",
 	"minInterval", "jitter", "missed", "during", "exclusions", "outside", "onError", "disabled",
 }
@@ -41,7 +41,7 @@ func declareTrigger(args []goja.Value) (host.Declaration, error) {
 	name := args[0].String()
 	o := readOptions(strconv.Quote(name), args[1], triggerOptions...)
 	if o.err == nil {
-		o.exactlyOne("every", "schedule", "cron", "watch", "webhook", "after")
+		o.exactlyOne("every", "schedule", "cron", "watch", "webhook", "after", "sql")
 		o.exactlyOne("run", "check")
 		o.needs("settle", "watch")
 		o.needs("token", "webhook")
@@ -59,7 +59,7 @@ func declareTrigger(args []goja.Value) (host.Declaration, error) {
 		During: o.windows("during"), Exclusions: o.windows("exclusions"), DropOutside: o.choice("outside", "hold", "drop") == "drop",
 		TerminateOnError: o.choice("onError", "resume", "terminate") == "terminate", Disabled: o.boolean("disabled"),
 	}
-	spec.Schedule, spec.Webhook, spec.After = o.schedule(spec.TimeZone), o.webhook(), o.after()
+	spec.Schedule, spec.Webhook, spec.After, spec.SQL = o.schedule(spec.TimeZone), o.webhook(), o.after(), o.sqlWatch()
 	if o.has("run") {
 		requests, err := readRequests(quoted, o.fields["run"], spec.Agent)
 		if err != nil {
@@ -157,6 +157,22 @@ func (o *options) after() *autosync.After {
 	}
 	o.adopt(inner)
 	return after
+}
+
+func (o *options) sqlWatch() *autosync.SQLWatch {
+	if !o.has("sql") {
+		return nil
+	}
+	inner := readOptions(o.what+": sql", o.fields["sql"], "connection", "query", "listen", "every")
+	watch := &autosync.SQLWatch{
+		Connection: inner.text("connection"), Query: inner.text("query"), Listen: inner.text("listen"), Every: inner.duration("every"),
+	}
+	inner.needs("every", "query")
+	if inner.err == nil && watch.Connection == "" {
+		inner.fail(invalid("%s needs connection", inner.what))
+	}
+	o.adopt(inner)
+	return watch
 }
 
 // windows returns a list of windows, nil if the option is absent.

@@ -67,6 +67,8 @@ func kindOf(spec *autosync.TriggerSpec) string {
 		return "watch"
 	case spec.Webhook != nil:
 		return "webhook"
+	case spec.External != nil:
+		return spec.External.Kind
 	}
 	return "after"
 }

@@ -25,6 +25,8 @@ func whenOf(spec *autosync.TriggerSpec) string {
 		return "watch " + spec.Watch
 	case spec.Webhook != nil:
 		return "webhook " + spec.Webhook.Name
+	case spec.External != nil:
+		return spec.External.Text
 	}
 	return fmt.Sprintf("after %q %q %q", spec.After.Agent, spec.After.Run, spec.After.Result)
 }
@@ -40,7 +42,7 @@ func zoneOf(spec *autosync.TriggerSpec) string {
 // it is the same, a worker need not begin anew.
 func workingOf(spec *autosync.TriggerSpec) string {
 	return digest(whenOf(spec), zoneOf(spec), spec.Every, spec.Settle, spec.MinInterval, spec.Jitter, spec.SkipMissed,
-		spec.During, spec.Exclusions, spec.DropOutside, spec.Disabled)
+		spec.During, spec.Exclusions, spec.DropOutside, spec.Disabled, spec.SQL)
 }
 
 // definitionOf tells all that an administrator could have changed to mend a trigger

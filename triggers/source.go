@@ -51,8 +51,20 @@ func (w *worker) newSource(spec *autosync.TriggerSpec) Source {
 		return w.calls
 	case spec.After != nil:
 		return w.runs
+	case spec.External != nil:
+		return external{spec.External}
 	}
 	return nil
+}
+
+// An external source is brought by whoever hands the trigger over.
+type external struct{ *autosync.External }
+
+// Watch implements [Source].
+func (e external) Watch(ctx context.Context, since []byte, skip bool, report func(...Signal)) error {
+	return e.External.Watch(ctx, since, skip, func(mark []byte, happened bool) {
+		report(Signal{Mark: mark, Nothing: !happened})
+	})
 }
 
 // safely calls something of others; a panic is an error.

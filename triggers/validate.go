@@ -56,7 +56,7 @@ func bad(spec *autosync.TriggerSpec, format string, args ...any) *fault.Error {
 func validate(spec *autosync.TriggerSpec) error {
 	kinds := 0
 	for _, set := range []bool{
-		spec.Every != 0, spec.Schedule != nil, spec.Cron != "", spec.Watch != "", spec.Webhook != nil, spec.After != nil,
+		spec.Every != 0, spec.Schedule != nil, spec.Cron != "", spec.Watch != "", spec.Webhook != nil, spec.After != nil, spec.SQL != nil || spec.External != nil,
 	} {
 		if set {
 			kinds++
@@ -68,7 +68,7 @@ func validate(spec *autosync.TriggerSpec) error {
 	case strings.Contains(spec.Name+spec.Agent, "\x00"):
 		return bad(spec, "its name holds a NUL character")
 	case kinds != 1:
-		return bad(spec, "it needs exactly one of every, schedule, cron, watch, webhook and after")
+		return bad(spec, "it needs exactly one of every, schedule, cron, watch, webhook, after and sql")
 	case spec.Every < 0 || spec.Every > 0 && spec.Every < minInterval:
 		return bad(spec, "every %v is shorter than %v", spec.Every, minInterval)
 	case spec.Settle < 0:
@@ -131,6 +131,15 @@ func validateKind(spec *autosync.TriggerSpec) error {
 			return bad(spec, "the token of a webhook needs %d characters at least", minToken)
 		case spec.Webhook.PerMinute < 0:
 			return bad(spec, "perMinute is negative")
+		}
+	case spec.SQL != nil:
+		switch {
+		case spec.SQL.Connection == "":
+			return bad(spec, "sql names no connection")
+		case spec.SQL.Query == "" && spec.SQL.Listen == "":
+			return bad(spec, "sql needs a query, or a channel to listen on")
+		case spec.SQL.Every < 0 || spec.SQL.Every > 0 && spec.SQL.Every < minInterval:
+			return bad(spec, "sql: every %v is shorter than %v", spec.SQL.Every, minInterval)
 		}
 	case spec.After != nil:
 		switch {

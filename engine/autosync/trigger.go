@@ -11,8 +11,8 @@ import (
 )
 
 // A TriggerSpec describes a trigger, declared in the configuration or by a
-// script. Exactly one of Every, Schedule, Cron, Watch, Webhook and After says when
-// it is due.
+// script. Exactly one of Every, Schedule, Cron, Watch, Webhook, After and SQL says
+// when it is due.
 type TriggerSpec struct {
 	Name  string
 	Agent string
@@ -31,6 +31,11 @@ type TriggerSpec struct {
 	Settle   time.Duration // how long the watched files must be quiet
 	Webhook  *Webhook      // calls over HTTP
 	After    *After        // runs that have ended
+	SQL      *SQLWatch     // a change in a database
+
+	// External is what watches for a trigger of a kind that package triggers knows
+	// nothing of, such as SQL; whoever hands the trigger over sets it.
+	External *External
 
 	TimeZone *time.Location // of Cron and of the windows; nil is local time
 
@@ -72,6 +77,27 @@ func (s *TriggerSpec) Complete(r Request) Request {
 	r.Immediate = r.Immediate || s.Immediate
 	r.Cause = Cause{Kind: CauseTrigger, Name: s.Name}
 	return r
+}
+
+// An SQLWatch is what a trigger watches in a database: the answer of a query, a
+// channel on which PostgreSQL notifies, or both.
+type SQLWatch struct {
+	Connection string        // its name
+	Query      string        // whose answer changes when something has happened
+	Listen     string        // the channel
+	Every      time.Duration // between two queries; 0 is the default
+}
+
+// An External watches something for a trigger.
+type External struct {
+	Kind string
+	Text string // what it watches; of something else, what is remembered does not count
+
+	// Watch reports until ctx is done or it cannot go on; its error is why, and it is
+	// called again after a pause. It begins after what since covers: the mark of the
+	// last report that was dealt with, nil if there is none. With skip it begins now.
+	// A report says whether something has happened until its mark.
+	Watch func(ctx context.Context, since []byte, skip bool, report func(mark []byte, happened bool)) error
 }
 
 // A Period is when a trigger with a start is due.

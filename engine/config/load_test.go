@@ -197,6 +197,10 @@ func TestAgents(t *testing.T) {
 					Name: "HR webhook hr.changed", Agent: "HR", Run: asking("delta-import"),
 					Webhook: &autosync.Webhook{Name: "hr.changed", Token: "s3cret", PerMinute: 10},
 				},
+				{
+					Name: "HR sql payroll", Agent: "HR", Run: asking("delta-import"),
+					SQL: &autosync.SQLWatch{Connection: "payroll", Query: "select 1 as n", Listen: "staff", Every: 5 * time.Minute},
+				},
 				{Name: "HR after AD", Agent: "HR", Run: asking("export"), After: &autosync.After{Agent: "AD", Result: "success"}},
 				{
 					Name: "retried", Agent: "HR", Run: []autosync.Request{{Agent: "AD", Profile: "delta-import"}},

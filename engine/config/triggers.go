@@ -23,6 +23,7 @@ type trigger struct {
 	Token    secret        `yaml:"token" doc:"What a caller of the webhook has to know, 16 characters at least: ${env:NAME} or ${file:PATH}."`
 	Rate     int           `yaml:"perMinute" default:"60" doc:"How many calls of the webhook are taken in a minute."`
 	After    *after        `yaml:"after" doc:"An agent whose runs make the trigger due when they have ended: its name, or a mapping."`
+	SQL      *sqlWatch     `yaml:"sql" doc:"A database in which something changes."`
 	TimeZone word          `yaml:"timezone" doc:"The time zone of cron, schedule and the windows, such as Europe/Berlin; by default that of the machine."`
 
 	Run       requests `yaml:"run,required" doc:"What to ask for: a run profile, a mapping, or a list of these."`
@@ -45,7 +46,7 @@ type trigger struct {
 }
 
 // triggerKinds are the keys of which a trigger has exactly one.
-var triggerKinds = []string{"cron", "every", "schedule", "watch", "webhook", "after"}
+var triggerKinds = []string{"cron", "every", "schedule", "watch", "webhook", "after", "sql"}
 
 // zoned are the keys for which a time zone has a meaning.
 var zoned = []string{"cron", "schedule", "during", "exclusions"}
@@ -103,6 +104,26 @@ func anyKeyOf(keys ...string) *jsonschema.Schema {
 		s.AnyOf = append(s.AnyOf, &jsonschema.Schema{Required: []string{key}})
 	}
 	return s
+}
+
+// A sqlWatch is what is watched in a database.
+type sqlWatch struct {
+	Connection word     `yaml:"connection,required" doc:"The database, one of scripting.sql."`
+	Query      word     `yaml:"query" doc:"A query whose answer is another one when something has changed, such as a greatest version."`
+	Listen     word     `yaml:"listen" doc:"A channel on which PostgreSQL notifies of changes; with a query, it is asked then."`
+	Every      interval `yaml:"every" doc:"How often the query is asked; 30s by default, with listen 10m."`
+}
+
+func (w *sqlWatch) check(l *loader, n *node) {
+	if n.get("query") == nil && n.get("listen") == nil {
+		l.fail(n.at, "sql needs a query, or a channel to listen on")
+	}
+	l.needs(n, "every", "query")
+}
+
+func (w *sqlWatch) refine(s *jsonschema.Schema) {
+	s.AnyOf = []*jsonschema.Schema{{Required: []string{"query"}}, {Required: []string{"listen"}}}
+	s.DependentRequired = map[string][]string{"every": {"query"}}
 }
 
 // checkCron notes what is wrong with a cron time.
@@ -244,6 +265,11 @@ func (t *trigger) spec(l *loader, agentName string) autosync.TriggerSpec {
 			what += " " + t.After.Run.written
 		}
 		spec.After = &autosync.After{Agent: t.After.Agent.text, Run: t.After.Run.text, Result: t.After.Result}
+	case t.SQL != nil:
+		what = "sql " + t.SQL.Connection.written
+		spec.SQL = &autosync.SQLWatch{
+			Connection: t.SQL.Connection.text, Query: t.SQL.Query.text, Listen: t.SQL.Listen.text, Every: t.SQL.Every.length,
+		}
 	}
 	if spec.Name == "" {
 		spec.Name = agentName + " " + what
