@@ -220,6 +220,9 @@ func printScheduler(w io.Writer, s daemon.Status) error {
 		row("waiting", q.Agent, q.Profile, causeText(q.Cause)+notBefore(q.NotBefore)+": "+q.For)
 	}
 	for _, b := range s.Scheduler.Backoff {
+		if b.Refused {
+			continue // it waits, and says for what
+		}
 		row("failed", b.Agent, b.Profile, fmt.Sprintf("%s in a row%s: %s", number(b.Failures, "time"), notBefore(b.Next), b.Error))
 	}
 	return t.end()

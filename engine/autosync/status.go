@@ -39,6 +39,7 @@ type Backoff struct {
 	Failures int       `json:"failures"` // in a row
 	Next     time.Time `json:"next"`
 	Error    string    `json:"error"`
+	Refused  bool      `json:"refused,omitempty"` // by its controller: it did not fail
 }
 
 // An AgentStatus is what an agent has left to do, and the last run that ended
@@ -91,7 +92,7 @@ func (s *Scheduler) Status() Status {
 	slices.SortFunc(status.Running, func(a, b Running) int { return a.Started.Compare(b.Started) })
 	status.Queue = append(status.Queue, s.waiting...)
 	for k, d := range s.delays {
-		status.Backoff = append(status.Backoff, Backoff{k.agent, k.profile, d.failures, d.next, d.reason})
+		status.Backoff = append(status.Backoff, Backoff{k.agent, k.profile, d.failures, d.next, d.reason, d.refused})
 	}
 	slices.SortFunc(status.Backoff, func(a, b Backoff) int { return a.Next.Compare(b.Next) })
 	view := situation{now: s.clock(), settings: s.settings, facts: s.facts, delays: s.delays, imported: s.imported}
