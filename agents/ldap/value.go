@@ -1,6 +1,7 @@
 package ldap
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -69,8 +70,10 @@ func parseValue(t identity.Type, raw []byte) (identity.Value, error) {
 			return identity.Value{}, nil
 		}
 		return identity.Reference(string(raw)), nil
+	case identity.TypeBoolean:
+		raw = bytes.ToLower(raw)
 	}
-	return identity.ParseValue(t, strings.TrimSpace(strings.ToLower(string(raw))))
+	return identity.ParseValue(t, string(raw))
 }
 
 // generalizedTime is the format of RFC 4517 §3.3.13.
