@@ -79,6 +79,7 @@ func attribute(t testing.TB, dn, name string) []string {
 // Values of a large group come and go one by one. Those that others have added or
 // removed meanwhile do no harm, wherever they are among the rest.
 func TestMembership(t *testing.T) {
+	useSlapd(t)
 	base := place(t)
 	d := open(t, settings(base), person, group)
 	var members []string
@@ -116,6 +117,7 @@ func TestMembership(t *testing.T) {
 // Somebody has given the name of an object to another one: that is left alone, and the
 // object is found by its anchor.
 func TestNamesThatOthersHaveGiven(t *testing.T) {
+	useSlapd(t)
 	for _, asserts := range []bool{true, false} {
 		t.Run(fmt.Sprint(asserts), func(t *testing.T) {
 			base := place(t)
@@ -152,6 +154,7 @@ func TestNamesThatOthersHaveGiven(t *testing.T) {
 }
 
 func TestParents(t *testing.T) {
+	useSlapd(t)
 	base := place(t)
 	s := settings(base)
 	d := open(t, s, person)
@@ -188,6 +191,7 @@ func TestParents(t *testing.T) {
 
 // Deletions come in any order, and what depends on what within a batch is kept.
 func TestOrder(t *testing.T) {
+	useSlapd(t)
 	base := place(t)
 	unit := agent.Object{Name: "unit", Settings: &ObjectSettings{Class: "organizationalUnit"}}
 	d := open(t, settings(base), person, unit)
@@ -219,6 +223,7 @@ func TestOrder(t *testing.T) {
 // A password is written over an encrypted connection only, by either way, and is what
 // its owner binds with afterwards.
 func TestPasswords(t *testing.T) {
+	slapd := useSlapd(t)
 	base := place(t)
 	for _, way := range []string{"clear", "modify", "exop"} {
 		t.Run(way, func(t *testing.T) {

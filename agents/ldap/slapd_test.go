@@ -4,195 +4,55 @@ package ldap
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	goldap "github.com/go-ldap/ldap/v3"
 
 	"github.com/metasync/metasync/engine/agent"
-	"github.com/metasync/metasync/engine/agent/agenttest"
 	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/engine/identity"
-	"github.com/metasync/metasync/internal/ldapconn"
 	"github.com/metasync/metasync/internal/servers"
 )
 
-// slapd is the server of all tests; each works in a container of its own.
-var slapd *servers.OpenLDAPServer
-
-func startServers() (stop func(), err error) {
-	slapd, err = servers.OpenLDAP()
-	if err != nil {
-		return nil, err
-	}
-	return slapd.Stop, nil
-}
-
-func must(t testing.TB, err error) {
+// useSlapd makes OpenLDAP the server of a test.
+func useSlapd(t *testing.T) *servers.OpenLDAPServer {
 	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-// administrator is somebody else who works in the directory.
-func administrator(t testing.TB) *goldap.Conn {
-	t.Helper()
-	conn, err := goldap.DialURL(slapd.URL)
+	s, err := openLDAP()
 	must(t, err)
-	must(t, conn.Bind(slapd.Admin, slapd.Password))
-	t.Cleanup(func() { _ = conn.Close() })
-	return conn
+	target = testServer{s.URL, s.Suffix, s.Admin, s.Password}
+	return s
 }
 
-// place creates a container for a test, and returns its name.
-func place(t testing.TB) string {
-	t.Helper()
-	name := strings.Map(func(r rune) rune {
-		if strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", r) {
-			return r
-		}
-		return '-'
-	}, t.Name())
-	dn := "ou=" + name + "," + slapd.Suffix
-	container(t, administrator(t), dn)
-	return dn
-}
-
-func container(t testing.TB, admin *goldap.Conn, dn string) {
-	t.Helper()
-	r := goldap.NewAddRequest(dn, nil)
-	r.Attribute("objectClass", []string{"organizationalUnit"})
-	must(t, admin.Add(r))
-}
-
-// someone creates a person behind the agent's back.
-func someone(t testing.TB, admin *goldap.Conn, uid, parent string, more ...string) string {
-	t.Helper()
-	dn := "uid=" + uid + "," + parent
-	r := goldap.NewAddRequest(dn, nil)
-	r.Attribute("objectClass", []string{"inetOrgPerson"})
-	r.Attribute("cn", []string{uid})
-	r.Attribute("sn", []string{uid})
-	for i := 0; i < len(more); i += 2 {
-		r.Attribute(more[i], []string{more[i+1]})
+// openLDAP starts the server for all tests.
+var openLDAP = sync.OnceValues(func() (*servers.OpenLDAPServer, error) {
+	s, err := servers.OpenLDAP()
+	if err == nil {
+		stops = append(stops, s.Stop)
 	}
-	must(t, admin.Add(r))
-	return dn
-}
-
-func settings(base ...string) *Settings {
-	return &Settings{URL: slapd.URL, BindDN: slapd.Admin, Password: slapd.Password, Base: base}
-}
-
-var person = agent.Object{Name: "person", Settings: &ObjectSettings{Class: "inetOrgPerson", RDN: "uid"}}
-
-var group = agent.Object{Name: "group", Settings: &ObjectSettings{Class: "groupOfNames"}}
-
-func open(t testing.TB, s *Settings, objects ...agent.Object) *directory {
-	t.Helper()
-	d, err := s.open(agent.Env{Name: "Directory", Objects: objects})
-	must(t, err)
-	return d
-}
-
-func connection(t testing.TB, d *directory) *ldapconn.Conn {
-	t.Helper()
-	c, err := d.connect(t.Context())
-	must(t, err)
-	t.Cleanup(c.Close)
-	return c
-}
-
-func conformance(t *testing.T, change func(*Settings)) {
-	base := ""
-	agenttest.Run(t, agenttest.Subject{
-		Agent: func(t *testing.T) agent.Agent {
-			base = place(t)
-			s := settings(base)
-			change(s)
-			return open(t, s, person)
-		},
-		Type: "person",
-		DN:   func(n int) string { return fmt.Sprintf("uid=user%d,%s", n, base) },
-		Attributes: func(n int) identity.Attributes {
-			return agenttest.Attrs("uid", fmt.Sprintf("user%d", n), "cn", fmt.Sprintf("User %d", n), "sn", "User", "displayName", "A user")
-		},
-		Naming: []string{"uid"}, SystemMade: []string{"entryUUID", "objectClass"},
-		Text: "displayName", List: "description", Reference: "manager",
-	})
-}
+	return s, err
+})
 
 func TestConformance(t *testing.T) {
+	useSlapd(t)
 	for _, method := range []string{"syncrepl", "accesslog", "none"} {
 		t.Run(method, func(t *testing.T) { conformance(t, func(s *Settings) { s.Changes = method }) })
 	}
 }
 
 func TestConformanceOverTLS(t *testing.T) {
+	slapd := useSlapd(t)
 	conformance(t, func(s *Settings) { s.URL, s.CA = slapd.SecureURL, agent.Path(slapd.CA) })
-}
-
-// A reading is what one import delivered: "type anchor-independent name" for what is
-// there, "gone" for deletions.
-type reading struct {
-	lines     []string
-	entries   []agent.Entry
-	watermark []byte
-}
-
-func read(t testing.TB, d *directory, req agent.ImportRequest) (reading, error) {
-	t.Helper()
-	var out reading
-	m, err := d.OpenImport(t.Context(), req)
-	if err != nil {
-		return out, err
-	}
-	for {
-		page := new(agent.Page) // entries are kept
-		err := m.Next(t.Context(), page)
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			_, _ = m.Close(context.Background(), agent.Aborted)
-			return out, err
-		}
-		for _, e := range page.Entries {
-			line := "gone"
-			if e.Op != identity.Delete {
-				line = e.ObjectType + " " + e.DN
-			}
-			if e.Err != nil {
-				line += " " + e.Err.Error()
-			}
-			out.lines = append(out.lines, line)
-			out.entries = append(out.entries, e)
-		}
-	}
-	slices.Sort(out.lines)
-	out.watermark, err = m.Close(t.Context(), agent.Completed)
-	return out, err
-}
-
-func (r reading) expect(t testing.TB, what string, want ...string) {
-	t.Helper()
-	slices.Sort(want)
-	if !slices.Equal(r.lines, want) {
-		t.Errorf("%s:\ngot  %q\nwant %q", what, r.lines, want)
-	}
 }
 
 // What changes behind the agent's back comes with a delta import as a full one shows
 // it, and keeps its anchor.
 func TestDelta(t *testing.T) {
+	useSlapd(t)
 	for _, method := range []string{"syncrepl", "accesslog"} {
 		t.Run(method, func(t *testing.T) {
 			base := place(t)
@@ -252,6 +112,7 @@ func TestDelta(t *testing.T) {
 // What cannot be told any more is an error by the name that makes the scheduler run a
 // full import, never an import without changes.
 func TestLostWatermarks(t *testing.T) {
+	slapd := useSlapd(t)
 	base := place(t)
 	admin := administrator(t)
 	someone(t, admin, "ada", base)
@@ -302,6 +163,7 @@ func future(t *testing.T, text []byte) []byte {
 
 // A limit of the server ends an import with an error: what it did not show is not gone.
 func TestLimitsOfTheServer(t *testing.T) {
+	useSlapd(t)
 	base := place(t)
 	admin := administrator(t)
 	reader := someone(t, admin, "reader", base, "userPassword", "secret")
@@ -321,11 +183,11 @@ func TestLimitsOfTheServer(t *testing.T) {
 // limit gives the database a limit, or takes it away.
 func limit(t *testing.T, line string) {
 	t.Helper()
-	conn, err := goldap.DialURL(slapd.URL)
+	conn, err := goldap.DialURL(target.URL)
 	must(t, err)
 	defer conn.Close()
 	must(t, conn.Bind("cn=config", "secret"))
-	found, err := conn.Search(goldap.NewSearchRequest("cn=config", goldap.ScopeSingleLevel, 0, 0, 0, false, "(olcSuffix="+slapd.Suffix+")", []string{"olcLimits"}, nil))
+	found, err := conn.Search(goldap.NewSearchRequest("cn=config", goldap.ScopeSingleLevel, 0, 0, 0, false, "(olcSuffix="+target.Suffix+")", []string{"olcLimits"}, nil))
 	must(t, err)
 	r := goldap.NewModifyRequest(found.Entries[0].DN, nil)
 	if line == "" {
@@ -334,15 +196,4 @@ func limit(t *testing.T, line string) {
 		r.Add("olcLimits", []string{strings.TrimPrefix(line, "limits ")})
 	}
 	must(t, conn.Modify(r))
-}
-
-func TestMain(m *testing.M) {
-	stop, err := startServers()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	code := m.Run()
-	stop()
-	os.Exit(code)
 }
