@@ -15,6 +15,8 @@ import (
 	"github.com/metasync/metasync/internal/servers"
 )
 
+func init() { each["389"] = use389 }
+
 // use389 makes 389 Directory Server the server of a test.
 func use389(t *testing.T) {
 	t.Helper()

@@ -310,14 +310,15 @@ func (d *directory) ask(ctx context.Context, c *ldapconn.Conn, s *server, base s
 		at[anchors[i]] = index
 	}
 	for _, k := range slices.Backward(s.kinds) { // so that the first one is what stays
-		found, err := c.Search(ctx, ldapconn.Search{
-			Base: base, Scope: ldapconn.ScopeSub, Attributes: []string{s.anchor}, Filter: "(&" + k.match() + anyOf(s.anchor, anchors) + ")",
-		})
+		// Without paging: slapd has one paged search at a time on a connection, and
+		// the import is in the middle of it.
+		found, err := search(ctx, c, ldap.NewSearchRequest(base, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 0, 0, false,
+			"(&"+k.match()+anyOf(s.anchor, anchors)+")", []string{s.anchor}, nil))
 		if err != nil {
 			return err
 		}
-		for i := range found {
-			if index, ok := at[value(&found[i], s.anchor)]; ok {
+		for i := range found.entries {
+			if index, ok := at[value(&found.entries[i], s.anchor)]; ok {
 				kinds[index] = k
 			}
 		}

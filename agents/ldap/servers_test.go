@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	goldap "github.com/go-ldap/ldap/v3"
+	"go.uber.org/goleak"
 
 	"github.com/metasync/metasync/engine/agent"
 	"github.com/metasync/metasync/engine/agent/agenttest"
@@ -28,10 +29,27 @@ var (
 	stops  []func()   // of the servers that were started
 )
 
+// each has what makes a server that of a test, for every kind that tests are for.
+var each = map[string]func(*testing.T){}
+
+// onEach runs a test on every server.
+func onEach(t *testing.T, test func(*testing.T)) {
+	for name, use := range each {
+		t.Run(name, func(t *testing.T) {
+			use(t)
+			test(t)
+		})
+	}
+}
+
 func TestMain(m *testing.M) {
 	code := m.Run()
 	for _, stop := range stops {
 		stop()
+	}
+	if err := goleak.Find(); err != nil && code == 0 {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
 	}
 	os.Exit(code)
 }

@@ -19,6 +19,8 @@ import (
 	"github.com/metasync/metasync/internal/servers"
 )
 
+func init() { each["OpenLDAP"] = func(t *testing.T) { useSlapd(t) } }
+
 // useSlapd makes OpenLDAP the server of a test.
 func useSlapd(t *testing.T) *servers.OpenLDAPServer {
 	t.Helper()

@@ -20,6 +20,10 @@ type syncrepl struct {
 
 func (t *syncrepl) method() string { return "syncrepl" }
 
+// filter matches objects, and containers: when one moves, nothing is told of what is in
+// it.
+func (t *syncrepl) filter() string { return "(|" + t.s.scope() + containerFilter + ")" }
+
 // begin asks for the content of nothing, which comes with a cookie of now: cookies are
 // of the server, not of a filter.
 func (t *syncrepl) begin(ctx context.Context, c *ldapconn.Conn, w *watermark) error {
@@ -35,7 +39,7 @@ func (t *syncrepl) begin(ctx context.Context, c *ldapconn.Conn, w *watermark) er
 // that can only list what is still there, as OpenLDAP after a restart without a log of
 // its sessions, needs a full import.
 func (t *syncrepl) since(ctx context.Context, c *ldapconn.Conn, w *watermark) (changeSet, error) {
-	r, err := t.refresh(ctx, c, ldap.ScopeWholeSubtree, "(|"+t.s.scope()+containerFilter+")", w.Cookie)
+	r, err := t.refresh(ctx, c, ldap.ScopeWholeSubtree, t.filter(), w.Cookie)
 	switch {
 	case ldap.IsErrorAnyOf(err, ldap.LDAPResultSyncRefreshRequired, ldap.LDAPResultUnwillingToPerform, ldap.LDAPResultProtocolError):
 		return changeSet{}, t.d.fullImportRequired("the server refuses the cookie: %s", err)
