@@ -9,7 +9,7 @@
 //		return err
 //	})
 //
-// It reads only. Every call ends with its context.
+// It reads only; who writes does so over [Conn.LDAP]. Every call ends with its context.
 package ldapconn
 
 import (

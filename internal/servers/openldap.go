@@ -95,6 +95,10 @@ func OpenLDAP() (*OpenLDAPServer, error) {
 
 // Load makes changes, as LDIF: entries to add, or records with changetype (RFC 2849).
 func (s *OpenLDAPServer) Load(ldif string) error {
+	return load(s.Server, s.URL, s.Admin, s.Password, ldif)
+}
+
+func load(s *Server, url, admin, password, ldif string) error {
 	modify, err := find("ldapmodify")
 	if err != nil {
 		return err
@@ -103,7 +107,7 @@ func (s *OpenLDAPServer) Load(ldif string) error {
 	if err := os.WriteFile(file, []byte(ldif), 0o600); err != nil {
 		return err
 	}
-	return prepare(s.folder, nil, modify, "-a", "-x", "-H", s.URL, "-D", s.Admin, "-w", s.Password, "-f", file)
+	return prepare(s.folder, nil, modify, "-a", "-x", "-H", url, "-D", admin, "-w", password, "-f", file)
 }
 
 // certify writes a certificate of this machine that is its own authority, and its key.

@@ -168,7 +168,7 @@ func (s *suite) copyEntry(e *agent.Entry) agent.Entry {
 	if e.Err != nil {
 		s.t.Fatalf("entry %q: %v", e.Anchor, e.Err)
 	}
-	if e.Anchor == "" || e.ObjectType == "" {
+	if e.Anchor == "" || e.ObjectType == "" && e.Op != identity.Delete {
 		s.t.Fatalf("an entry without anchor or type: %+v", e)
 	}
 	c := *e
@@ -192,6 +192,16 @@ func (s *suite) copyEntry(e *agent.Entry) agent.Entry {
 		}
 	}
 	return c
+}
+
+// named returns the name of the object with an anchor, "" if there is none.
+func (w world) named(anchor string) string {
+	for dn, o := range w {
+		if o.Anchor == anchor {
+			return dn
+		}
+	}
+	return ""
 }
 
 // apply returns the world after what an import said.

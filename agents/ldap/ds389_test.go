@@ -1,0 +1,79 @@
+//go:build unix && ds389
+
+package ldap
+
+import (
+	"bytes"
+	"slices"
+	"sync"
+	"testing"
+
+	goldap "github.com/go-ldap/ldap/v3"
+
+	"github.com/metasync/metasync/engine/agent"
+	"github.com/metasync/metasync/engine/fault"
+	"github.com/metasync/metasync/internal/servers"
+)
+
+func init() { each["389"] = use389 }
+
+// use389 makes 389 Directory Server the server of a test.
+func use389(t *testing.T) {
+	t.Helper()
+	s, err := ds389()
+	must(t, err)
+	target = testServer{s.URL, s.Suffix, s.Admin, s.Password}
+}
+
+var ds389 = sync.OnceValues(func() (*servers.DS389Server, error) {
+	s, err := servers.DS389()
+	if err == nil {
+		stops = append(stops, s.Stop)
+	}
+	return s, err
+})
+
+func Test389Conformance(t *testing.T) {
+	use389(t)
+	conformance(t, func(*Settings) {})
+}
+
+// The change log tells what others did, also that a container has moved which is no
+// object; numbers that it does not reach any more need a full import.
+func Test389Delta(t *testing.T) {
+	use389(t)
+	base := place(t)
+	admin := administrator(t)
+	staff, former := "ou=staff,"+base, "ou=former,"+base
+	container(t, admin, staff)
+	ada := someone(t, admin, "ada", staff)
+	grace := someone(t, admin, "grace", staff)
+	d := open(t, settings(base), person)
+	full, err := read(t, d, agent.ImportRequest{PageSize: 1})
+	must(t, err)
+	full.expect(t, "full", "person "+ada, "person "+grace)
+	if !bytes.Contains(full.watermark, []byte(`"method":"changelog"`)) {
+		t.Errorf("%s", full.watermark)
+	}
+
+	must(t, admin.Del(goldap.NewDelRequest(ada, nil)))
+	must(t, admin.ModifyDN(goldap.NewModifyDNRequest(staff, "ou=former", true, "")))
+	delta, err := read(t, d, agent.ImportRequest{Delta: true, Watermark: full.watermark})
+	must(t, err)
+	if !slices.Contains(delta.lines, "person uid=grace,"+former) || !slices.Contains(delta.lines, "gone") {
+		t.Errorf("%q", delta.lines)
+	}
+	for _, e := range delta.entries {
+		if e.DN == "uid=grace,"+former && !slices.ContainsFunc(full.entries, func(f agent.Entry) bool { return f.DN == grace && f.Anchor == e.Anchor }) {
+			t.Errorf("the move changed the anchor to %s", e.Anchor)
+		}
+	}
+	for name, number := range map[string]int64{"cut": -1, "set back": 1 << 40} {
+		w := watermark{Method: "changelog", Base: base, Settings: d.digest(), Number: number}
+		text, err := w.bytes()
+		must(t, err)
+		if _, err := read(t, d, agent.ImportRequest{Delta: true, Watermark: text}); fault.Name(err) != "no-start-full-import-required" {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -1,0 +1,256 @@
+package ldap
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"sync"
+
+	"github.com/go-ldap/ldap/v3"
+
+	"github.com/metasync/metasync/engine/agent"
+	"github.com/metasync/metasync/engine/fault"
+	"github.com/metasync/metasync/engine/identity"
+	"github.com/metasync/metasync/internal/ldapconn"
+)
+
+// OpenExport implements agent.Exporter: it connects, and asks the server for its schema.
+func (d *directory) OpenExport(ctx context.Context, req agent.ExportRequest) (agent.Export, error) {
+	if req.Partition != "" {
+		if _, err := d.base(req.Partition); err != nil {
+			return nil, err
+		}
+	}
+	if req.Full {
+		return nil, d.misconfigured("there is no full export to a directory")
+	}
+	c, err := d.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s, err := d.learn(ctx, c)
+	if err != nil {
+		c.Close()
+		return nil, err
+	}
+	return &export{
+		d: d, server: s, conns: []*ldapconn.Conn{c},
+		asserts: slices.Contains(s.controls, oidAssertion),
+		exop:    d.settings.Passwords == "exop" && slices.Contains(s.extensions, oidPassword),
+	}, nil
+}
+
+// An export writes over several connections.
+type export struct {
+	d       *directory
+	server  *server
+	conns   []*ldapconn.Conn
+	asserts bool // the server checks the anchor itself (RFC 4528)
+	exop    bool // passwords are written by an operation of their own (RFC 3062)
+}
+
+// Close implements agent.Export.
+func (x *export) Close(context.Context, agent.Outcome) error {
+	for _, c := range x.conns {
+		c.Close()
+	}
+	x.conns = nil
+	return nil
+}
+
+// Put implements agent.Export. Changes that have to do with each other are carried out
+// in their order, others at the same time: a wave holds changes of which none needs
+// another.
+func (x *export) Put(ctx context.Context, changes []agent.Change) ([]agent.Result, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	results := make([]agent.Result, len(changes))
+	for order := ordered(changes); len(order) > 0; {
+		n := wave(changes, order)
+		if err := x.put(ctx, changes, order[:n], results); err != nil {
+			return nil, x.d.failed("stopped-connectivity", err)
+		}
+		order = order[n:]
+	}
+	return results, nil
+}
+
+// ordered returns the order of changes: as they are given, but of deletions that follow
+// each other those of what is deepest first.
+func ordered(changes []agent.Change) []int {
+	order := make([]int, len(changes))
+	for i := range order {
+		order[i] = i
+	}
+	for start := 0; start < len(order); {
+		end := start
+		for end < len(order) && changes[end].Op == identity.Delete {
+			end++
+		}
+		slices.SortStableFunc(order[start:end], func(a, b int) int { return cmp.Compare(depth(changes[b].DN), depth(changes[a].DN)) })
+		start = max(end, start+1)
+	}
+	return order
+}
+
+func depth(name string) int {
+	dn, _ := identity.ParseDN(name) // 0 for what is no name, which the server refuses
+	return len(dn)
+}
+
+// wave returns how many of the next changes can be carried out at the same time: until
+// one is about an object that another one is about, or that is above or below it, or
+// refers to one.
+func wave(changes []agent.Change, order []int) int {
+	names, above := map[string]bool{}, map[string]bool{} // of this wave, and of what it is below
+	for n, index := range order {
+		c := &changes[index]
+		var own []identity.DN
+		for _, name := range []string{c.DN, c.NewDN} {
+			if dn, err := identity.ParseDN(name); err == nil && len(dn) > 0 {
+				own = append(own, dn)
+			}
+		}
+		for _, dn := range own {
+			if above[dn.Fold()] {
+				return n
+			}
+			for up := dn; len(up) > 0; up = up.Parent() {
+				if names[up.Fold()] {
+					return n
+				}
+			}
+		}
+		if n > 0 && refersTo(c, names) {
+			return n
+		}
+		for _, dn := range own {
+			names[dn.Fold()] = true
+			for up := dn.Parent(); len(up) > 0; up = up.Parent() {
+				above[up.Fold()] = true
+			}
+		}
+	}
+	return len(order)
+}
+
+func refersTo(c *agent.Change, names map[string]bool) bool {
+	for i := range c.Changes {
+		for _, v := range c.Changes[i].Values {
+			if v.Type() != identity.TypeReference {
+				break
+			}
+			if dn, err := identity.ParseDN(v.Str()); err == nil && names[dn.Fold()] {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// put carries out the changes of a wave.
+func (x *export) put(ctx context.Context, changes []agent.Change, which []int, results []agent.Result) error {
+	workers := min(len(which), x.d.settings.Connections)
+	for len(x.conns) < workers {
+		c, err := x.d.connect(ctx)
+		if err != nil {
+			return err
+		}
+		x.conns = append(x.conns, c)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	next := make(chan int)
+	var group sync.WaitGroup
+	for _, c := range x.conns[:workers] {
+		group.Go(func() {
+			defer c.EndWith(ctx)()
+			w := &writer{export: x, c: c}
+			for index := range next {
+				if ctx.Err() != nil {
+					continue
+				}
+				if results[index], w.lost = w.change(ctx, &changes[index]); w.lost != nil {
+					cancel(w.lost)
+				}
+			}
+		})
+	}
+	for _, index := range which {
+		next <- index
+	}
+	close(next)
+	group.Wait()
+	return context.Cause(ctx)
+}
+
+// A writer carries out changes over one connection.
+type writer struct {
+	*export
+	c    *ldapconn.Conn
+	lost error // why the connection is of no use any more
+}
+
+// change carries out one change. The error is that of the connection: nobody knows what
+// became of the change.
+func (w *writer) change(ctx context.Context, c *agent.Change) (agent.Result, error) {
+	k := w.server.kind(c.ObjectType)
+	if k == nil {
+		return agent.Result{Err: fault.New("no-export-to-this-object-type", "there is no object type %q", c.ObjectType)}, nil
+	}
+	var r agent.Result
+	var err error
+	switch c.Op {
+	case identity.Add:
+		r, err = w.add(ctx, c, k)
+	case identity.Update:
+		r, err = w.update(ctx, c, k)
+	case identity.Delete:
+		err = w.delete(ctx, c)
+	default:
+		err = fault.New("unexpected-error", "a change cannot be of kind %q", c.Op)
+	}
+	if err != nil {
+		if fault.Name(err) == "" && !ldapconn.Answered(err) {
+			return agent.Result{}, err
+		}
+		r.Err = w.named(c, err)
+		if r.Err.Name == "non-existent-parent" {
+			r.Action = agent.ProvisionParent
+		}
+	}
+	return r, nil
+}
+
+// named returns what the server, or we, have against a change.
+func (w *writer) named(c *agent.Change, err error) *fault.Error {
+	out := fault.As(err, codeName(err))
+	named := *out
+	named.Agent, named.Object = w.d.name, c.DN
+	return &named
+}
+
+// codeName returns the name of an answer of a server (RFC 4511 appendix A,
+// sync-engine §2.8).
+func codeName(err error) string {
+	for name, codes := range map[string][]uint16{
+		"schema-violation":               {ldap.LDAPResultUndefinedAttributeType, ldap.LDAPResultInappropriateMatching, ldap.LDAPResultObjectClassViolation, ldap.LDAPResultObjectClassModsProhibited},
+		"constraint-violation":           {ldap.LDAPResultConstraintViolation},
+		"cd-existing-attribute-or-value": {ldap.LDAPResultAttributeOrValueExists},
+		"syntax-violation":               {ldap.LDAPResultInvalidAttributeSyntax},
+		"cd-missing-object":              {ldap.LDAPResultNoSuchObject},
+		"invalid-dn":                     {ldap.LDAPResultInvalidDNSyntax, ldap.LDAPResultNamingViolation, ldap.LDAPResultAffectsMultipleDSAs, ldap.LDAPResultReferral},
+		"permission-issue":               {ldap.LDAPResultInsufficientAccessRights, ldap.LDAPResultStrongAuthRequired, ldap.LDAPResultInappropriateAuthentication},
+		"encryption-not-enabled":         {ldap.LDAPResultConfidentialityRequired},
+		"unsupported-container-delete":   {ldap.LDAPResultNotAllowedOnNonLeaf},
+		"modify-naming-attribute":        {ldap.LDAPResultNotAllowedOnRDN},
+		"cd-existing-object":             {ldap.LDAPResultEntryAlreadyExists},
+		"locking-error-needs-retry":      {ldap.LDAPResultBusy, ldap.LDAPResultUnavailable},
+	} {
+		if ldap.IsErrorAnyOf(err, codes...) {
+			return name
+		}
+	}
+	return "cd-error"
+}

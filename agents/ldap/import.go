@@ -1,0 +1,384 @@
+package ldap
+
+import (
+	"cmp"
+	"context"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/go-ldap/ldap/v3"
+
+	"github.com/metasync/metasync/engine/agent"
+	"github.com/metasync/metasync/engine/identity"
+	"github.com/metasync/metasync/internal/ldapconn"
+)
+
+const (
+	defaultPageSize = 1000
+	fetchSize       = 200 // entries that one search asks for by their anchors
+)
+
+// A directoryImport reads from one connection of its own.
+type directoryImport struct {
+	d        *directory
+	c        *ldapconn.Conn
+	server   *server
+	base     string // what is searched
+	pageSize int
+	complete bool
+
+	paging *ldap.ControlPaging // of a full import
+	last   bool                // there is no further page
+
+	changed []string // of a delta import: the anchors that are still to be read
+
+	mark  *watermark // what Close returns
+	ended error      // what every further Next returns
+}
+
+// OpenImport implements agent.Importer: it asks the server for its schema, and for
+// what changed if the import is a delta one.
+func (d *directory) OpenImport(ctx context.Context, req agent.ImportRequest) (agent.Import, error) {
+	m := &directoryImport{d: d, pageSize: cmp.Or(req.PageSize, defaultPageSize)}
+	var err error
+	if m.base, err = d.base(req.Partition); err != nil {
+		return nil, err
+	}
+	if m.c, err = d.connect(ctx); err != nil {
+		return nil, err
+	}
+	if err = m.open(ctx, req); err != nil {
+		m.c.Close()
+		return nil, d.failed("no-start-connection", err)
+	}
+	return m, nil
+}
+
+func (m *directoryImport) open(ctx context.Context, req agent.ImportRequest) error {
+	d := m.d
+	var err error
+	if m.server, err = d.learn(ctx, m.c); err != nil {
+		return err
+	}
+	if err = req.Check(m.server.schema()); err != nil {
+		return err
+	}
+	places := []string{m.base}
+	if only := m.only(req.Containers); only != "" {
+		places = append(places, only)
+	}
+	for _, place := range places {
+		if err = d.exists(ctx, m.c, place); err != nil {
+			return err
+		}
+	}
+	t, err := d.tracker(m.server, m.base)
+	if err != nil {
+		return err
+	}
+	if req.Delta && t != nil {
+		before, err := d.parseWatermark(req.Watermark, t, m.base)
+		if err != nil {
+			return err
+		}
+		m.changed, m.mark, err = d.changes(ctx, m.c, m.server, t, before)
+		return err
+	}
+	// What changes from here on is told by the next delta import, whether this one
+	// shows it or not.
+	m.complete, m.base = true, places[len(places)-1]
+	m.paging = ldap.NewControlPaging(uint32(m.pageSize)) //nolint:gosec // a page is small
+	if t != nil {
+		m.mark, err = d.begin(ctx, m.c, m.server, t, places[0])
+	}
+	return err
+}
+
+// only returns the one container of the base that counts, "" if it is the base or
+// there are several: one search sees what moves meanwhile, several would not.
+func (m *directoryImport) only(c identity.Containers) string {
+	base, _ := identity.ParseDN(m.base) // Open has read it
+	found := ""
+	for _, name := range c.Include() {
+		dn, err := identity.ParseDN(name)
+		if err != nil || isWithin(base, dn) || found != "" && isWithin(dn, base) {
+			return ""
+		}
+		if isWithin(dn, base) {
+			found = name
+		}
+	}
+	return found
+}
+
+// exists says that a place is gone, or hidden, before nothing is found below it.
+func (d *directory) exists(ctx context.Context, c *ldapconn.Conn, dn string) error {
+	e, err := c.Read(ctx, dn, []string{"1.1"}, 0)
+	if err == nil && e == nil {
+		err := d.fault("no-start-partition-delete", "the server shows no %q", dn)
+		err.Hint = "either it is gone, or bindDN may not read it"
+		return err
+	}
+	return err
+}
+
+func (m *directoryImport) Complete() bool  { return m.complete }
+func (m *directoryImport) Unchanged() bool { return false }
+
+// Next implements agent.Import.
+func (m *directoryImport) Next(ctx context.Context, page *agent.Page) error {
+	page.Reset()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	for m.ended == nil && len(page.Entries) == 0 {
+		var err error
+		switch {
+		case m.complete && m.last || !m.complete && len(m.changed) == 0:
+			err = io.EOF
+		case m.complete:
+			err = m.nextPage(ctx, page)
+		default:
+			err = m.nextChanged(ctx, page)
+		}
+		if err == io.EOF {
+			m.ended = io.EOF
+		} else if err != nil {
+			m.ended = m.d.failed("stopped-import-read", err)
+		}
+	}
+	if m.ended != nil {
+		page.Reset()
+	}
+	return m.ended
+}
+
+func (m *directoryImport) nextPage(ctx context.Context, page *agent.Page) error {
+	found, err := search(ctx, m.c, ldap.NewSearchRequest(m.base, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 0, 0, false,
+		m.server.scope(), m.server.all(), []ldap.Control{m.paging}))
+	if err != nil {
+		return err
+	}
+	kinds, err := m.d.classify(ctx, m.c, m.server, m.base, found.entries)
+	if err != nil {
+		return err
+	}
+	for i := range found.entries {
+		if kinds[i] != nil {
+			m.d.fill(m.server, kinds[i], page, &found.entries[i])
+			m.mark.see(&found.entries[i])
+		}
+	}
+	m.paging.SetCookie(found.cookie)
+	m.last = len(found.cookie) == 0
+	return nil
+}
+
+// nextChanged reads the next of the entries that changed, as they are now.
+func (m *directoryImport) nextChanged(ctx context.Context, page *agent.Page) error {
+	n := min(m.pageSize, fetchSize, len(m.changed))
+	anchors := m.changed[:n]
+	m.changed = m.changed[n:]
+	entries, kinds, err := m.d.fetch(ctx, m.c, m.server, m.base, anchors)
+	if err != nil {
+		return err
+	}
+	here := map[string]bool{}
+	for i := range entries {
+		here[value(&entries[i], m.server.anchor)] = kinds[i] != nil
+	}
+	for _, anchor := range anchors {
+		if !here[anchor] {
+			e := page.Add()
+			e.Op, e.Anchor = identity.Delete, anchor
+		}
+	}
+	for i := range entries {
+		if kinds[i] != nil {
+			m.d.fill(m.server, kinds[i], page, &entries[i])
+			m.mark.see(&entries[i])
+		}
+	}
+	return nil
+}
+
+// Close implements agent.Import.
+func (m *directoryImport) Close(_ context.Context, outcome agent.Outcome) ([]byte, error) {
+	m.c.Close()
+	if outcome != agent.Completed || m.mark == nil {
+		return nil, nil
+	}
+	return m.mark.bytes()
+}
+
+// A result is a page of a search.
+type result struct {
+	entries []ldapconn.Entry
+	cookie  []byte // of the next page, empty at the end
+}
+
+// search makes one search. What the server does not deliver whole is an error.
+func search(ctx context.Context, c *ldapconn.Conn, req *ldap.SearchRequest) (result, error) {
+	defer c.EndWith(ctx)()
+	found, err := c.LDAP().Search(req)
+	if err != nil {
+		if ctx.Err() != nil {
+			err = ctx.Err()
+		}
+		return result{}, err
+	}
+	out := result{entries: make([]ldapconn.Entry, len(found.Entries))}
+	for i, e := range found.Entries {
+		out.entries[i].DN = e.DN
+		out.entries[i].Attributes = make([]ldapconn.Attribute, len(e.Attributes))
+		for j, a := range e.Attributes {
+			out.entries[i].Attributes[j] = ldapconn.Attribute{Name: a.Name, Values: a.ByteValues}
+		}
+	}
+	if next, ok := ldap.FindControl(found.Controls, ldap.ControlTypePaging).(*ldap.ControlPaging); ok {
+		out.cookie = next.Cookie
+	}
+	return out, nil
+}
+
+// fetch reads the entries with these anchors that are objects of any kind.
+func (d *directory) fetch(ctx context.Context, c *ldapconn.Conn, s *server, base string, anchors []string) ([]ldapconn.Entry, []*kind, error) {
+	entries, err := c.Search(ctx, ldapconn.Search{
+		Base: base, Scope: ldapconn.ScopeSub, Attributes: s.all(),
+		Filter: "(&" + s.scope() + anyOf(s.anchor, anchors) + ")",
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	kinds, err := d.classify(ctx, c, s, base, entries)
+	return entries, kinds, err
+}
+
+func anyOf(attribute string, list []string) string {
+	var b strings.Builder
+	b.WriteString("(|")
+	for _, v := range list {
+		b.WriteString("(" + attribute + "=" + ldapconn.EscapeFilter(v) + ")")
+	}
+	b.WriteString(")")
+	return b.String()
+}
+
+// classify returns the kind of every entry: the first one, as they are configured, that
+// it matches. Where classes do not tell, the server is asked; nil is an entry that has
+// ceased to be an object meanwhile.
+func (d *directory) classify(ctx context.Context, c *ldapconn.Conn, s *server, base string, entries []ldapconn.Entry) ([]*kind, error) {
+	kinds := make([]*kind, len(entries))
+	if len(s.kinds) == 1 {
+		for i := range kinds {
+			kinds[i] = s.kinds[0]
+		}
+		return kinds, nil
+	}
+	var doubtful []int
+	for i := range entries {
+		classes := map[string]bool{}
+		s.subschema.superiors(classes, values(&entries[i], "objectClass"))
+		var candidates []*kind
+		for _, k := range s.kinds {
+			if own := s.subschema.class(k.Class); classes[strings.ToLower(own.name)] {
+				candidates = append(candidates, k)
+			}
+		}
+		switch {
+		case len(candidates) == 1, len(candidates) > 1 && candidates[0].Filter == "":
+			kinds[i] = candidates[0]
+		default:
+			doubtful = append(doubtful, i)
+		}
+	}
+	for len(doubtful) > 0 {
+		n := min(len(doubtful), fetchSize)
+		if err := d.ask(ctx, c, s, base, entries, kinds, doubtful[:n]); err != nil {
+			return nil, err
+		}
+		doubtful = doubtful[n:]
+	}
+	return kinds, nil
+}
+
+func (d *directory) ask(ctx context.Context, c *ldapconn.Conn, s *server, base string, entries []ldapconn.Entry, kinds []*kind, which []int) error {
+	anchors, at := make([]string, len(which)), map[string]int{}
+	for i, index := range which {
+		anchors[i] = value(&entries[index], s.anchor)
+		at[anchors[i]] = index
+	}
+	for _, k := range slices.Backward(s.kinds) { // so that the first one is what stays
+		// Without paging: slapd has one paged search at a time on a connection, and
+		// the import is in the middle of it.
+		found, err := search(ctx, c, ldap.NewSearchRequest(base, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 0, 0, false,
+			"(&"+k.match()+anyOf(s.anchor, anchors)+")", []string{s.anchor}, nil))
+		if err != nil {
+			return err
+		}
+		for i := range found.entries {
+			if index, ok := at[value(&found.entries[i], s.anchor)]; ok {
+				kinds[index] = k
+			}
+		}
+	}
+	return nil
+}
+
+// ReadObject implements agent.ObjectReader.
+func (d *directory) ReadObject(ctx context.Context, req agent.ObjectRequest, page *agent.Page) error {
+	page.Reset()
+	c, err := d.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	s, err := d.learn(ctx, c)
+	if err != nil {
+		return err
+	}
+	check := agent.ImportRequest{Required: req.Required}
+	if err := check.Check(s.schema()); err != nil {
+		return err
+	}
+	for _, base := range d.settings.Base {
+		if req.Partition != "" && req.Partition != base {
+			continue
+		}
+		if err := d.exists(ctx, c, base); err != nil {
+			return d.failed("no-start-connection", err)
+		}
+		if err := d.readOne(ctx, c, s, base, req, page); err != nil || len(page.Entries) > 0 {
+			return d.failed("no-start-connection", err)
+		}
+	}
+	return nil
+}
+
+func (d *directory) readOne(ctx context.Context, c *ldapconn.Conn, s *server, base string, req agent.ObjectRequest, page *agent.Page) error {
+	var entries []ldapconn.Entry
+	var kinds []*kind
+	var err error
+	if req.Anchor != "" {
+		entries, kinds, err = d.fetch(ctx, c, s, base, []string{req.Anchor})
+	} else {
+		above, _ := identity.ParseDN(base) // Open has read it
+		if dn, bad := identity.ParseDN(req.DN); bad != nil || !isWithin(dn, above) {
+			return nil
+		}
+		entries, err = c.Search(ctx, ldapconn.Search{Base: req.DN, Scope: ldapconn.ScopeBase, Filter: s.scope(), Attributes: s.all()})
+		if ldap.IsErrorWithCode(err, ldap.LDAPResultNoSuchObject) {
+			return nil
+		}
+		if err == nil {
+			kinds, err = d.classify(ctx, c, s, base, entries)
+		}
+	}
+	for i := range entries {
+		if err == nil && kinds[i] != nil {
+			d.fill(s, kinds[i], page, &entries[i])
+		}
+	}
+	return err
+}

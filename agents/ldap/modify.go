@@ -1,0 +1,349 @@
+package ldap
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/go-ldap/ldap/v3"
+
+	"github.com/metasync/metasync/engine/agent"
+	"github.com/metasync/metasync/engine/fault"
+	"github.com/metasync/metasync/engine/identity"
+	"github.com/metasync/metasync/internal/ldapconn"
+)
+
+// errMissing is the answer that there is no such object.
+func errMissing() error {
+	return fault.New("cd-missing-object", "the directory has no entry with the anchor of the object")
+}
+
+func isCode(err error, codes ...uint16) bool { return ldap.IsErrorAnyOf(err, codes...) }
+
+func parentOf(name string) string {
+	dn, _ := identity.ParseDN(name) // "" for what is no name
+	return dn.Parent().String()
+}
+
+func sameName(a, b string) bool {
+	x, err := identity.ParseDN(a)
+	y, bad := identity.ParseDN(b)
+	return err == nil && bad == nil && x.Fold() == y.Fold()
+}
+
+// at calls f with the name of the entry that has the anchor, and controls that make
+// the server refuse any other; it returns the name. The entry is looked for if the name
+// of the object leads nowhere, or to another one. Without an anchor the name has to do.
+func (w *writer) at(ctx context.Context, dn, anchor string, f func(dn string, controls []ldap.Control) error) (string, error) {
+	if anchor == "" {
+		return dn, f(dn, nil)
+	}
+	var controls []ldap.Control
+	if w.asserts {
+		packet, err := ldap.CompileFilter("(" + w.server.anchor + "=" + ldapconn.EscapeFilter(anchor) + ")")
+		if err != nil {
+			return dn, fault.Wrap("invalid-dn", err)
+		}
+		controls = []ldap.Control{ldap.NewControlString(oidAssertion, true, string(packet.Bytes()))}
+	} else {
+		is, err := w.anchorAt(ctx, dn)
+		if err != nil {
+			return dn, err
+		}
+		if is != anchor {
+			return w.elsewhere(ctx, dn, anchor, nil, nil, f)
+		}
+	}
+	err := f(dn, controls)
+	if isCode(err, ldap.LDAPResultNoSuchObject, ldap.LDAPResultAssertionFailed) {
+		return w.elsewhere(ctx, dn, anchor, controls, err, f)
+	}
+	return dn, err
+}
+
+// elsewhere looks for the entry with an anchor that is not where it should be.
+func (w *writer) elsewhere(ctx context.Context, dn, anchor string, controls []ldap.Control, why error, f func(string, []ldap.Control) error) (string, error) {
+	for _, base := range w.d.settings.Base {
+		found, err := w.c.Search(ctx, ldapconn.Search{
+			Base: base, Scope: ldapconn.ScopeSub, Filter: "(" + w.server.anchor + "=" + ldapconn.EscapeFilter(anchor) + ")", Attributes: []string{"1.1"},
+		})
+		switch {
+		case err != nil && !isCode(err, ldap.LDAPResultNoSuchObject):
+			return dn, err
+		case len(found) == 0:
+		case sameName(found[0].DN, dn) && why != nil:
+			return dn, why // something else was missing
+		default:
+			return found[0].DN, f(found[0].DN, controls)
+		}
+	}
+	return dn, errMissing()
+}
+
+// anchorAt returns the anchor of the entry with a name, "" if there is none.
+func (w *writer) anchorAt(ctx context.Context, dn string) (string, error) {
+	e, err := w.c.Read(ctx, dn, []string{w.server.anchor}, 0)
+	if err != nil || e == nil {
+		if isCode(err, ldap.LDAPResultInvalidDNSyntax) {
+			err = nil
+		}
+		return "", err
+	}
+	return value(e, w.server.anchor), nil
+}
+
+// update renames or moves an object and then modifies it.
+func (w *writer) update(ctx context.Context, c *agent.Change, k *kind) (agent.Result, error) {
+	mods, password, err := w.modifications(c, k)
+	if err != nil {
+		return agent.Result{}, err
+	}
+	r, dn := agent.Result{}, c.DN
+	if c.NewDN != "" {
+		if err := k.admits(c.NewDN); err != nil {
+			return r, err
+		}
+		if _, err := w.at(ctx, dn, c.Anchor, func(dn string, controls []ldap.Control) error { return w.rename(ctx, dn, c.NewDN, controls) }); err != nil {
+			return r, err
+		}
+		dn = c.NewDN
+	}
+	if len(mods) > 0 {
+		at, err := w.at(ctx, dn, c.Anchor, func(dn string, controls []ldap.Control) error { return w.modify(dn, mods, controls) })
+		if err != nil {
+			if password != "" && isCode(err, ldap.LDAPResultConstraintViolation) {
+				err = fault.Wrap("password-policy-violation", err)
+			}
+			return r, err
+		}
+		if !sameName(at, dn) {
+			r.DN, dn = at, at
+		}
+	}
+	return r, w.setPassword(ctx, &r, dn, password)
+}
+
+// rename gives an entry another name, and moves it if that is elsewhere. One that
+// bears it already is left as it is.
+func (w *writer) rename(ctx context.Context, dn, to string, controls []ldap.Control) error {
+	if dn == to {
+		return nil
+	}
+	target, err := identity.ParseDN(to)
+	if err != nil || len(target) == 0 {
+		return fault.New("invalid-dn", "%q cannot be a name", to)
+	}
+	superior := ""
+	if parent := target.Parent().String(); !sameName(parent, parentOf(dn)) {
+		superior = parent
+	}
+	err = w.c.LDAP().ModifyDN(ldap.NewModifyDNWithControlsRequest(dn, target[0].String(), true, superior, controls))
+	switch {
+	case isCode(err, ldap.LDAPResultEntryAlreadyExists):
+		return fault.Wrap("rename-to-existing-dn", err)
+	case superior != "" && isCode(err, ldap.LDAPResultNoSuchObject, ldap.LDAPResultOther, ldap.LDAPResultUnwillingToPerform):
+		if is, lost := w.anchorAt(ctx, superior); lost != nil || is != "" {
+			return err
+		}
+		if is, lost := w.anchorAt(ctx, dn); lost != nil || is == "" {
+			return err // the object is missing
+		}
+		if !w.d.settings.CreateParents {
+			return fault.New("non-existent-parent", "there is no %q", superior)
+		}
+		if err := w.createAbove(ctx, to); err != nil {
+			return err
+		}
+		err = w.c.LDAP().ModifyDN(ldap.NewModifyDNWithControlsRequest(dn, target[0].String(), true, superior, controls))
+	}
+	return err
+}
+
+// A modification is one change of an attribute as the protocol has it.
+type modification struct {
+	op     uint // ldap.AddAttribute, ldap.DeleteAttribute, ldap.ReplaceAttribute
+	name   string
+	values []string
+}
+
+// modifications returns what an update does, without a password that is written by an
+// operation of its own.
+func (w *writer) modifications(c *agent.Change, k *kind) (mods []modification, password string, err error) {
+	for i := range c.Changes {
+		change := &c.Changes[i]
+		column := k.columns[strings.ToLower(change.Name)]
+		if problem := refusal(column, change); problem != nil {
+			return nil, "", problem
+		}
+		come, err := formatValues(change, change.Values)
+		if err != nil {
+			return nil, "", err
+		}
+		gone, err := formatValues(change, change.Removed)
+		if err != nil {
+			return nil, "", err
+		}
+		if isPassword(column) && len(come) > 0 {
+			password = come[0]
+			if !w.d.secure || w.exop {
+				continue
+			}
+		}
+		switch change.Op {
+		case identity.Update:
+			// Those that come are first: a group that must have a member keeps one.
+			if len(come) > 0 {
+				mods = append(mods, modification{ldap.AddAttribute, column.wire, come})
+			}
+			if len(gone) > 0 {
+				mods = append(mods, modification{ldap.DeleteAttribute, column.wire, gone})
+			}
+		default:
+			// Without values it deletes, also what is not there.
+			mods = append(mods, modification{ldap.ReplaceAttribute, column.wire, come})
+		}
+	}
+	return mods, password, nil
+}
+
+func isPassword(c *column) bool { return strings.EqualFold(c.Name, passwordAttribute) }
+
+func refusal(c *column, change *identity.Change) *fault.Error {
+	var out *fault.Error
+	switch {
+	case c == nil:
+		out = fault.New("schema-violation", "the object type has no such attribute")
+	case c.ImportOnly:
+		out = fault.New("readonly-attribute", "only the server writes it")
+	default:
+		return nil
+	}
+	out.Attribute = change.Name
+	return out
+}
+
+func formatValues(change *identity.Change, list []identity.Value) ([]string, error) {
+	out := make([]string, len(list))
+	for i, v := range list {
+		text, err := formatValue(v)
+		if err != nil {
+			named := fault.As(err, "type-mismatch")
+			named.Attribute = change.Name
+			return nil, named
+		}
+		out[i] = text
+	}
+	return out, nil
+}
+
+// modify changes an entry. Values that are there already, or gone already, are no
+// errors: then the values are halved until those are found, and the others take effect.
+func (w *writer) modify(dn string, mods []modification, controls []ldap.Control) error {
+	req := ldap.NewModifyRequest(dn, controls)
+	for _, m := range mods {
+		switch m.op {
+		case ldap.AddAttribute:
+			req.Add(m.name, m.values)
+		case ldap.DeleteAttribute:
+			req.Delete(m.name, m.values)
+		default:
+			req.Replace(m.name, m.values)
+		}
+	}
+	err := w.c.LDAP().Modify(req)
+	if !isCode(err, ldap.LDAPResultAttributeOrValueExists, ldap.LDAPResultNoSuchAttribute) {
+		return err
+	}
+	first, second := halves(mods)
+	if len(second) == 0 {
+		if len(first) == 1 && first[0].op == ldap.ReplaceAttribute && len(first[0].values) > 0 {
+			return err // the server holds two of the values for the same
+		}
+		return nil
+	}
+	if err := w.modify(dn, first, controls); err != nil {
+		return err
+	}
+	return w.modify(dn, second, controls)
+}
+
+// halves divides modifications, and the values of a single one. What replaces is not
+// divided.
+func halves(mods []modification) (first, second []modification) {
+	if len(mods) > 1 {
+		return mods[:len(mods)/2], mods[len(mods)/2:]
+	}
+	m := mods[0]
+	if m.op == ldap.ReplaceAttribute || len(m.values) < 2 {
+		return mods, nil
+	}
+	n := len(m.values) / 2
+	return []modification{{m.op, m.name, m.values[:n]}}, []modification{{m.op, m.name, m.values[n:]}}
+}
+
+// setPassword writes a password that is written apart. If that fails, the attribute
+// alone is refused: everything else of the change is done.
+func (w *writer) setPassword(_ context.Context, r *agent.Result, dn, password string) error {
+	if password == "" || w.d.secure && !w.exop {
+		return nil
+	}
+	var err error
+	if !w.d.secure {
+		problem := fault.New("encryption-not-enabled", "a password is written over an encrypted connection only")
+		problem.Hint = "use ldaps:// or startTLS"
+		err = problem
+	} else if _, err = w.c.LDAP().PasswordModify(ldap.NewPasswordModifyRequest(dn, "", password)); err == nil {
+		return nil
+	} else if !ldapconn.Answered(err) {
+		return err
+	}
+	named := *fault.As(err, "cd-error")
+	if isCode(err, ldap.LDAPResultConstraintViolation, ldap.LDAPResultUnwillingToPerform) {
+		named.Name = "password-policy-violation"
+	}
+	named.Agent, named.Object, named.Attribute = w.d.name, dn, passwordAttribute
+	r.Refused, r.Err = []string{passwordAttribute}, &named
+	return nil
+}
+
+// delete deletes an object; one that is gone already only if the change may have been
+// carried out before.
+func (w *writer) delete(ctx context.Context, c *agent.Change) error {
+	_, err := w.at(ctx, c.DN, c.Anchor, func(dn string, controls []ldap.Control) error {
+		err := w.c.LDAP().Del(ldap.NewDelRequest(dn, controls))
+		if !w.d.settings.DeleteSubtree || !isCode(err, ldap.LDAPResultNotAllowedOnNonLeaf) {
+			return err
+		}
+		if c.Anchor != "" {
+			if is, lost := w.anchorAt(ctx, dn); lost != nil || is != c.Anchor {
+				return err
+			}
+		}
+		if err := w.deleteBelow(ctx, dn); err != nil {
+			return err
+		}
+		return w.c.LDAP().Del(ldap.NewDelRequest(dn, controls))
+	})
+	if c.Repeated && (fault.Name(err) == "cd-missing-object" || isCode(err, ldap.LDAPResultNoSuchObject)) {
+		return nil
+	}
+	return err
+}
+
+// deleteBelow deletes everything below an entry, leaves first.
+func (w *writer) deleteBelow(ctx context.Context, dn string) error {
+	found, err := w.c.Search(ctx, ldapconn.Search{Base: dn, Scope: ldapconn.ScopeSub, Attributes: []string{"1.1"}})
+	if err != nil {
+		return err
+	}
+	slices.SortStableFunc(found, func(a, b ldapconn.Entry) int { return depth(b.DN) - depth(a.DN) })
+	for i := range found {
+		if sameName(found[i].DN, dn) {
+			continue
+		}
+		if err := w.c.LDAP().Del(ldap.NewDelRequest(found[i].DN, nil)); err != nil && !isCode(err, ldap.LDAPResultNoSuchObject) {
+			return err
+		}
+	}
+	return nil
+}

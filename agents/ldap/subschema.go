@@ -1,0 +1,199 @@
+package ldap
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/metasync/metasync/engine/identity"
+)
+
+// A subschema is what a server says of its attributes and object classes (RFC 4512
+// §4.2). Names are found in lower case.
+type subschema struct {
+	attributes map[string]*attributeType
+	classes    map[string]*objectClass
+}
+
+type attributeType struct {
+	name     string // the first one
+	syntax   string // object identifier, without a length
+	sup      string
+	single   bool
+	readOnly bool
+}
+
+type objectClass struct {
+	name      string
+	sup       []string
+	must, may []string
+}
+
+// A definition is one value of attributeTypes or objectClasses, by its keywords.
+type definition map[string][]string
+
+// parseDefinition reads a definition of RFC 4512 §4.1: the object identifier under "".
+// What is no definition comes out as one without names.
+func parseDefinition(text string) definition {
+	tokens := tokenize(text)
+	out := definition{}
+	if len(tokens) < 2 || tokens[0] != "(" {
+		return out
+	}
+	out[""] = []string{tokens[1]}
+	for i := 2; i < len(tokens) && tokens[i] != ")"; {
+		keyword := strings.ToUpper(tokens[i])
+		i++
+		switch keyword {
+		case "SINGLE-VALUE", "NO-USER-MODIFICATION", "COLLECTIVE", "OBSOLETE", "ABSTRACT", "STRUCTURAL", "AUXILIARY":
+			out[keyword] = []string{}
+			continue
+		}
+		if i >= len(tokens) {
+			break
+		}
+		if tokens[i] != "(" {
+			out[keyword] = []string{tokens[i]}
+			i++
+			continue
+		}
+		for i++; i < len(tokens) && tokens[i] != ")"; i++ {
+			if tokens[i] != "$" {
+				out[keyword] = append(out[keyword], tokens[i])
+			}
+		}
+		i++
+	}
+	return out
+}
+
+// tokenize returns words, quoted texts without their quotes, brackets and dollars. A
+// quoted bracket is taken for a text by the quote that it keeps.
+func tokenize(text string) []string {
+	var tokens []string
+	for i := 0; i < len(text); {
+		switch c := text[i]; {
+		case c == ' ' || c == '\t' || c == '\n' || c == '\r':
+			i++
+		case c == '(' || c == ')' || c == '$':
+			tokens = append(tokens, text[i:i+1])
+			i++
+		case c == '\'':
+			end := strings.IndexByte(text[i+1:], '\'')
+			if end < 0 {
+				return tokens
+			}
+			token := text[i+1 : i+1+end]
+			if token == "(" || token == ")" || token == "$" {
+				token = "'" + token
+			}
+			tokens = append(tokens, token)
+			i += end + 2
+		default:
+			end := strings.IndexAny(text[i:], " \t\r\n()$'")
+			if end < 0 {
+				end = len(text) - i
+			}
+			tokens = append(tokens, text[i:i+end])
+			i += end
+		}
+	}
+	return tokens
+}
+
+func (d definition) has(keyword string) bool { return d[keyword] != nil }
+
+func (d definition) first(keyword string) string {
+	if values := d[keyword]; len(values) > 0 {
+		return values[0]
+	}
+	return ""
+}
+
+// parseSubschema reads the definitions of a server.
+func parseSubschema(attributeTypes, objectClasses []string) *subschema {
+	s := &subschema{attributes: map[string]*attributeType{}, classes: map[string]*objectClass{}}
+	for _, text := range attributeTypes {
+		def := parseDefinition(text)
+		syntax, _, _ := strings.Cut(def.first("SYNTAX"), "{")
+		a := &attributeType{
+			name: def.first("NAME"), syntax: syntax, sup: def.first("SUP"),
+			single: def.has("SINGLE-VALUE"), readOnly: def.has("NO-USER-MODIFICATION"),
+		}
+		for _, name := range slices.Concat(def["NAME"], def[""]) {
+			s.attributes[strings.ToLower(name)] = a
+		}
+	}
+	for _, text := range objectClasses {
+		def := parseDefinition(text)
+		c := &objectClass{name: def.first("NAME"), sup: def["SUP"], must: def["MUST"], may: def["MAY"]}
+		for _, name := range slices.Concat(def["NAME"], def[""]) {
+			s.classes[strings.ToLower(name)] = c
+		}
+	}
+	return s
+}
+
+func (s *subschema) attribute(name string) *attributeType { return s.attributes[strings.ToLower(name)] }
+
+func (s *subschema) class(name string) *objectClass { return s.classes[strings.ToLower(name)] }
+
+// syntaxOf returns the syntax of an attribute, which may be that of its superior.
+func (s *subschema) syntaxOf(a *attributeType) string {
+	for range 16 { // deeper than any hierarchy; one that is a circle ends too
+		if a.syntax != "" {
+			return a.syntax
+		}
+		if a = s.attribute(a.sup); a == nil {
+			break
+		}
+	}
+	return ""
+}
+
+// superiors adds classes and everything that they are derived from to a set of
+// names in lower case.
+func (s *subschema) superiors(into map[string]bool, names []string) {
+	for _, name := range names {
+		c := s.class(name)
+		if c == nil {
+			into[strings.ToLower(name)] = true
+			continue
+		}
+		key := strings.ToLower(c.name)
+		if into[key] {
+			continue
+		}
+		into[key] = true
+		s.superiors(into, c.sup)
+	}
+}
+
+const syntaxArc = "1.3.6.1.4.1.1466.115.121.1."
+
+// typeOf returns the type that values of a syntax have (RFC 4517 §3.3); texts are all
+// that is nothing else.
+func typeOf(syntax string) identity.Type {
+	switch strings.TrimPrefix(syntax, syntaxArc) {
+	case "12", "34": // DN; name and optional UID
+		return identity.TypeReference
+	case "27":
+		return identity.TypeInteger
+	case "7":
+		return identity.TypeBoolean
+	case "24":
+		return identity.TypeDateTime
+	case "4", "5", "8", "9", "10", "23", "28", "40", "49":
+		return identity.TypeBinary
+	}
+	return identity.TypeString
+}
+
+// isCertificate reports whether values of a syntax are sent with the option binary
+// (RFC 4523 §2).
+func isCertificate(syntax string) bool {
+	switch strings.TrimPrefix(syntax, syntaxArc) {
+	case "8", "9", "10", "49":
+		return true
+	}
+	return false
+}
