@@ -422,17 +422,11 @@ func (e *Engine) Facts() ([]autosync.Facts, error) {
 					return err
 				}
 			}
-			held, err := run.FindHeld(tx, &env.Environment, name)
-			if err != nil {
-				return err
-			}
-			for i := range held.Holds {
-				if h := &held.Holds[i]; run.Blocks(h) {
-					f.Held = append(f.Held, autosync.HeldStep{Step: h.Step, Reason: h.Text()})
+			if state.Held {
+				if err := env.addHeld(tx, &f); err != nil {
+					return err
 				}
 			}
-			f.HeldImports, f.HeldExports = min(held.Imports, f.PendingImports), min(held.Exports, f.PendingExports)
-			f.PendingImports, f.PendingExports = f.PendingImports-f.HeldImports, f.PendingExports-f.HeldExports
 			facts = append(facts, f)
 		}
 		return nil

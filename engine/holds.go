@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 
+	"github.com/metasync/metasync/engine/autosync"
 	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/engine/hold"
 	"github.com/metasync/metasync/engine/run"
@@ -106,4 +107,20 @@ func (e *Engine) knows(agent string) (*environment, error) {
 		return nil, e.unknownAgent(agent)
 	}
 	return env, nil
+}
+
+// addHeld adds to facts what thresholds hold of their agent.
+func (env *environment) addHeld(tx *space.Tx, f *autosync.Facts) error {
+	held, err := run.FindHeld(tx, &env.Environment, f.Agent)
+	if err != nil {
+		return err
+	}
+	for i := range held.Holds {
+		if h := &held.Holds[i]; run.Blocks(h) {
+			f.Held = append(f.Held, autosync.HeldStep{Step: h.Step, Reason: h.Text()})
+		}
+	}
+	f.HeldImports, f.HeldExports = min(held.Imports, f.PendingImports), min(held.Exports, f.PendingExports)
+	f.PendingImports, f.PendingExports = f.PendingImports-f.HeldImports, f.PendingExports-f.HeldExports
+	return nil
 }

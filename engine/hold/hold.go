@@ -170,8 +170,13 @@ func (h *Hold) Same(other *Hold) bool { return h != nil && other != nil && h.Dig
 // An Approval allows a step what was reported. Allowed goes down as changes are made.
 type Approval struct {
 	Allowed Counts `json:"allowed"`
+	Full    bool   `json:"full,omitempty"` // of a synchronization: only a full one can use it up
 	Decision
 }
+
+// ApprovalLasts is how long an approval allows what nobody has used it for: what it
+// was about may have been put right meanwhile, and another day is another question.
+const ApprovalLasts = 24 * time.Hour
 
 // A Raised is a limit that somebody raised: as many are allowed as well.
 type Raised struct {

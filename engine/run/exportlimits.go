@@ -161,7 +161,7 @@ func (x *export) checkThreshold(total int) error {
 	if err != nil {
 		return err
 	}
-	approved := len(reasons) > 0 && allows(approval, reasons, again)
+	approved := len(reasons) > 0 && x.allows(approval, reasons, again)
 	if x.limited.meter = x.newMeter(x.at(), approved || x.limited.meter != nil && x.limited.meter.approved); x.limited.meter != nil && x.limited.counted == nil {
 		x.limited.counted = map[identity.ID]bool{}
 	}

@@ -179,7 +179,7 @@ type Verdict struct {
 func Approve(tx *space.Tx, env *Environment, v Verdict) ([]hold.Hold, error) {
 	return decide(tx, env, v, func(h *hold.Hold) error {
 		kv, p := tx.Store(), h.Place()
-		a := &hold.Approval{Allowed: hold.Counts{}, Decision: v.Decision}
+		a := &hold.Approval{Allowed: hold.Counts{}, Full: h.Step == hold.Sync && h.Rules != "", Decision: v.Decision}
 		for _, r := range h.Reasons {
 			if v.Raise && r.Limit != hold.Everything {
 				raised := hold.Raised{

@@ -278,7 +278,7 @@ func (s *step) allow(m missing) (*meter, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(reasons) > 0 && !allows(approval, reasons, nil) {
+	if len(reasons) > 0 && !s.allows(approval, reasons, nil) {
 		return nil, s.holdImport(place, reasons, m)
 	}
 	if err := s.leaveOut(place, rejected); err != nil {

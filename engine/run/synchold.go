@@ -127,7 +127,7 @@ func (d *deletions) carryOut() (some bool, err error) {
 		if approval, err = hold.ApprovalOf(kv, d.place); err != nil || len(d.reasons) == 0 {
 			return err
 		}
-		if allows(approval, d.reasons, again) {
+		if d.x.allows(approval, d.reasons, again) {
 			d.reasons, d.approved = nil, true
 		}
 		return nil
@@ -178,7 +178,12 @@ func (d *deletions) conclude() error {
 			})
 		}
 		if len(d.aside) == 0 {
-			if h, err := hold.Get(kv, d.place); err != nil || h != nil && h.Rules != "" && !d.full {
+			h, err := hold.Get(kv, d.place)
+			if err != nil {
+				return err
+			}
+			a, err := hold.ApprovalOf(kv, d.place)
+			if err != nil || !d.full && (h != nil && h.Rules != "" || a != nil && a.Full) {
 				return err // only a full synchronization can tell
 			}
 			return released(tx, d.place)

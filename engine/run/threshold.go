@@ -144,8 +144,8 @@ func lengthText(d time.Duration) string {
 }
 
 // allows reports whether an approval covers what would exceed limits.
-func allows(a *hold.Approval, reasons []hold.Reason, again hold.Counts) bool {
-	if a == nil {
+func (s *step) allows(a *hold.Approval, reasons []hold.Reason, again hold.Counts) bool {
+	if a == nil || s.now().Sub(a.At) > hold.ApprovalLasts {
 		return false
 	}
 	for _, r := range reasons {
