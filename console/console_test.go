@@ -99,7 +99,15 @@ func TestClientIsTheService(t *testing.T) {
 		"isolate": func(s Service) (any, error) {
 			return s.Isolate(t.Context(), daemon.IsolationQuery{File: "/etc/metasync.yaml", Sample: 7})
 		},
-		"orphans": func(s Service) (any, error) { return s.Orphans(t.Context(), "/etc/metasync.yaml") },
+		"orphans":       func(s Service) (any, error) { return s.Orphans(t.Context(), "/etc/metasync.yaml") },
+		"holds":         func(s Service) (any, error) { return s.Holds(t.Context(), daemon.HoldQuery{Agent: "HR"}) },
+		"refused holds": func(s Service) (any, error) { return s.Holds(t.Context(), daemon.HoldQuery{Agent: "HRX"}) },
+		"approve a step": func(s Service) (any, error) {
+			return s.Decide(t.Context(), daemon.Decision{Do: daemon.DecideApprove, Agent: "HR", Step: "sync", Raise: true, Reason: "because", User: "ada"})
+		},
+		"refused rejection": func(s Service) (any, error) {
+			return s.Decide(t.Context(), daemon.Decision{Do: daemon.DecideReject, Agent: "HR"})
+		},
 		"backup": func(s Service) (any, error) {
 			var b strings.Builder
 			err := s.Backup(t.Context(), &b)

@@ -12,6 +12,7 @@ import (
 	"github.com/metasync/metasync/engine"
 	"github.com/metasync/metasync/engine/autosync"
 	"github.com/metasync/metasync/engine/fault"
+	"github.com/metasync/metasync/engine/hold"
 	"github.com/metasync/metasync/engine/identity"
 	"github.com/metasync/metasync/engine/notify"
 	"github.com/metasync/metasync/engine/run"
@@ -43,6 +44,32 @@ func (f *fake) Order(_ context.Context, o daemon.Order) error {
 
 func (f *fake) Plan(context.Context) ([]daemon.AgentPlan, error) {
 	return []daemon.AgentPlan{{Agent: "HR", Role: daemon.RoleSource, Operations: map[string]string{"export": "export"}}}, nil
+}
+
+func (f *fake) Holds(_ context.Context, q daemon.HoldQuery) (daemon.Holds, error) {
+	if q.Agent == "HRX" {
+		return daemon.Holds{}, fault.New("unknown-agent", "there is no agent %q", q.Agent)
+	}
+	return daemon.Holds{
+		Holds: []hold.Hold{{
+			Agent: q.Agent, Step: hold.Export, Of: hold.Export, Since: noon, Digest: "ab",
+			Reasons: []hold.Reason{{Kind: hold.Deletes, Count: 3, Of: 9, Limit: "10%", Window: "24h", Before: 2}},
+			Objects: []hold.Object{{ID: identity.NewID(1, 2), Object: "user", DN: "CN=a", What: "would be deleted"}},
+		}},
+		Raised: []hold.Raised{},
+	}, nil
+}
+
+func (f *fake) Decide(_ context.Context, by daemon.Decision) (daemon.Holds, error) {
+	if by.Do != daemon.DecideApprove {
+		err := fault.New("nothing-held", "nothing is held")
+		err.Agent = by.Agent
+		return daemon.Holds{}, err
+	}
+	return daemon.Holds{
+		Holds:  []hold.Hold{{Agent: by.Agent, Step: by.Step, Rejected: &hold.Decision{By: by.User, Reason: by.Reason, At: noon}}},
+		Raised: []hold.Raised{{Agent: by.Agent, Step: by.Step, Kind: hold.Deletes, Window: by.Raise, Count: 3}},
+	}, nil
 }
 
 func (f *fake) Log(_ context.Context, q daemon.LogQuery) ([]daemon.Note, error) {

@@ -95,6 +95,8 @@ func newHandler(ctx context.Context, service Service) http.Handler {
 		return nothing{}, service.Order(ctx, o)
 	})
 	answer(mux, pathPlan, func(ctx context.Context, _ nothing) (any, error) { return service.Plan(ctx) })
+	answer(mux, pathHolds, func(ctx context.Context, q daemon.HoldQuery) (any, error) { return service.Holds(ctx, q) })
+	answer(mux, pathDecide, func(ctx context.Context, by daemon.Decision) (any, error) { return service.Decide(ctx, by) })
 	answer(mux, pathLog, func(ctx context.Context, q daemon.LogQuery) (any, error) {
 		return service.Log(ctx, q)
 	})

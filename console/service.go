@@ -86,6 +86,10 @@ type Service interface {
 	Exec(ctx context.Context, agent, profile, user string, progress run.Progress) (*run.Record, error)
 	// Order has the scheduler do something.
 	Order(ctx context.Context, o daemon.Order) error
+	// Holds tells what thresholds hold.
+	Holds(ctx context.Context, q daemon.HoldQuery) (daemon.Holds, error)
+	// Decide approves or rejects what thresholds hold, and returns what it was about.
+	Decide(ctx context.Context, by daemon.Decision) (daemon.Holds, error)
 	// Plan tells what was chosen for each agent, and why.
 	Plan(ctx context.Context) ([]daemon.AgentPlan, error)
 	// Log returns lines of the log, the newest first.
@@ -126,6 +130,8 @@ const (
 	pathOrder      = "/api/order"
 	pathLog        = "/api/log"
 	pathPlan       = "/api/plan"
+	pathHolds      = "/api/holds"
+	pathDecide     = "/api/decide"
 )
 
 type historyQuery struct {

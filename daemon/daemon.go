@@ -297,7 +297,9 @@ func (d *Daemon) Exec(ctx context.Context, agent, profile, user string, progress
 	running := d.running
 	d.mu.Unlock()
 	if !running {
-		return d.engine.Run(ctx, agent, profile, cause, d.report)
+		record, err = d.engine.Run(ctx, agent, profile, cause, d.report)
+		d.tellHeld(ctx, record)
+		return record, err
 	}
 	outcome, err := d.scheduler.Do(ctx, autosync.Request{Agent: agent, Profile: profile, Cause: cause})
 	if err != nil {

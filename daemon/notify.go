@@ -83,8 +83,16 @@ func (n *notices) begun() {
 	n.accepted()
 }
 
-// runEnded says that a run has ended, however it did.
-func (n *notices) runEnded(record *run.Record) { n.post(notify.RunEnded(record)) }
+// runEnded says that a run has ended, however it did, and before that what thresholds
+// hold of it.
+func (n *notices) runEnded(record *run.Record) {
+	for _, step := range record.Steps {
+		if step.Held != nil && step.Held.Rejected == nil {
+			n.Held(heldStep(record, step))
+		}
+	}
+	n.post(notify.RunEnded(record))
+}
 
 // notStarted says that there was no run. One that gave way to another one, or to the
 // end of the daemon, comes again.
@@ -135,6 +143,15 @@ func (n *notices) happened(e autosync.Event) {
 		n.recovered(notify.Stuck, e.Agent, e.Profile)
 	case autosync.ChainParked:
 		n.post(notify.ChainParked(e.Agent, e.Profile, e.Reason, e.Until, e.At))
+	case autosync.StepApproved, autosync.StepRejected:
+		how := "approved"
+		if e.Kind == autosync.StepRejected {
+			how = "rejected"
+		}
+		if e.By != "" {
+			how += " by " + e.By
+		}
+		n.Released(e.Agent, e.Profile, how)
 	case autosync.HookFailed:
 		n.post(notify.HookFailed(e.Agent, e.By, e.Reason, e.At))
 	}

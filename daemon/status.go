@@ -9,6 +9,7 @@ import (
 	"github.com/metasync/metasync/engine/autosync"
 	"github.com/metasync/metasync/engine/config"
 	"github.com/metasync/metasync/engine/fault"
+	stephold "github.com/metasync/metasync/engine/hold"
 	"github.com/metasync/metasync/engine/notify"
 	"github.com/metasync/metasync/engine/run"
 	"github.com/metasync/metasync/triggers"
@@ -32,7 +33,8 @@ type Status struct {
 	Metaverse int               `json:"metaverseObjects"`
 	Scheduler autosync.Status   `json:"scheduler"`
 	Triggers  []triggers.Health `json:"triggers"`
-	Notify    notify.Status     `json:"notify"` // messages that wait, and incidents that are open
+	Notify    notify.Status     `json:"notify"`                 // messages that wait, and incidents that are open
+	Raised    []stephold.Raised `json:"raisedLimits,omitempty"` // thresholds that somebody has raised
 }
 
 // Scripts is the generation of scripts that runs.
@@ -108,6 +110,9 @@ func (d *Daemon) Status(context.Context) (Status, error) {
 	}
 	s.Metaverse = objects
 	if s.Orphans, err = d.engine.Orphans(); err != nil {
+		return s, err
+	}
+	if s.Raised, err = d.engine.RaisedLimits(""); err != nil {
 		return s, err
 	}
 	for _, o := range s.Orphans {

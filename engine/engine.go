@@ -422,6 +422,11 @@ func (e *Engine) Facts() ([]autosync.Facts, error) {
 					return err
 				}
 			}
+			if state.Held {
+				if err := env.addHeld(tx, &f); err != nil {
+					return err
+				}
+			}
 			facts = append(facts, f)
 		}
 		return nil

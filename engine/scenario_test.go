@@ -71,6 +71,10 @@ var update = flag.Bool("update", false, "write what happens into the scenarios")
 //	explain AGENT KEY [ATTRIBUTE]       explain an object; AGENT may be mv, and KEY an id
 //	containers AGENT [DN]               list the containers of a system
 //	guard SECTION [EXTENSION]           show what another configuration would newly delete
+//	holds                               show what thresholds hold, and what was raised
+//	approve AGENT [STEP] [raise]        approve what is held
+//	reject AGENT [STEP]                 reject what is held; with limits, take raised limits back
+//	wait DURATION                       time passes
 //	details [AGENT]                     show the objects behind the counters of the last run; outbound, those of AGENT
 func TestScenarios(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join("testdata", "*.txtar"))
@@ -222,6 +226,8 @@ func (s *script) command(args []string) (string, error) {
 		s.load(s.sections[args[0]])
 		s.open()
 		return "", nil
+	case "holds", "approve", "reject", "wait":
+		return s.hold(name, args)
 	case "facts":
 		facts, err := s.engine.Facts()
 		var b strings.Builder
@@ -241,6 +247,9 @@ func (s *script) command(args []string) (string, error) {
 					fmt.Fprintf(&b, " %d %s", n.count, n.name)
 				}
 			}
+			if f.HeldImports+f.HeldExports > 0 {
+				fmt.Fprintf(&b, " %d left out", f.HeldImports+f.HeldExports)
+			}
 			if f.NeedsFullImport {
 				b.WriteString(" needs full import")
 			}
@@ -252,6 +261,9 @@ func (s *script) command(args []string) (string, error) {
 				if o.Outbound {
 					b.WriteString(" outbound")
 				}
+			}
+			for _, h := range f.Held {
+				fmt.Fprintf(&b, ", %s %s", h.Step, h.Reason)
 			}
 			b.WriteByte('\n')
 		}

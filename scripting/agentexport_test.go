@@ -109,11 +109,11 @@ func TestExportResults(t *testing.T) {
 // end the export, and nobody takes a change for done.
 func TestExportAnswers(t *testing.T) {
 	for body, want := range map[string]string{
-		`return [true]`:                        "1 of 3",
-		`return [, true]`:                      "1 of 3",
-		`return []`:                            "0 of 3",
-		`return changes.map(() => true)`:       "3 of 3",
-		`return changes.map(async () => ({}))`: "3 of 3",
+		`return [true]`:                                     "1 of 3",
+		`return [, true]`:                                   "1 of 3",
+		`return []`:                                         "0 of 3",
+		`return changes.map(() => true)`:                    "3 of 3",
+		`return changes.map(async () => ({}))`:              "3 of 3",
 		`return Promise.all(changes.map(async () => ({})))`: "3 of 3",
 		`return`:                     "stopped-unexpected-data",
 		`return true`:                "stopped-unexpected-data",

@@ -114,9 +114,7 @@ func TestResults(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.body, func(t *testing.T) {
-			l, _ := folder(t, "a.js", "\nflowFunction('f', () => ("+test.body+"))")
-			l.options.Timeout = host.MaxTimeout // some of them are large
-			g := load(t, l)
+			g := script(t, "\nflowFunction('f', () => ("+test.body+"))")
 			got, err := call(t, g, "f")
 			if test.wantErr != "" {
 				wantError(t, err, test.wantErr)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/metasync/metasync/engine/autosync"
 	"github.com/metasync/metasync/engine/fault"
+	"github.com/metasync/metasync/engine/hold"
 	"github.com/metasync/metasync/engine/rules"
 	"github.com/metasync/metasync/engine/run"
 	"github.com/metasync/metasync/scripting/host"
@@ -46,6 +47,7 @@ func eventNames() []string {
 	for _, kind := range []autosync.EventKind{
 		autosync.RunStarted, autosync.RunCompleted, autosync.RunFailed, autosync.RunRefused, autosync.RunStuck,
 		autosync.HookFailed, autosync.AgentStopped, autosync.AgentPaused, autosync.AgentResumed, autosync.ChainParked,
+		autosync.StepHeld, autosync.StepApproved, autosync.StepRejected,
 	} {
 		names = append(names, string(kind))
 	}
@@ -101,6 +103,8 @@ interface RunStep {
 	readonly "discovery-errors": readonly any[];
 	readonly "synchronization-errors": readonly any[];
 	readonly "export-errors": readonly any[];
+	/** What a threshold held. */
+	readonly held?: Hold;
 }
 interface AnyEvent {
 	readonly event: string;
@@ -120,6 +124,27 @@ interface AnyEvent {
 	readonly until?: string;
 }
 interface RunCompleted extends AnyEvent { readonly record: RunRecord; }
+interface StepEvent extends AnyEvent {
+	/** import, sync or export. */
+	readonly step: string;
+}
+interface StepHeld extends StepEvent {
+	readonly hold: Hold;
+}
+/** What a threshold holds, as ` + "`metasync hold --json`" + ` shows it. */
+interface Hold {
+	readonly agent: AgentName;
+	/** What is held: import, sync or export; and whose limits it exceeds. */
+	readonly step: string;
+	readonly of: string;
+	readonly profile: string;
+	readonly run: number;
+	readonly since: string;
+	readonly reasons: readonly HoldReason[];
+	/** The first of the objects, with what would happen to them. */
+	readonly objects: readonly { readonly id: string, readonly object: string, readonly dn: string, readonly anchor?: string, readonly what: string }[];
+}
+interface HoldReason { readonly kind: string; readonly count: number; readonly of: number; readonly limit: string; readonly window?: string; readonly before?: number; }
 interface Events {
 	"run.started": AnyEvent;
 	"run.completed": RunCompleted;
@@ -137,6 +162,10 @@ interface Events {
 	"agent.resumed": AnyEvent;
 	/** Follow-ups go round in circles and come slower. */
 	"chain.parked": AnyEvent;
+	/** A threshold keeps a step back until somebody decides. */
+	"step.held": StepHeld;
+	"step.approved": StepEvent;
+	"step.rejected": StepEvent;
 }
 type EventName = keyof Events;`,
 }
@@ -371,6 +400,8 @@ type eventDocument struct {
 	By      string             `json:"by,omitempty"`
 	Until   time.Time          `json:"until,omitzero"`
 	Record  *run.Record        `json:"record,omitempty"`
+	Step    string             `json:"step,omitempty"`
+	Hold    *hold.Hold         `json:"hold,omitempty"`
 }
 
 // Hears reports whether a script listens to events of a kind.
@@ -388,7 +419,7 @@ func (g *Generation) Hears(kind autosync.EventKind) bool {
 func (g *Generation) Tell(ctx context.Context, s Surroundings, e autosync.Event) error {
 	d := eventDocument{
 		Event: e.Kind, At: e.At.UTC(), Agent: e.Agent, Profile: e.Profile, Run: e.Run, Result: e.Result,
-		Reason: e.Reason, By: e.By, Until: e.Until, Record: e.Record,
+		Reason: e.Reason, By: e.By, Until: e.Until, Record: e.Record, Step: string(e.Step), Hold: e.Hold,
 	}
 	if e.Cause.Kind != "" {
 		d.Cause = &e.Cause

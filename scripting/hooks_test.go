@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/metasync/metasync/engine/autosync"
+	"github.com/metasync/metasync/engine/hold"
 	"github.com/metasync/metasync/engine/rules"
 	"github.com/metasync/metasync/engine/run"
 )
@@ -108,6 +109,24 @@ on("run.completed", (event, ctx) => { throw new Error("broken") });`,
 	}
 	if !g.Hears(autosync.AgentStopped) || g.Hears(autosync.RunStuck) {
 		t.Error("it hears the wrong events")
+	}
+}
+
+// Who hears of what a threshold holds gets to see the reasons and the objects.
+func TestOnHeld(t *testing.T) {
+	g := script(t, `on("step.held", (e, ctx) => { ctx.state.set("held", [e.step, e.hold.reasons[0].count, e.hold.objects[0].what, e.reason]) })`)
+	state := memoryState{}
+	h := &hold.Hold{
+		Agent: "AD", Step: hold.Export, Of: hold.Export, Reasons: []hold.Reason{{Kind: hold.Deletes, Count: 3, Limit: "1"}},
+		Objects: []hold.Object{{DN: "CN=a", What: "would be deleted"}},
+	}
+	e := autosync.Event{Kind: autosync.StepHeld, Agent: "AD", Step: hold.Export, Hold: h, Reason: "3 deletions, more than 1"}
+	if err := g.Tell(t.Context(), around(state), e); err != nil {
+		t.Fatal(err)
+	}
+	want := `["export",3,"would be deleted","3 deletions, more than 1"]`
+	if got := string(state["held"]); got != want {
+		t.Errorf("got %s, want %s", got, want)
 	}
 }
 

@@ -29,7 +29,7 @@ func (c *execCmd) Run(a *app) (err error) {
 	if err := a.showRun(record, nil); err != nil {
 		return err
 	}
-	return exitFor(record.Result.Severity()).result()
+	return exitFor(severity(record)).result()
 }
 
 // userName returns the name of the user of this process, as far as it is known.

@@ -65,8 +65,9 @@ type cli struct {
 	Cancel  cancelCmd  `cmd:"" help:"Stop the run that is going on."`
 	Log     logCmd     `cmd:"" help:"Show what happened, and who did what."`
 	Notify  notifyCmd  `cmd:"" help:"Show who is told what, and which incidents are open; send a test message."`
-	Approve approveCmd `cmd:"" help:"Let a change of scripts or configuration that is held take effect."`
-	Reject  rejectCmd  `cmd:"" help:"Keep a change of scripts or configuration that is held from taking effect."`
+	Hold    holdCmd    `cmd:"" help:"Show what thresholds hold, in words, and which objects it is about."`
+	Approve approveCmd `cmd:"" help:"Approve what a threshold holds, or a change of scripts or configuration that is held."`
+	Reject  rejectCmd  `cmd:"" help:"Reject what a threshold holds, or a change of scripts or configuration that is held."`
 
 	Join       joinCmd       `cmd:"" help:"Link an object to a metaverse object by hand."`
 	Disconnect disconnectCmd `cmd:"" help:"Cut the link of an object by hand."`

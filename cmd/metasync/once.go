@@ -72,9 +72,12 @@ func (*onceCmd) Run(a *app) (err error) {
 func (r onceResult) exit() exitCode {
 	var severities []int
 	for _, record := range r.Runs {
-		if s := record.Result.Severity(); s != run.CompletedSyncErrors.Severity() || r.Errors { // else a later run overcame them
+		if s := severity(record); s != run.CompletedSyncErrors.Severity() || r.Errors { // else a later run overcame them
 			severities = append(severities, s)
 		}
+	}
+	if len(r.Left) > 0 && !slices.ContainsFunc(r.Left, func(w autosync.Waiting) bool { return !w.Held }) {
+		severities = append(severities, run.StoppedThreshold.Severity())
 	}
 	code := exitFor(severities...)
 	if len(r.NotStarted) > 0 || r.Failed && code != exitHeld {
@@ -154,6 +157,9 @@ func (a *app) printOnce(r onceResult) error {
 	}
 	if r.Errors {
 		a.printObjectErrors(r.Runs)
+	}
+	if err := a.printHolds(r.Runs); err != nil {
+		return err
 	}
 	for _, w := range r.Left {
 		fmt.Fprintf(a.stdout, "left to do: %s %s: %s\n", w.Agent, w.Profile, oneLine(w.For))

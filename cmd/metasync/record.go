@@ -100,7 +100,7 @@ func (a *app) printRecord(r *run.Record) error {
 		}
 	}
 	a.printObjectErrors([]*run.Record{r})
-	return nil
+	return a.printHolds([]*run.Record{r})
 }
 
 // A counterGroup is a group of counters of a step, in one text.

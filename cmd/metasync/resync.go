@@ -43,7 +43,7 @@ func (c *resyncCmd) Run(a *app) (err error) {
 	}
 	var severities []int
 	for _, record := range records {
-		severities = append(severities, record.Result.Severity())
+		severities = append(severities, severity(record))
 	}
 	return exitFor(severities...).result()
 }

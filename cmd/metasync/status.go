@@ -104,7 +104,7 @@ func (a *app) printStatus(s daemon.Status) error {
 	if err := t.end(); err != nil {
 		return err
 	}
-	for _, part := range []func(io.Writer, daemon.Status) error{printAgents, printScheduler, printTriggers, printIncidents} {
+	for _, part := range []func(io.Writer, daemon.Status) error{printAgents, printRaised, printScheduler, printTriggers, printIncidents} {
 		if err := part(w, s); err != nil {
 			return err
 		}
@@ -151,13 +151,19 @@ func printAgents(w io.Writer, s daemon.Status) error {
 			last = fmt.Sprintf("%d %s %s", r.Run, r.Profile, stamp(r.Started))
 			result = string(r.Result)
 		}
-		t.row(agent.Agent, agent.Count["all"], agent.Count["total-connector"], agent.PendingImports, agent.PendingExports, agent.Unconfirmed,
+		t.row(agent.Agent, agent.Count["all"], agent.Count["total-connector"], agent.PendingImports+agent.HeldImports, agent.PendingExports+agent.HeldExports, agent.Unconfirmed,
 			agent.FailedImports+agent.FailedExports, last, result)
 	}
 	if err := t.end(); err != nil {
 		return err
 	}
 	for _, agent := range s.Agents {
+		for _, h := range agent.Held {
+			fmt.Fprintf(w, "%s %s %s.\n", agent.Agent, h.Step, oneLine(h.Reason))
+		}
+		if n := agent.HeldImports + agent.HeldExports; n > 0 {
+			fmt.Fprintf(w, "%s: %s left out, see metasync hold %s.\n", agent.Agent, number(n, "object"), agent.Agent)
+		}
 		if !agent.Imported {
 			fmt.Fprintf(w, "%s was never imported completely.\n", agent.Agent)
 		}
@@ -170,6 +176,14 @@ func printAgents(w io.Writer, s daemon.Status) error {
 		if len(agent.Outdated) > 0 {
 			fmt.Fprintf(w, "%s needs a resynchronization: %s.\n", agent.Agent, outdatedText(agent.Outdated))
 		}
+	}
+	return nil
+}
+
+// printRaised says which thresholds were raised.
+func printRaised(w io.Writer, s daemon.Status) error {
+	for _, r := range s.Raised {
+		fmt.Fprintf(w, "%s: a threshold was raised at %s by %s: %s.\n", r.Agent, stamp(r.At), cmp.Or(r.By, "-"), r)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/metasync/metasync/engine/hold"
 	"github.com/metasync/metasync/engine/run"
 )
 
@@ -19,6 +20,12 @@ type Facts struct {
 	MustExport     bool   `json:"mustExport,omitempty"` // an export was interrupted, and no import makes sense before it has gone on
 	NeedsFullSync  bool   `json:"needsFullSync"`        // it was never synchronized fully, or objects are outdated
 
+	// Held are the kinds of steps that a threshold keeps back until somebody decides;
+	// HeldImports and HeldExports are pending, without those counted above, and left out.
+	Held        []HeldStep `json:"held,omitempty"`
+	HeldImports int        `json:"heldImports,omitempty"`
+	HeldExports int        `json:"heldExports,omitempty"`
+
 	// NeedsFullImport: the configuration of the agent has changed since its last
 	// full import.
 	NeedsFullImport bool `json:"needsFullImport,omitempty"`
@@ -27,6 +34,12 @@ type Facts struct {
 	// A resynchronization does just these; without it, NeedsFullSync calls for a
 	// full synchronization.
 	Outdated []run.Outdated `json:"outdated,omitempty"`
+}
+
+// A HeldStep is a kind of step of an agent that is kept back.
+type HeldStep struct {
+	Step   hold.Step `json:"step"`
+	Reason string    `json:"reason"` // in words
 }
 
 // An Outcome is how a run ended.

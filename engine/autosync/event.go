@@ -3,6 +3,7 @@ package autosync
 import (
 	"time"
 
+	"github.com/metasync/metasync/engine/hold"
 	"github.com/metasync/metasync/engine/run"
 )
 
@@ -21,6 +22,9 @@ const (
 	AgentPaused  EventKind = "agent.paused"
 	AgentResumed EventKind = "agent.resumed"
 	ChainParked  EventKind = "chain.parked" // follow-ups go round in circles
+	StepHeld     EventKind = "step.held"    // a threshold keeps a step back
+	StepApproved EventKind = "step.approved"
+	StepRejected EventKind = "step.rejected"
 )
 
 // An Event is something that the scheduler did or noticed. Which fields are set
@@ -37,6 +41,9 @@ type Event struct {
 	Reason  string
 	By      string // the user or the hook
 	Until   time.Time
+
+	Step hold.Step  // of StepHeld, StepApproved and StepRejected
+	Hold *hold.Hold // of StepHeld: what was found
 }
 
 // emit has an event told. Events are told in the order in which they happened.

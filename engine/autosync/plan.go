@@ -23,6 +23,8 @@ type Waiting struct {
 	Since     time.Time `json:"since"`
 	NotBefore time.Time `json:"notBefore,omitzero"`
 	For       string    `json:"for"` // what it waits for
+
+	Held bool `json:"held,omitempty"` // for somebody to approve what a threshold holds
 }
 
 // work is what a run locks.
@@ -110,7 +112,7 @@ func (s *Settings) conflict(a, b work) bool {
 }
 
 func (p *plan) wait(w want, reason string) {
-	waiting := Waiting{Agent: w.agent, Profile: w.profile, Cause: w.cause, Since: w.since, For: reason}
+	waiting := Waiting{Agent: w.agent, Profile: w.profile, Cause: w.cause, Since: w.since, For: reason, Held: w.kept && reason == w.reason}
 	if w.notBefore.Before(never) {
 		waiting.NotBefore = w.notBefore
 	}

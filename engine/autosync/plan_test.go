@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"github.com/metasync/metasync/engine/hold"
 	"github.com/metasync/metasync/engine/run"
 )
 
@@ -59,6 +60,14 @@ func (p plan) String() string {
 	return text
 }
 
+// held are steps that a threshold keeps back.
+func held(steps ...hold.Step) (list []HeldStep) {
+	for _, step := range steps {
+		list = append(list, HeldStep{step, "held: " + string(step)})
+	}
+	return list
+}
+
 func TestPlan(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -76,6 +85,31 @@ func TestPlan(t *testing.T) {
 			s.facts["AD"] = Facts{Imported: true, PendingImports: 2}
 			s.delays[key{"HR", "full-import"}] = delay{failures: 1, next: noon.Add(time.Second), reason: "no file"}
 		}, "start: \nwait: HR full-import for its back-off: no file, AD delta-sync for the first import of HR, which failed: no file\nnext: 1s"},
+		{"a held synchronization keeps back neither imports nor exports, nor other agents", func(s *situation) {
+			s.facts["HR"] = Facts{Imported: true, PendingImports: 2, PendingExports: 1, Held: held(hold.Sync)}
+			s.facts["AD"] = Facts{Imported: true, PendingImports: 2}
+		}, "start: HR export (follow-up pending exports), AD delta-sync (follow-up pending imports)\n" +
+			"wait: HR delta-sync for held: sync"},
+		{"a held export keeps back no synchronization", func(s *situation) {
+			s.facts["AD"] = Facts{Imported: true, PendingImports: 2, PendingExports: 1, Held: held(hold.Export)}
+		}, "start: AD delta-sync (follow-up pending imports)\nwait: AD export for held: export"},
+		{"a held import waits for somebody, or for a trigger", func(s *situation) {
+			s.facts["HR"] = Facts{Imported: true, Unconfirmed: 1, PendingImports: 2, Held: held(hold.Import)}
+			s.facts["AD"] = Facts{Imported: true, Held: held(hold.Import)}
+			s.requests = []pending{asked("AD", "full-import", CauseTrigger, 0)}
+		}, "start: HR delta-sync (follow-up pending imports), AD full-import (trigger)\nwait: HR delta-import for held: import"},
+		{"what somebody asks for by hand looks anew", func(s *situation) {
+			s.facts["AD"] = Facts{Imported: true, PendingExports: 1, Held: held(hold.Import, hold.Sync, hold.Export)}
+			s.requests = []pending{asked("AD", "export", CauseManual, 0)}
+		}, "start: AD export (manual)\nwait: "},
+		{"a pause counts more than a hold", func(s *situation) {
+			s.facts["AD"] = Facts{Imported: true, PendingExports: 1, Held: held(hold.Export)}
+			s.controls = map[string]Control{"AD": {Agent: "AD", Mode: Paused}}
+		}, "start: \nwait: AD export for the end of the pause of AD"},
+		{"a hold counts more than a back-off", func(s *situation) {
+			s.facts["AD"] = Facts{Imported: true, PendingExports: 1, Held: held(hold.Export)}
+			s.delays[key{"AD", "export"}] = delay{failures: 1, next: noon.Add(time.Second), reason: "it stopped"}
+		}, "start: \nwait: AD export for held: export"},
 		{"an agent without automatic imports is not awaited", func(s *situation) {
 			s.facts["HR"] = Facts{}
 			s.agent("HR").Operations = nil

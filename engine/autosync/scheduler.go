@@ -412,11 +412,11 @@ func (s *Scheduler) execute(ctx context.Context, w want) (r result) {
 	return r
 }
 
-// done returns the requests that are settled: all if the run came to its end, if
-// somebody cancelled it, or if its controller refused it for good; otherwise those
+// done returns the requests that are settled: all if the run came to its end, if a
+// threshold holds it, if somebody cancelled it, or if its controller refused it for good; otherwise those
 // that are not to be repeated.
 func (e *execution) done() []*entry {
-	if e.cut.Load() == byHand || e.permission.Refused && e.permission.RetryAfter == 0 && errors.Is(e.err, errRefused) {
+	if e.held() || e.cut.Load() == byHand || e.permission.Refused && e.permission.RetryAfter == 0 && errors.Is(e.err, errRefused) {
 		return e.serves
 	}
 	return slices.DeleteFunc(slices.Clone(e.serves), func(r *entry) bool { return e.failed() && (r.keep || e.permission.RetryAfter > 0 && r.number != 0) })
@@ -491,6 +491,9 @@ func (s *Scheduler) tell(e *execution) {
 		event.Kind = RunFailed
 	}
 	s.emit(event)
+	for _, held := range HeldEvents(event) {
+		s.emit(held)
+	}
 }
 
 // refused keeps back what a controller did not allow.

@@ -59,6 +59,7 @@ type want struct {
 	notBefore time.Time // zero is now
 	reason    string    // what it waits for, if it has to
 	held      bool      // it waits for something else than a time
+	kept      bool      // ... for somebody to approve what a threshold holds
 	partition string    // of the request
 	exclusive bool      // nothing else may run
 	immediate bool      // before everything else
@@ -241,6 +242,9 @@ func (s *situation) complete(w want) want {
 	}
 	if until := s.settings.excluded(w.agent, s.now); !s.once && w.cause.Kind != CauseManual && until.After(w.notBefore) {
 		w.notBefore, w.reason = until, "the end of an exclusion"
+	}
+	if reason := s.heldBack(w); reason != "" {
+		w.held, w.kept, w.reason, w.notBefore = true, true, reason, time.Time{}
 	}
 	if c, ok := s.control(w.agent); ok && (c.Mode != Draining || !w.fact) {
 		w.held, w.reason, w.notBefore = true, c.text(), c.Until

@@ -270,25 +270,6 @@ func (c *comparer) decode(l *loader, n *node) {
 
 func (c *comparer) schema(g *generator) *jsonschema.Schema { return g.choice(identity.ComparerNames()) }
 
-// thresholds are the limits of imports and exports.
-type thresholds struct {
-	Import importThresholds `yaml:"import" doc:"Limits of an import."`
-	Export exportThresholds `yaml:"export" doc:"Limits of an export."`
-}
-
-type importThresholds struct {
-	Deletes limit `yaml:"deletes" doc:"Objects that may be found missing in one import."`
-	Objects count `yaml:"objects" doc:"Entries that one import may read; with more of them it stops and deletes nothing. 0 is any number."`
-	Errors  count `yaml:"errors" doc:"Entries with errors that one import may have, unless said 5000; with more of them it stops. 0 is any number."`
-}
-
-type exportThresholds struct {
-	Deletes limit `yaml:"deletes" default:"500" doc:"Deletions that one export may carry out; 100% is without limit."`
-	Errors  count `yaml:"errors" doc:"Changes with errors that one export may have, unless said 5000; with more of them it stops. 0 is any number."`
-
-	SuppressDeletesOnly bool `yaml:"suppressDeletesOnly" default:"false" doc:"Whether an export that exceeds its limit leaves out only the deletions; otherwise it sends nothing."`
-}
-
 // A deprovision is one of the options, or {script: true}.
 type deprovision rules.Deprovision
 

@@ -108,17 +108,9 @@ func (l *loader) agent(e *entry[agentForm], triggers map[string]fault.Position) 
 	form := &e.value
 	out := Agent{
 		Name: e.name, Kind: form.kind, Settings: form.settings, Objects: form.list(),
-		Profiles: profiles(form.Profiles),
-		Thresholds: run.Thresholds{
-			ImportDeletes: run.Limit(form.Thresholds.Import.Deletes),
-			ImportObjects: form.Thresholds.Import.Objects.Count,
-			ImportErrors:  run.Limit(form.Thresholds.Import.Errors),
-			ExportDeletes: run.Limit(form.Thresholds.Export.Deletes),
-			ExportErrors:  run.Limit(form.Thresholds.Export.Errors),
-
-			SuppressDeletesOnly: form.Thresholds.Export.SuppressDeletesOnly,
-		},
-		Import: Import(form.Import), Export: form.Export == "auto", Strict: form.Strict, Fingerprint: form.fingerprint, Position: e.at,
+		Profiles:   profiles(form.Profiles),
+		Thresholds: form.Thresholds.thresholds(),
+		Import:     Import(form.Import), Export: form.Export == "auto", Strict: form.Strict, Fingerprint: form.fingerprint, Position: e.at,
 	}
 	for i := range form.Triggers {
 		spec := form.Triggers[i].spec(l, e.name)

@@ -12,7 +12,6 @@ import (
 
 	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/engine/identity"
-	"github.com/metasync/metasync/engine/run"
 )
 
 // The forms that several parts of a configuration use.
@@ -159,42 +158,6 @@ func (g *generator) duration() *jsonschema.Schema {
 		Description: "A length of time: numbers with the units d, h, m, s, ms, such as 15m or 1h30m.",
 		AnyOf: []*jsonschema.Schema{
 			{Type: "string", MinLength: ptr(1), Pattern: durationPattern.String()},
-			g.reference(),
-		},
-	})
-}
-
-// A limit is a number of objects, or a share of them.
-type limit run.Limit
-
-var limitPattern = regexp.MustCompile(`^([0-9]{1,9}|(100|[0-9]{1,2}(\.[0-9]+)?)%)$`)
-
-func (m *limit) decode(l *loader, n *node) {
-	const form = "a number such as 50 or a percentage such as 10%"
-	switch {
-	case n.kind != numberNode && n.kind != textNode:
-		l.fail(n.at, "want %s, not %s", form, n.kind)
-		return
-	case !limitPattern.MatchString(n.text):
-		l.fail(n.at, "%s is not %s", strconv.Quote(n.written), form)
-		return
-	}
-	share, isShare := strings.CutSuffix(n.text, "%")
-	value, _ := strconv.ParseFloat(share, 64) // the pattern holds
-	*m = limit{IsSet: true}
-	if isShare {
-		m.Percent = value
-	} else {
-		m.Count = int(value)
-	}
-}
-
-func (m *limit) schema(g *generator) *jsonschema.Schema {
-	return g.define("limit", &jsonschema.Schema{
-		Description: "A number of objects, or a percentage of the objects of the connector space, such as 10%.",
-		AnyOf: []*jsonschema.Schema{
-			{Type: "integer", Minimum: ptr(0.0), Maximum: ptr(999999999.0)},
-			{Type: "string", Pattern: limitPattern.String()},
 			g.reference(),
 		},
 	})

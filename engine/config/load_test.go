@@ -20,6 +20,7 @@ import (
 	"github.com/metasync/metasync/engine/config"
 	"github.com/metasync/metasync/engine/expr"
 	"github.com/metasync/metasync/engine/fault"
+	"github.com/metasync/metasync/engine/hold"
 	"github.com/metasync/metasync/engine/identity"
 	"github.com/metasync/metasync/engine/notify"
 	"github.com/metasync/metasync/engine/rules"
@@ -172,6 +173,24 @@ func TestAgents(t *testing.T) {
 				ExportErrors:  run.Limit{IsSet: true},
 
 				SuppressDeletesOnly: true,
+				Limits: run.Limits{
+					{Step: hold.Import, Kind: hold.Adds}:           {Percent: 5, AtLeast: 20, IsSet: true},
+					{Step: hold.Import, Kind: hold.Updates}:        run.AtMost(1000),
+					{Step: hold.Import, Kind: hold.Renames}:        run.AtMost(10),
+					{Step: hold.Import, Kind: hold.Changes}:        run.AtMostPercent(50),
+					{Step: hold.Sync, Kind: hold.Deletes}:          run.AtMost(20),
+					{Step: hold.Export, Kind: hold.Adds}:           run.AtMost(100),
+					{Step: hold.Export, Kind: hold.Updates}:        run.AtMost(1000),
+					{Step: hold.Export, Kind: hold.Renames}:        run.AtMost(10),
+					{Step: hold.Export, Kind: hold.Changes}:        run.AtMost(2000),
+					{Step: hold.Export, Kind: hold.MemberRemovals}: run.AtMost(500),
+				},
+				Window: run.Window{Length: 12 * time.Hour, Limits: run.Limits{
+					{Step: hold.Import, Kind: hold.Deletes}:        run.AtMost(100),
+					{Step: hold.Sync, Kind: hold.Deletes}:          run.AtMost(30),
+					{Step: hold.Export, Kind: hold.Deletes}:        run.AtMost(1000),
+					{Step: hold.Export, Kind: hold.MemberRemovals}: run.AtMost(2000),
+				}},
 			},
 			Import: config.Import{Every: 15 * time.Minute},
 			Triggers: []autosync.TriggerSpec{
@@ -594,4 +613,36 @@ func TestByteOrderMark(t *testing.T) {
 	if _, err := loadText("\ufeffagents: {HR: {type: csv, file: x}}\r\nstate: x\r\n"); err != nil {
 		t.Error(errorLines(err))
 	}
+}
+
+// Every kind of limit finds its place, with its least number.
+func TestLimits(t *testing.T) {
+	c, err := loadText(`
+agents:
+  A:
+    type: ldap
+    url: x
+    thresholds:
+      import: {deletes: 5, adds: {percent: 2.5%, atLeast: 20}, renames: 0}
+      sync: {deletes: 7}
+      export: {memberRemovals: 30}
+      window: {import: {deletes: 8}, export: {deletes: 9, memberRemovals: 10%}}
+`)
+	if err != nil {
+		t.Fatal(errorLines(err))
+	}
+	same(t, run.Thresholds{
+		ImportDeletes: run.AtMost(5), ExportDeletes: run.AtMost(500),
+		Limits: run.Limits{
+			{Step: hold.Import, Kind: hold.Adds}:           {Percent: 2.5, AtLeast: 20, IsSet: true},
+			{Step: hold.Import, Kind: hold.Renames}:        run.AtMost(0),
+			{Step: hold.Sync, Kind: hold.Deletes}:          run.AtMost(7),
+			{Step: hold.Export, Kind: hold.MemberRemovals}: run.AtMost(30),
+		},
+		Window: run.Window{Length: 24 * time.Hour, Limits: run.Limits{
+			{Step: hold.Import, Kind: hold.Deletes}:        run.AtMost(8),
+			{Step: hold.Export, Kind: hold.Deletes}:        run.AtMost(9),
+			{Step: hold.Export, Kind: hold.MemberRemovals}: run.AtMostPercent(10),
+		}},
+	}, c.Agents[0].Thresholds)
 }

@@ -121,7 +121,7 @@ func (x *staging) findLeft() (err error) {
 		return nil
 	}
 	x.unseen = sortedIDs(x.leaving)
-	if x.gone, err = x.countGone(x.unseen); err != nil {
+	if x.gone, err = x.findGone(x.unseen); err != nil {
 		return err
 	}
 	return x.space.View(func(tx *space.Tx) error {

@@ -98,8 +98,9 @@ func (x *export) carryOut(exporter agent.Exporter, send func() error) error {
 	x.finish(x.sent, CompletedExportErrors)
 	if x.heldBack != nil {
 		x.report.stop(x.heldBack)
+		return nil
 	}
-	return nil
+	return x.released()
 }
 
 // An export is a step of export while it runs.
@@ -125,6 +126,7 @@ type export struct {
 	cleared      map[identity.ID]*cleared
 	settled      []identity.ID // likewise: what no import has to confirm
 	replacing    bool          // objects have yet to take the places of others, see hold
+	limited      exportLimits  // see exportlimits.go
 }
 
 // begin plans the export, checks the deletion threshold and opens a new batch.
@@ -139,6 +141,7 @@ func (x *export) begin() (pending bool, err error) {
 		}
 		x.batch, x.confirmed, x.seen = state.Batch+1, state.ConfirmedBatch, state.Seen
 		x.report.Batch, x.report.ConfirmedBatch = state.Batch, state.ConfirmedBatch
+		x.limited.held = state.Held
 		counters := tx.Counters(x.agent.Name)
 		pending = counters[space.CountToExport]+counters[space.CountExportFailed] > 0 || state.Batch != state.ConfirmedBatch
 		pending = pending || x.definition.Full && counters[space.CountConnector]+counters[space.CountExplicitConnector] > 0
@@ -157,9 +160,12 @@ func (x *export) begin() (pending bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	if err := x.leaveOut(); err != nil {
+		return false, err
+	}
 	if x.plan.isEmpty() {
 		x.report.Result = CompletedNoObjects
-		return false, nil
+		return false, x.released()
 	}
 	x.total = x.plan.total()
 	if x.definition.idle() {
@@ -180,43 +186,7 @@ func (x *export) begin() (pending bool, err error) {
 	})
 }
 
-// checkThreshold returns an error if the export would delete more than it may.
-// If only deletions are to be held back then, it takes them out of the plan.
-func (x *export) checkThreshold(total int) error {
-	deletes := x.plan.removals()
-	if x.chosen != nil && deletes > 0 {
-		deletes = max(deletes, x.waiting)
-	}
-	exceeded := x.tooManyDeletes(deletes, total)
-	if exceeded == nil {
-		return nil
-	}
-	if !x.agent.Thresholds.SuppressDeletesOnly {
-		return exceeded
-	}
-	if err := x.takeBack(x.plan.holdDeletes()); err != nil {
-		return err
-	}
-	x.heldBack = exceeded
-	if len(x.plan.changes) == 0 {
-		return exceeded
-	}
-	exceeded.Hint = onlyDeletesHeld
-	return nil
-}
-
 const onlyDeletesHeld = "only the deletions were held back; if they are right, raise the threshold"
-
-// tooManyDeletes returns the error of an export that would delete more than the
-// step allows, nil if it does not.
-func (x *export) tooManyDeletes(deletes, total int) *fault.Error {
-	if !x.limits.deletes.Exceeded(deletes, total) {
-		return nil
-	}
-	err := fault.New(string(StoppedExportThreshold), "%d of %d objects would be deleted, more than %s", deletes, total, x.limits.deletesNamed)
-	err.Hint = "nothing has been exported; if the deletions are right, raise the threshold"
-	return err
-}
 
 // takeBack makes changes that an interrupted export sent pending again.
 func (x *export) takeBack(ids []identity.ID) error {

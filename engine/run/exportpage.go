@@ -1,6 +1,7 @@
 package run
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/metasync/metasync/engine/agent"
@@ -46,6 +47,9 @@ func (x *export) page(turns []turn, wanted func(*identity.Delta) bool) error {
 				}
 				o, change, err := x.mark(tx, t, wanted)
 				if err != nil || change == nil {
+					return err
+				}
+				if err := x.meter(tx, &o); err != nil {
 					return err
 				}
 				out, changes = append(out, o), append(changes, *change)
@@ -128,7 +132,7 @@ func (x *export) stopRun(dn string, at *outgoing, rest []outgoing, stop agent.Re
 			}
 		}
 		for _, o := range rest {
-			if err := tx.Unit(func() error { return x.unmark(tx, o) }); err != nil {
+			if err := tx.Unit(func() error { return errors.Join(x.unmark(tx, o), x.unmeter(tx, &o)) }); err != nil {
 				return err
 			}
 		}
@@ -375,6 +379,9 @@ func (x *export) restore(tx *space.Tx, o outgoing, failure *fault.Error) error {
 // fail remembers why an object could not be exported, or what is missing of it, and
 // since when.
 func (x *export) fail(tx *space.Tx, o *outgoing, missing *identity.Delta, failure *fault.Error) error {
+	if err := x.unmeter(tx, o); err != nil {
+		return err
+	}
 	c, err := tx.Connector(o.id)
 	if err != nil || c == nil {
 		return err

@@ -32,6 +32,8 @@ type exportPlan struct {
 	// one change does both they are among the changes too.
 	replaced []identity.ID
 
+	tally exportTally // of everything
+
 	after  map[identity.ID]identity.ID // who has the name that an object of changes gets, and gives it up
 	passed map[identity.ID]bool        // objects whose name another one gets
 }
@@ -46,9 +48,28 @@ func (p *exportPlan) removals() int { return len(p.early) + len(p.deletes) + len
 
 // holdDeletes takes the deletions out of the plan, and what needs them.
 func (p *exportPlan) holdDeletes() (held []identity.ID) {
-	held = slices.Concat(p.early, p.deletes, p.replaced)
+	return p.without(func(id identity.ID, deletes bool) bool { return deletes })
+}
+
+// without takes objects out of the plan, and what needs the deletions among them: it
+// returns the deletions. An object in whose place another is created is a deletion.
+func (p *exportPlan) without(out func(id identity.ID, deletes bool) bool) (held []identity.ID) {
+	take := func(from []identity.ID) (kept, taken []identity.ID) {
+		for _, id := range from {
+			if out(id, true) {
+				taken = append(taken, id)
+			} else {
+				kept = append(kept, id)
+			}
+		}
+		return kept, taken
+	}
+	var early, replaced, deletes []identity.ID
+	p.early, early = take(p.early)
+	p.deletes, deletes = take(p.deletes)
+	p.replaced, replaced = take(p.replaced)
 	p.changes = slices.DeleteFunc(p.changes, func(id identity.ID) bool {
-		if slices.Contains(p.replaced, id) {
+		if slices.Contains(replaced, id) || !slices.Contains(p.replaced, id) && out(id, false) {
 			return true
 		}
 		for range len(p.after) {
@@ -58,10 +79,10 @@ func (p *exportPlan) holdDeletes() (held []identity.ID) {
 			}
 			id = next
 		}
-		return slices.Contains(p.early, id)
+		return slices.Contains(early, id)
 	})
-	p.early, p.deletes, p.replaced = nil, nil, nil
-	return held
+	p.parked = slices.DeleteFunc(p.parked, func(id identity.ID) bool { return !slices.Contains(p.changes, id) })
+	return slices.Concat(early, deletes, replaced)
 }
 
 // newPlan plans everything that is pending, and what an interrupted export left.
@@ -97,6 +118,7 @@ func (p *planner) plan() exportPlan {
 	out.deletes = p.orderDeletes()
 	out.early, out.deletes = out.splitDeletes()
 	out.replaced = idsOf(p.replaced)
+	out.tally = p.tally
 	return out
 }
 
@@ -106,7 +128,8 @@ type planner struct {
 	changes, deletes []planned
 	replaced         []planned
 	before           []constraint
-	names            []constraint  // the other one has the name that the object gets
+	names            []constraint // the other one has the name that the object gets
+	tally            exportTally
 	hopping          []identity.ID // were about to be moved out of the way when an export was interrupted
 }
 
@@ -160,6 +183,7 @@ func (p *planner) scan(list space.List, wanted func(*space.Connector) bool) erro
 // add plans one object.
 func (p *planner) add(tx *space.Tx, c *space.Connector) error {
 	delta := p.due(c)
+	p.count(c, delta)
 	o := planned{id: c.ID, isAdd: delta.Op == identity.Add, renamed: delta.IsRename()}
 	var parent identity.DN
 	if p.capabilities.LDAPNames {

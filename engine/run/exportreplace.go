@@ -112,6 +112,9 @@ func (x *export) markCleared(ids []identity.ID) (out []outgoing, changes []agent
 				c.Replaces.Batch, c.ExportError = x.batch, nil
 				c.SetDigest(nil)
 				tx.PutConnector(c)
+				if err := x.meter(tx, &o); err != nil {
+					return err
+				}
 				out = append(out, o)
 				changes = append(changes, agent.Change{Op: identity.Delete, ObjectType: o.objectType, DN: o.dn, Anchor: o.anchor, Repeated: o.repeated})
 				return nil
@@ -176,7 +179,7 @@ func (x *export) keep(tx *space.Tx, o *outgoing, failure *fault.Error) error {
 	c.ExportError = o.failure
 	tx.PutConnector(c)
 	if failure == nil {
-		return nil
+		return x.unmeter(tx, o)
 	}
 	return x.fail(tx, o, o.sent, failure)
 }

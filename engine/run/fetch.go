@@ -142,6 +142,9 @@ func (x *staging) batch(tx *space.Tx, b *batch) error {
 			return err
 		}
 	}
+	if err := x.noteStaged(tx); err != nil {
+		return err
+	}
 	x.entries += len(entries)
 	x.progress(x.agent.Name, x.report.Type, x.entries, 0)
 	if over {

@@ -29,7 +29,9 @@ func (s *step) imports(delta bool) error {
 	defer s.limitTime()()
 	err := s.eachPartition(func() error { return s.importStep(importer, delta) })
 	if err == nil && !s.report.Result.Stopped() {
-		err = s.conclude()
+		if err = s.conclude(); err == nil && s.limitsStaging() {
+			err = s.closeStaged()
+		}
 	}
 	if err != nil && errors.Is(context.Cause(s.ctx), errTimeLimit) {
 		s.outOfTime()
@@ -48,7 +50,7 @@ func (s *step) importStep(importer agent.Importer, delta bool) error {
 		unconfirmed = counters[space.CountUnconfirmed] > 0
 		first = tx.LastSequence(s.agent.Name)
 		whole, err := tx.AgentState(s.agent.Name)
-		state, confirmedBatch = whole.Partition(s.partition), whole.ConfirmedBatch
+		state, confirmedBatch, s.ledger.held = whole.Partition(s.partition), whole.ConfirmedBatch, whole.Held
 		if err == nil && !s.definition.idle() {
 			err = mustExport(tx, s.agent)
 		}
@@ -110,7 +112,7 @@ func (s *step) importStep(importer agent.Importer, delta bool) error {
 		if _, err := stream.Close(s.ctx, agent.Completed); err != nil {
 			return err
 		}
-		s.report.Result = CompletedNoObjects
+		s.report.Result, s.ledger.unchanged = CompletedNoObjects, true
 		return s.imported(false, func(*space.PartitionState) {})
 	}
 	if err := x.read(stream); err != nil {
@@ -149,18 +151,24 @@ func (s *step) importStep(importer agent.Importer, delta bool) error {
 // conclude draws the conclusions of what was read, of all partitions together:
 // so that a threshold is exceeded by all of them or by none.
 func (s *step) conclude() error {
-	gone, total := 0, 0
+	if len(s.read) == 0 {
+		return s.foundUnchanged()
+	}
+	all := missing{whole: true}
 	for _, x := range s.read {
 		s.partition, s.last = x.of, x.isLast
 		if err := x.findMissing(); err != nil {
 			return err
 		}
-		gone, total = gone+x.gone, total+x.total
+		all.gone, all.total = append(all.gone, x.gone...), all.total+x.total
+		all.whole = all.whole && x.complete
+		if all.nothing == nil {
+			all.nothing = x.nothing
+		}
 	}
-	if s.limits.deletes.Exceeded(gone, total) {
-		stopped := fault.New(string(StoppedDeletionLimit), "%d of %d objects are gone, more than %s", gone, total, s.limits.deletesNamed)
-		stopped.Hint = "if that is right, raise the threshold; nothing has been deleted"
-		return stopped
+	var err error
+	if s.ledger.meter, err = s.allow(all); err != nil {
+		return err
 	}
 	for _, x := range s.read {
 		s.partition = x.of
@@ -168,7 +176,7 @@ func (s *step) conclude() error {
 			return err
 		}
 	}
-	return nil
+	return s.concluded()
 }
 
 // conclude marks what is gone, and remembers that the partition was imported.
@@ -186,7 +194,7 @@ func (x *staging) conclude() error {
 	}
 	return x.imported(x.whole, func(state *space.PartitionState) {
 		x.wasRead(state)
-		if x.definition.Resume == "" { // a file says nothing of where the system is now
+		if x.definition.Resume == "" && !x.ledger.leftOut { // a file says nothing of where the system is now
 			state.Watermark = x.watermark
 		}
 	})
@@ -252,9 +260,11 @@ type staging struct {
 	confirmedBatch uint64 // the last export that ended well, see confirm.go
 
 	// what is known once all was read
-	watermark   []byte
-	unseen      []identity.ID // what was not delivered
-	gone, total int           // objects that are gone by that, of how many
+	watermark []byte
+	unseen    []identity.ID // what was not delivered
+	gone      []identity.ID // objects that are gone by that
+	total     int           // of how many
+	nothing   *fault.Error  // the system delivered nothing at all
 
 	// see importnames.go
 	staged     bitmap                 // objects whose entry was not the one known before

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/metasync/metasync/engine/fault"
+	"github.com/metasync/metasync/engine/hold"
 	"github.com/metasync/metasync/engine/identity"
 	"github.com/metasync/metasync/engine/space"
 )
@@ -24,16 +25,15 @@ func (x *staging) findMissing() error {
 	if err != nil || len(x.unseen) == 0 {
 		return err
 	}
-	if x.gone, err = x.countGone(x.unseen); err != nil {
+	if x.gone, err = x.findGone(x.unseen); err != nil {
 		return err
 	}
-	if x.entries == x.filtered && x.gone > 0 {
-		stopped := fault.New(string(StoppedDeletionLimit), "the system delivered no object at all, and %d are known", x.gone)
+	if x.entries == x.filtered && len(x.gone) > 0 {
+		x.nothing = fault.New(string(StoppedDeletionLimit), "the system delivered no object at all, and %d are known", len(x.gone))
 		if x.filtered > 0 {
-			stopped.Text = fmt.Sprintf("the system delivered no object in the included containers, and %d are known", x.gone)
+			x.nothing.Text = fmt.Sprintf("the system delivered no object in the included containers, and %d are known", len(x.gone))
 		}
-		stopped.Hint = "if the system really is empty, remove its objects in steps"
-		return stopped
+		x.nothing.Hint = "nothing has been deleted; if the system really is empty, metasync approve " + x.agent.Name
 	}
 	return nil
 }
@@ -42,12 +42,20 @@ func (x *staging) findMissing() error {
 func (x *staging) obsolete() error {
 	for batch := range slices.Chunk(x.unseen, x.batchOf(obsoletionBatch)) {
 		err := x.space.Update(func(tx *space.Tx) error {
+			before, gone := x.report.Staging[stageDelete], 0
 			for _, id := range batch {
 				if err := tx.Unit(func() error { return x.obsoleteObject(tx, id) }); err != nil {
 					return fmt.Errorf("mark %s obsolete: %w", id, err)
 				}
+				if _, counted := slices.BinarySearch(x.gone, id); counted {
+					gone++
+				}
 			}
-			return nil
+			x.ledger.obsoleted += x.report.Staging[stageDelete] - before
+			if err := x.ledger.meter.add(tx.Store(), hold.Deletes, gone); err != nil {
+				return err
+			}
+			return x.noteStaged(tx)
 		})
 		if err != nil {
 			return err
@@ -120,16 +128,16 @@ func (x *staging) ofPartition(ids []identity.ID) ([]identity.ID, error) {
 	return ids, err
 }
 
-// countGone counts the objects that were imported before and would now be deleted
+// findGone finds the objects that were imported before and would now be deleted
 // without the engine having asked for it.
-func (x *staging) countGone(unseen []identity.ID) (int, error) {
-	gone := 0
+func (x *staging) findGone(unseen []identity.ID) ([]identity.ID, error) {
+	var gone []identity.ID
 	err := x.space.View(func(tx *space.Tx) error {
 		for _, id := range unseen {
 			if err := tx.Unit(func() error {
 				c, err := tx.Connector(id)
 				if err == nil && c != nil && x.missing(c) && (c.Exported == nil || c.Exported.Op != identity.Delete) && (c.Import == nil || !c.Import.Op.Removes()) {
-					gone++
+					gone = append(gone, id)
 				}
 				return err
 			}); err != nil {

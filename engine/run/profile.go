@@ -2,6 +2,7 @@ package run
 
 import (
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/metasync/metasync/engine/fault"
@@ -169,6 +170,9 @@ type Thresholds struct {
 	// SuppressDeletesOnly: an export that would delete too much leaves out the
 	// deletions and sends the rest.
 	SuppressDeletesOnly bool
+
+	Limits Limits // of everything but the deletions of imports and exports
+	Window Window
 }
 
 // A Limit is an absolute number or a percentage of the objects of the
@@ -177,6 +181,7 @@ type Thresholds struct {
 type Limit struct {
 	Count   int
 	Percent float64
+	AtLeast int // of a percentage: so many are allowed in any case
 	IsSet   bool
 }
 
@@ -193,7 +198,15 @@ func (l Limit) Exceeded(n, total int) bool {
 	case !l.IsSet:
 		return false
 	case l.Percent > 0:
-		return float64(n)*100 > l.Percent*float64(total)
+		return n > l.AtLeast && float64(n)*100 > l.Percent*float64(total)
 	}
-	return n > l.Count
+	return n > max(l.Count, l.AtLeast)
+}
+
+// String returns the limit as configurations have it: "50" or "10%".
+func (l Limit) String() string {
+	if l.Percent > 0 {
+		return strconv.FormatFloat(l.Percent, 'f', -1, 64) + "%"
+	}
+	return strconv.Itoa(max(l.Count, l.AtLeast))
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/metasync/metasync/engine/fault"
+	"github.com/metasync/metasync/engine/hold"
 	"github.com/metasync/metasync/engine/identity"
 	"github.com/metasync/metasync/engine/rules"
 	"github.com/metasync/metasync/engine/space"
@@ -31,6 +32,7 @@ const (
 	StoppedDeletionLimit     Result = "stopped-deletion-limit"              // of an import
 	StoppedExportThreshold   Result = "stopped-deletion-threshold-exceeded" // of an export
 	StoppedEntryExport       Result = "stopped-entry-export-error"          // the agent stopped at an object
+	StoppedThreshold         Result = "stopped-threshold-exceeded"          // of anything but deletions
 	StoppedTimeLimit         Result = "stopped-ma-extension-timeout"
 	StoppedServiceShutdown   Result = "stopped-service-shutdown"
 	StoppedByExtension       Result = rules.TerminatedByExtension
@@ -52,7 +54,7 @@ func (r Result) Severity() int {
 		return 1
 	case CompletedDiscoveryErrors, CompletedSyncErrors, CompletedExportErrors:
 		return 2
-	case StoppedDeletionLimit, StoppedExportThreshold, StoppedObjectLimit:
+	case StoppedDeletionLimit, StoppedExportThreshold, StoppedThreshold, StoppedObjectLimit:
 		return 3
 	}
 	return 4
@@ -119,6 +121,11 @@ type Report struct {
 	Removed   map[string]int                  `json:"removal-counters,omitempty"` // see Removal
 
 	Warnings []StepWarning `json:"warnings,omitempty"` // about the step as a whole
+
+	// Held is what a limit kept back, if one did; HeldBefore, that an earlier run has
+	// found the same.
+	Held       *hold.Hold `json:"held,omitempty"`
+	HeldBefore bool       `json:"held-before,omitempty"`
 
 	DiscoveryErrors []ErrorRecord `json:"discovery-errors"`
 	SyncErrors      []ErrorRecord `json:"synchronization-errors"`

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/metasync/metasync/engine/fault"
+	"github.com/metasync/metasync/engine/hold"
 	"github.com/metasync/metasync/engine/identity"
 	"github.com/metasync/metasync/engine/space"
 	"github.com/metasync/metasync/engine/sync"
@@ -261,6 +262,9 @@ func (x *removing) forget() error {
 	return x.batches(func(tx *space.Tx) (more bool, err error) {
 		r := x.removal
 		if r.whole() {
+			if err := hold.Forget(tx.Store(), r.Agent); err != nil {
+				return false, err
+			}
 			return tx.Forget(r.Agent)
 		}
 		known, _, err := tx.Known(r.Agent)

@@ -159,6 +159,7 @@ func (r *Runner) run(ctx context.Context, env *Environment, a *Agent, p *Profile
 			Runner: r, ctx: ctx, env: env, agent: a, log: log.With("step", definition.Type),
 			report: newReport(definition.Type, r.now()), progress: progress,
 			definition: definition, limits: r.batched(limitsOf(definition, a.Thresholds)), job: what,
+			profile: profile, number: record.Run,
 		}
 		record.Steps = append(record.Steps, s.report)
 		s.details = s.newDetails(record.Run, len(record.Steps))
@@ -247,6 +248,8 @@ type step struct {
 	schema   identity.Schema // of an import: as the system has it now
 
 	definition Step
+	profile    string // of the run, "" of a single object
+	number     uint64 // of the run
 	limits     limits
 	halt       Result // why the step has to stop where it is, "" if it has not
 
@@ -255,7 +258,8 @@ type step struct {
 	last      bool              // all partitions are imported, and this is the last one
 	unclean   bool              // one of them had errors
 
-	read []*staging // what was imported and has not been concluded from
+	read   []*staging   // what was imported and has not been concluded from
+	ledger stagedCounts // see importhold.go
 
 	job
 

@@ -25,8 +25,12 @@ const maxRetryRounds = 10
 // ordinary objects, deleted ones, then those that waited for a reference, then
 // metaverse objects that did.
 func (s *step) syncStep(t StepType) error {
+	if held, err := s.gate(); err != nil || held {
+		return err
+	}
 	x := s.synchronization()
 	x.batches = s.space.Batches
+	x.limitDeletions(t)
 	if t == Resync {
 		return x.resync()
 	}
@@ -106,13 +110,25 @@ func (x *synchronization) rest() error {
 	if err := x.walk(listed(&x.deleted), x.object); err != nil {
 		return err
 	}
-	if err := x.unblock(); err != nil {
-		return err
+	for again := true; again; {
+		if _, err := x.deletions.carryOut(); err != nil {
+			return err
+		}
+		if err := x.unblock(); err != nil {
+			return err
+		}
+		err := x.retries()
+		if err != nil {
+			return err
+		}
+		if again, err = x.deletions.carryOut(); err != nil { // what these have set aside
+			return err
+		}
 	}
-	if err := x.retries(); err != nil {
-		return err
+	if x.terminated != nil {
+		return x.terminated
 	}
-	return x.terminated
+	return x.deletions.conclude()
 }
 
 // listed lists the ids of an ordered list, for walk.
@@ -135,6 +151,8 @@ type synchronization struct {
 	processed  int
 	total      int
 	terminated error // an extension ended the run
+
+	deletions *deletions // nil if they are not limited
 }
 
 // walk calls visit for the objects that next lists, many to a transaction.
@@ -189,6 +207,9 @@ func (x *synchronization) object(tx *space.Tx, id identity.ID) error {
 	result, err := x.sync.Connector(tx, id, x.mode)
 	if err != nil {
 		return x.end(err)
+	}
+	if aside, err := x.deletions.note(tx, id, &result); err != nil || aside {
+		return err
 	}
 	x.processed++
 	if result.Inbound != "" {
@@ -250,11 +271,14 @@ func (x *synchronization) retries() error {
 		err := x.walk(func(tx *space.Tx, after identity.ID, limit int) ([]identity.ID, error) {
 			return tx.List(space.Retry, x.agent.Name, after, limit)
 		}, func(tx *space.Tx, id identity.ID) error {
-			x.processed++
 			result, err := x.sync.Connector(tx, id, sync.Delta)
 			if err != nil {
 				return x.end(err)
 			}
+			if aside, err := x.deletions.note(tx, id, &result); err != nil || aside {
+				return err
+			}
+			x.processed++
 			return x.record(tx, id, result)
 		})
 		if err != nil {
@@ -263,13 +287,16 @@ func (x *synchronization) retries() error {
 		err = x.walk(func(tx *space.Tx, after identity.ID, limit int) ([]identity.ID, error) {
 			return tx.ObjectRetries(after, limit), nil
 		}, func(tx *space.Tx, id identity.ID) error {
-			if failed[id] {
+			if failed[id] || x.deletions.has(id) {
 				return nil
 			}
 			retryObjects++
 			result, err := x.sync.Object(tx, id)
 			if err != nil {
 				return x.end(err)
+			}
+			if aside, err := x.deletions.note(tx, id, &result); err != nil || aside {
+				return err
 			}
 			x.report.countOutbound(result.Outbound)
 			if result.Err != nil {

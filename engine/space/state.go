@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/metasync/metasync/engine/identity"
+	"github.com/metasync/metasync/engine/store"
 )
 
 // An AgentState is what the engine remembers of an agent as a whole.
@@ -30,6 +31,9 @@ type AgentState struct {
 	// Configuration is that of the agent at its last full import, as a fingerprint;
 	// "" if nobody knows.
 	Configuration string `json:"configuration,omitempty"`
+
+	// Held: something of the agent is held, approved or rejected, see package hold.
+	Held bool `json:"held,omitempty"`
 
 	// Partitions holds the watermarks of a system that is divided.
 	Partitions map[string]PartitionState `json:"partitions,omitempty"`
@@ -98,3 +102,8 @@ func (tx *Tx) SetAgentState(agent string, state AgentState) error {
 	}
 	return tx.kv.Put(bucketMeta, stateKey(agent), data)
 }
+
+// Store returns the transaction as one of the store, for what others keep beside the
+// objects in buckets of their own. What is written there lands together with the
+// objects, or not at all.
+func (tx *Tx) Store() store.Tx { return tx.kv }

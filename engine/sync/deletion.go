@@ -174,6 +174,9 @@ func (u *unit) declaredDeletion(t *rules.Type, mv *space.Object, agent string) b
 // deleteObject deletes a metaverse object: its connectors are deprovisioned,
 // each by the rule of its own agent, and references to it are removed.
 func (u *unit) deleteObject(mv *space.Object) error {
+	if err := u.checkDeletion(mv); err != nil {
+		return err
+	}
 	u.trace.cuts(BecauseDeleted, "")
 	t := u.rules.Type(mv.Type)
 	for _, id := range slices.Clone(mv.Connectors) {

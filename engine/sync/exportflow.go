@@ -343,12 +343,13 @@ func (u *unit) stage(c *space.Connector, staged *identity.Delta, applied []strin
 		c.Applied = applied
 		u.tx.PutConnector(c)
 	}
+	flows := staged != nil && len(staged.Changes) > 0 // an object that was sent before may be right as it is
 	switch renamed := staged.IsRename(); {
-	case created && c.Replaces != nil && len(staged.Changes) > 0:
+	case created && c.Replaces != nil && flows:
 		u.count(c, ProvisionedDeleteAddFlow)
 	case created && c.Replaces != nil:
 		u.count(c, ProvisionedDeleteAddNoFlow)
-	case created && c.Provisioned && len(staged.Changes) > 0:
+	case created && c.Provisioned && flows:
 		u.count(c, ProvisionedAddFlow)
 	case created && c.Provisioned:
 		u.count(c, ProvisionedAddNoFlow)

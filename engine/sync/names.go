@@ -1,6 +1,7 @@
 package sync
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -105,7 +106,7 @@ func (s *Synchronizer) Together(tx *space.Tx, ids []identity.ID, mode Mode) (res
 	if err == nil {
 		return results, true, nil
 	}
-	if _, ok := objectError(err); !ok {
+	if _, ok := objectError(err); !ok && !errors.Is(err, errSetAside) {
 		return nil, false, fmt.Errorf("synchronize %d objects together: %w", len(ids), err)
 	}
 	return nil, false, nil

@@ -24,7 +24,8 @@ type Synchronizer struct {
 	random  *pinnedRandom
 	room    room
 
-	joinAgain bool // see JoinAgain
+	joinAgain bool        // see JoinAgain
+	mayDelete func() bool // see AskDeletions
 
 	trace  *Trace // see Observe
 	former map[string]Former
@@ -60,6 +61,9 @@ type Result struct {
 	Warnings []*fault.Error
 
 	Blocker Blocker // who was in the way of a name, if Err is object-already-exists
+
+	Deleted  int    // metaverse objects
+	SetAside Doomed // what would have been deleted, and why nothing was done; see AskDeletions
 }
 
 // A Subject tells which connector-space object something is about, also when it
@@ -177,6 +181,9 @@ func (s *Synchronizer) Connector(tx *space.Tx, id identity.ID, mode Mode) (Resul
 	if err == nil {
 		return u.result, nil
 	}
+	if aside, ok := u.setAside(err); ok {
+		return aside, nil
+	}
 	named, ok := objectError(err)
 	if !ok {
 		return Result{}, fmt.Errorf("synchronize %s: %w", id, err)
@@ -211,6 +218,9 @@ func (s *Synchronizer) Object(tx *space.Tx, id identity.ID) (Result, error) {
 	})
 	if err == nil {
 		return u.result, nil
+	}
+	if aside, ok := u.setAside(err); ok {
+		return aside, nil
 	}
 	named, ok := objectError(err)
 	if !ok {
@@ -276,6 +286,7 @@ type unit struct {
 	postponed bool                          // outbound synchronization is left to a later one
 	retyped   map[identity.ID][]*rules.Type // the types that metaverse objects had before
 
+	doomed  Doomed   // see Result
 	blocker Blocker  // see Result
 	claims  *[]claim // of the objects that are synchronized together, nil if one is alone
 }
@@ -293,7 +304,7 @@ func (u *unit) warn(c *space.Connector, warning *fault.Error) {
 
 // within completes an error with where in the algorithm it happened.
 func within(err error, step, rule, attribute string) error {
-	if err == nil || errors.Is(err, context.Canceled) {
+	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, errSetAside) {
 		return err
 	}
 	named := *fault.As(err, "unexpected-error")

@@ -42,6 +42,7 @@ var house = []layer{
 	{"engine/rules", true, "rules are compiled before there is anything to synchronize"},
 	{"engine/expr", true, "expressions are values in, value out"},
 	{"engine/space", true, "records know neither rules nor runs"},
+	{"engine/hold", true, "the ledger remembers what was found and decided; runs find, and administrators decide"},
 	{"engine/store", true, "the store knows keys and bytes, not what they mean"},
 	{"engine/dropfile", true, "a drop file holds what an agent delivers or is sent, not what becomes of it"},
 	{"engine/agent", true, "an agent knows entries and changes, not what becomes of them"},

@@ -33,7 +33,7 @@ func TestBounds(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			g := load(t, files("a.js", `hook("f", () => { try { `+test.expression+`; return "made" } catch (e) { return e instanceof RangeError && e.name + ": " + e.message } })`), Options{Workers: 1, Timeout: MaxTimeout})
+			g := load(t, files("a.js", `hook("f", () => { try { `+test.expression+`; return "made" } catch (e) { return e instanceof RangeError && e.name + ": " + e.message } })`), Options{Workers: 1})
 			if got, err := call(t.Context(), t, g, Call{}, "f"); err != nil || !strings.HasPrefix(got, "RangeError: ") || !strings.Contains(got, test.want) {
 				t.Errorf("got %q, %v; want a RangeError with %q", got, err, test.want)
 			}
