@@ -101,6 +101,9 @@ func (d *Daemon) noteEvent(e autosync.Event) {
 		return
 	}
 	n := Note{Kind: string(e.Kind), Agent: e.Agent, Profile: e.Profile, Run: e.Run, Result: string(e.Result), Text: e.Reason, Until: e.Until}
+	if e.Object != "" {
+		n.Text = e.Object + ": " + n.Text
+	}
 	if err := d.note(n); err != nil {
 		d.options.Log.Error("an event cannot be written into the log", "event", e.Kind, "err", err)
 	}

@@ -46,6 +46,7 @@ func eventNames() []string {
 	for _, kind := range []autosync.EventKind{
 		autosync.RunStarted, autosync.RunCompleted, autosync.RunFailed, autosync.RunRefused, autosync.RunStuck,
 		autosync.HookFailed, autosync.AgentStopped, autosync.AgentPaused, autosync.AgentResumed, autosync.ChainParked,
+		autosync.ObjectParked,
 	} {
 		names = append(names, string(kind))
 	}
@@ -112,6 +113,8 @@ interface AnyEvent {
 	readonly run?: number;
 	readonly cause?: Cause;
 	readonly result?: string;
+	/** The object, by its DN or anchor, if it is about one. */
+	readonly object?: string;
 	/** Why it stopped, was refused or is kept back. */
 	readonly reason?: string;
 	/** The user or the hook that did it. */
@@ -137,6 +140,8 @@ interface Events {
 	"agent.resumed": AnyEvent;
 	/** Follow-ups go round in circles and come slower. */
 	"chain.parked": AnyEvent;
+	/** What is exported to an object goes round in circles: it is left out of exports for a day. */
+	"object.parked": AnyEvent;
 }
 type EventName = keyof Events;`,
 }
@@ -367,6 +372,7 @@ type eventDocument struct {
 	Run     uint64             `json:"run,omitempty"`
 	Cause   *autosync.Cause    `json:"cause,omitempty"`
 	Result  run.Result         `json:"result,omitempty"`
+	Object  string             `json:"object,omitempty"`
 	Reason  string             `json:"reason,omitempty"`
 	By      string             `json:"by,omitempty"`
 	Until   time.Time          `json:"until,omitzero"`
@@ -388,7 +394,7 @@ func (g *Generation) Hears(kind autosync.EventKind) bool {
 func (g *Generation) Tell(ctx context.Context, s Surroundings, e autosync.Event) error {
 	d := eventDocument{
 		Event: e.Kind, At: e.At.UTC(), Agent: e.Agent, Profile: e.Profile, Run: e.Run, Result: e.Result,
-		Reason: e.Reason, By: e.By, Until: e.Until, Record: e.Record,
+		Object: e.Object, Reason: e.Reason, By: e.By, Until: e.Until, Record: e.Record,
 	}
 	if e.Cause.Kind != "" {
 		d.Cause = &e.Cause

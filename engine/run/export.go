@@ -52,6 +52,9 @@ func (s *step) exportStep() error {
 		return err
 	}
 	if !pending {
+		if err := x.leaveOutAll(); err != nil {
+			return err
+		}
 		return s.emptyFile()
 	}
 	defer x.countCleared()
@@ -66,8 +69,11 @@ func (s *step) exportStep() error {
 		if err := x.clear(exporter); err != nil {
 			return err
 		}
-		if pending, err = x.begin(); err != nil || !pending {
+		if pending, err = x.begin(); err != nil {
 			return err
+		}
+		if !pending {
+			return x.leaveOutAll()
 		}
 	}
 	return x.carryOut(exporter, x.send)
@@ -94,6 +100,9 @@ func (x *export) carryOut(exporter agent.Exporter, send func() error) error {
 		if err := x.end(); err != nil {
 			return err
 		}
+	}
+	if err := x.leaveOut(); err != nil {
+		return err
 	}
 	x.finish(x.sent, CompletedExportErrors)
 	if x.heldBack != nil {
@@ -125,6 +134,7 @@ type export struct {
 	cleared      map[identity.ID]*cleared
 	settled      []identity.ID // likewise: what no import has to confirm
 	replacing    bool          // objects have yet to take the places of others, see hold
+	rounds       *rounds       // nil if no object has to be left out, see exportround.go
 }
 
 // begin plans the export, checks the deletion threshold and opens a new batch.
@@ -149,7 +159,8 @@ func (x *export) begin() (pending bool, err error) {
 		}
 		x.waiting = int(counters[space.CountExportDelete])
 		x.replacing = counters[space.CountReplacing] > 0 && !x.definition.idle() && !x.replacesAtEnd()
-		return nil
+		x.rounds, err = x.newRounds(tx, &counters)
+		return err
 	})
 	if err == nil && pending {
 		x.plan, err = x.newPlan()
