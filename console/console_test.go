@@ -59,6 +59,8 @@ func TestClientIsTheService(t *testing.T) {
 		"refused join": func(s Service) (any, error) {
 			return s.ByHand(t.Context(), engine.Manual{What: run.Join, Agent: "HR", Key: "linked"}, "ada")
 		},
+		"release":         func(s Service) (any, error) { return s.Release(t.Context(), "HR", "1", "ada") },
+		"refused release": func(s Service) (any, error) { return s.Release(t.Context(), "HR", "free", "ada") },
 		"sync": func(s Service) (any, error) {
 			return s.SyncObject(t.Context(), engine.SingleQuery{Agent: "HR", Key: "1", DryRun: true, NoExport: true}, "ada")
 		},

@@ -16,6 +16,7 @@ import (
 	"github.com/metasync/metasync/engine/identity"
 	"github.com/metasync/metasync/engine/notify"
 	"github.com/metasync/metasync/engine/run"
+	"github.com/metasync/metasync/engine/space"
 	"github.com/metasync/metasync/scripting"
 )
 
@@ -170,6 +171,15 @@ func (f *fake) Backup(_ context.Context, w io.Writer) error {
 	}
 	_, err := w.Write([]byte("the stores"))
 	return err
+}
+
+func (f *fake) Release(ctx context.Context, agentName, key, user string) (*engine.ParkedView, error) {
+	if key == "free" {
+		return nil, fault.New("not-parked", "the object is not parked")
+	}
+	v := &engine.ParkedView{Agent: agentName, DN: key, Anchor: user}
+	v.Count, v.Attributes = 4, []space.ParkedAttribute{{Name: "name", Wanted: []string{"a"}, Found: []string{"b"}, Contributors: []string{"HR"}}}
+	return v, ctx.Err()
 }
 
 func (f *fake) ByHand(ctx context.Context, m engine.Manual, user string) (*run.Record, error) {

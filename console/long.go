@@ -99,6 +99,11 @@ func (c *Client) ByHand(ctx context.Context, m engine.Manual, user string) (*run
 	return watch[*run.Record](ctx, c, pathManual, manualRequest{m, user}, nil)
 }
 
+// Release implements [Service].
+func (c *Client) Release(ctx context.Context, agent, key, user string) (*engine.ParkedView, error) {
+	return watch[*engine.ParkedView](ctx, c, pathRelease, releaseRequest{agent, key, user}, nil)
+}
+
 // PendingExports implements [Service].
 func (c *Client) PendingExports(ctx context.Context, agent string, yield func(engine.ExportRow) error) error {
 	return rows(ctx, c, pathExports, exportsQuery{agent}, yield)

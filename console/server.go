@@ -134,6 +134,11 @@ func newHandler(ctx context.Context, service Service) http.Handler {
 			return service.ByHand(ctx, q.Manual, q.User)
 		})
 	})
+	handle(mux, pathRelease, func(w http.ResponseWriter, _ *http.Request, q releaseRequest) {
+		stream(w, func(run.Progress) (*engine.ParkedView, error) {
+			return service.Release(ctx, q.Agent, q.Key, q.User)
+		})
+	})
 	answer(mux, pathPreview, func(ctx context.Context, q engine.PreviewQuery) (any, error) {
 		return service.Preview(ctx, q)
 	})

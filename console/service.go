@@ -14,7 +14,7 @@ import (
 // A Service is what a daemon does for others. Its methods may be called from
 // several goroutines.
 //
-// ByHand, CommitPreview, SyncObject, DecideGeneration, Resync, Remove, Once and Exec are carried out by the daemon and not for the connection: a
+// ByHand, Release, CommitPreview, SyncObject, DecideGeneration, Resync, Remove, Once and Exec are carried out by the daemon and not for the connection: a
 // [Client] whose context ends stops waiting, and the run goes on.
 type Service interface {
 	// Status tells what is going on.
@@ -42,6 +42,9 @@ type Service interface {
 	// ByHand joins, disconnects or projects an object for a user and returns the
 	// record of the run that this was.
 	ByHand(ctx context.Context, m engine.Manual, user string) (*run.Record, error)
+	// Release has a parked object exported again, for a user, and returns what was
+	// known of it.
+	Release(ctx context.Context, agent, key, user string) (*engine.ParkedView, error)
 	// Preview tells what the synchronization of an object would do and why.
 	Preview(ctx context.Context, q engine.PreviewQuery) (*engine.Preview, error)
 	// CommitPreview synchronizes an object for a user and tells what was done.
@@ -111,6 +114,7 @@ const (
 	pathVerify     = "/api/verify"
 	pathBackup     = "/api/backup"
 	pathManual     = "/api/manual"
+	pathRelease    = "/api/release"
 	pathPreview    = "/api/preview"
 	pathCommit     = "/api/commit-preview"
 	pathSingle     = "/api/sync-object"
@@ -150,6 +154,12 @@ type execRequest struct {
 
 type exportsQuery struct {
 	Agent string `json:"agent"`
+}
+
+type releaseRequest struct {
+	Agent string `json:"agent"`
+	Key   string `json:"key"`
+	User  string `json:"user"`
 }
 
 type manualRequest struct {

@@ -104,6 +104,9 @@ func (d *Daemon) noteEvent(e autosync.Event) {
 	if e.Step != "" {
 		n.Text = string(e.Step) + ": " + e.Reason
 	}
+	if e.Object != "" {
+		n.Text = e.Object + ": " + n.Text
+	}
 	if err := d.note(n); err != nil {
 		d.options.Log.Error("an event cannot be written into the log", "event", e.Kind, "err", err)
 	}

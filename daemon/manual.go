@@ -35,6 +35,20 @@ func (d *Daemon) SyncObject(ctx context.Context, q engine.SingleQuery, user stri
 	return out, err
 }
 
+// Release has a parked object exported again, for the given user; see
+// [engine.Engine.Release]. While Run is at work, it waits until nothing else runs.
+func (d *Daemon) Release(ctx context.Context, agent, key, user string) (out *engine.ParkedView, err error) {
+	defer func() { d.did(Note{Kind: "release", Agent: agent, User: user, Text: key}, nil, err) }()
+	err = d.alone(ctx, func() (err error) {
+		out, err = d.engine.Release(agent, key)
+		return err
+	})
+	if err == nil {
+		d.notices().parkedNoMore()
+	}
+	return out, err
+}
+
 // alone does something while nothing runs.
 func (d *Daemon) alone(ctx context.Context, act func() error) error {
 	d.mu.Lock()

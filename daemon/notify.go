@@ -73,6 +73,7 @@ func (n *notices) begun() {
 			n.recovered(i.Kind, i.Agent, i.Name)
 		}
 	}
+	n.parkedNoMore()
 	n.mu.Lock()
 	rejected := n.rejected
 	n.mu.Unlock()
@@ -141,6 +142,9 @@ func (n *notices) happened(e autosync.Event) {
 		n.post(notify.RunStuck(e.Agent, e.Profile, e.Reason, e.At))
 	case autosync.RunCompleted, autosync.RunFailed:
 		n.recovered(notify.Stuck, e.Agent, e.Profile)
+		n.parkedNoMore()
+	case autosync.ObjectParked:
+		n.Parked(e.Agent, e.Object, e.Reason)
 	case autosync.ChainParked:
 		n.post(notify.ChainParked(e.Agent, e.Profile, e.Reason, e.Until, e.At))
 	case autosync.StepApproved, autosync.StepRejected:
@@ -160,6 +164,38 @@ func (n *notices) happened(e autosync.Event) {
 // Parked says that an object is left alone until somebody looks at it.
 func (n *notices) Parked(agent, object, reason string) {
 	n.post(notify.ObjectParked(agent, object, reason, n.options.Now()))
+}
+
+// parkedNoMore says of objects that were parked that they no longer are: another change
+// came, somebody released them, or they are gone.
+func (n *notices) parkedNoMore() {
+	known := map[string]map[string]bool{} // by agent: what is called parked
+	for _, i := range n.notifier.Incidents() {
+		if i.Kind != notify.Parked || (*Daemon)(n).isProfile(i.Agent, i.Name) {
+			continue
+		}
+		if known[i.Agent] == nil {
+			known[i.Agent] = map[string]bool{}
+			list, err := n.engine.Parked(i.Agent)
+			if err != nil {
+				n.options.Log.Error("it is not known which objects are parked", "agent", i.Agent, "err", err)
+				return
+			}
+			for _, p := range list {
+				known[i.Agent][p.Name()] = true
+			}
+		}
+		if !known[i.Agent][i.Name] {
+			n.recovered(notify.Parked, i.Agent, i.Name)
+		}
+	}
+}
+
+// isProfile reports whether a name is that of a run profile of an agent.
+func (d *Daemon) isProfile(agent, name string) bool {
+	return slices.ContainsFunc(d.current().config.Agents, func(a config.Agent) bool {
+		return a.Name == agent && slices.ContainsFunc(a.Profiles, func(p run.Profile) bool { return p.Name == name })
+	})
 }
 
 // lookAtTriggers is how often the health of the triggers is looked at.

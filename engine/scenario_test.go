@@ -69,6 +69,8 @@ var update = flag.Bool("update", false, "write what happens into the scenarios")
 //	sync AGENT KEY [dry] [no-export]    synchronize one object from end to end
 //	single SYSTEM                       the system reads single objects from now on
 //	explain AGENT KEY [ATTRIBUTE]       explain an object; AGENT may be mv, and KEY an id
+//	release AGENT KEY                   release a parked object
+//	wait DURATION                       time goes by
 //	containers AGENT [DN]               list the containers of a system
 //	guard SECTION [EXTENSION]           show what another configuration would newly delete
 //	holds                               show what thresholds hold, and what was raised
@@ -277,6 +279,12 @@ func (s *script) command(args []string) (string, error) {
 		return s.byHand(name, args)
 	case "details":
 		return s.details(args)
+	case "release":
+		return s.release(args)
+	case "wait":
+		length, err := time.ParseDuration(args[0])
+		s.now = s.now.Add(length)
+		return "", err
 	case "sync":
 		return s.single(args)
 	case "containers":

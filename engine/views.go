@@ -48,6 +48,7 @@ type ConnectorView struct {
 	Unconfirmed   *DeltaView         `json:"unconfirmedExport,omitempty"`
 	Detected      []string           `json:"detectedRules,omitempty"` // whose existence tests hold
 	Error         *space.ObjectError `json:"error"`
+	Parked        *space.Parked      `json:"parked,omitempty"` // it is left out of exports, because its changes go round
 }
 
 // A LineageView tells what made or cut a link (sync-engine §1.2, §1.7).
@@ -222,7 +223,10 @@ func (e *Engine) connectorView(tx *space.Tx, c *space.Connector) (ConnectorView,
 	if view.PendingExport, err = showDelta(tx, c.Unapplied); err != nil {
 		return view, err
 	}
-	view.Unconfirmed, err = showDelta(tx, c.Exported)
+	if view.Unconfirmed, err = showDelta(tx, c.Exported); err != nil {
+		return view, err
+	}
+	view.Parked, err = tx.ParkedObject(c)
 	return view, err
 }
 
@@ -363,6 +367,11 @@ func (e *Engine) Statistics() (agents []Statistics, objects int, err error) {
 			s.Count["total-connector"] = s.Count["connector"] + s.Count["explicit-connector"]
 			s.Count["total-disconnector"] = s.Count["disconnector"] + s.Count["explicit-disconnector"] + s.Count["filtered-disconnector"]
 			s.Count["transient"] = run.Transients(tx, agent)
+			parked, err := tx.Parked(agent)
+			if err != nil {
+				return err
+			}
+			s.Count["parked"] = len(parked)
 			s.Count["all"] = s.Count["total-connector"] + s.Count["total-disconnector"] + s.Count["placeholder"]
 			s.Count["import-none"] = s.Count["all"] - s.Count["import-add"] - s.Count["import-update"] - s.Count["import-delete"]
 			agents = append(agents, s)

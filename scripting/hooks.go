@@ -48,6 +48,7 @@ func eventNames() []string {
 		autosync.RunStarted, autosync.RunCompleted, autosync.RunFailed, autosync.RunRefused, autosync.RunStuck,
 		autosync.HookFailed, autosync.AgentStopped, autosync.AgentPaused, autosync.AgentResumed, autosync.ChainParked,
 		autosync.StepHeld, autosync.StepApproved, autosync.StepRejected,
+		autosync.ObjectParked,
 	} {
 		names = append(names, string(kind))
 	}
@@ -116,6 +117,8 @@ interface AnyEvent {
 	readonly run?: number;
 	readonly cause?: Cause;
 	readonly result?: string;
+	/** The object, by its DN or anchor, if it is about one. */
+	readonly object?: string;
 	/** Why it stopped, was refused or is kept back. */
 	readonly reason?: string;
 	/** The user or the hook that did it. */
@@ -166,6 +169,8 @@ interface Events {
 	"step.held": StepHeld;
 	"step.approved": StepEvent;
 	"step.rejected": StepEvent;
+	/** What is exported to an object goes round in circles: it is left out of exports for a day. */
+	"object.parked": AnyEvent;
 }
 type EventName = keyof Events;`,
 }
@@ -396,6 +401,7 @@ type eventDocument struct {
 	Run     uint64             `json:"run,omitempty"`
 	Cause   *autosync.Cause    `json:"cause,omitempty"`
 	Result  run.Result         `json:"result,omitempty"`
+	Object  string             `json:"object,omitempty"`
 	Reason  string             `json:"reason,omitempty"`
 	By      string             `json:"by,omitempty"`
 	Until   time.Time          `json:"until,omitzero"`
@@ -419,7 +425,7 @@ func (g *Generation) Hears(kind autosync.EventKind) bool {
 func (g *Generation) Tell(ctx context.Context, s Surroundings, e autosync.Event) error {
 	d := eventDocument{
 		Event: e.Kind, At: e.At.UTC(), Agent: e.Agent, Profile: e.Profile, Run: e.Run, Result: e.Result,
-		Reason: e.Reason, By: e.By, Until: e.Until, Record: e.Record, Step: string(e.Step), Hold: e.Hold,
+		Object: e.Object, Reason: e.Reason, By: e.By, Until: e.Until, Record: e.Record, Step: string(e.Step), Hold: e.Hold,
 	}
 	if e.Cause.Kind != "" {
 		d.Cause = &e.Cause

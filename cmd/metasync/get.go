@@ -162,6 +162,12 @@ func (a *app) printConnector(v engine.ConnectorView) error {
 	if e := v.Error; e != nil {
 		t.row("  error", fmt.Sprintf("%s: %s", e.Name, e.Detail))
 	}
+	if p := v.Parked; p != nil {
+		t.row("  parked", fmt.Sprintf("since %s, until %s, after %s", stamp(p.Since), stamp(p.Until), number(p.Count, "export")))
+		for i := range p.Attributes {
+			t.row("    "+p.Attributes[i].Name, parkedText(&p.Attributes[i]))
+		}
+	}
 	for _, name := range slices.Sorted(maps.Keys(v.Attributes)) {
 		t.row("    "+name, valuesText(v.Attributes[name]))
 	}

@@ -72,6 +72,7 @@ type cli struct {
 	Join       joinCmd       `cmd:"" help:"Link an object to a metaverse object by hand."`
 	Disconnect disconnectCmd `cmd:"" help:"Cut the link of an object by hand."`
 	Project    projectCmd    `cmd:"" help:"Create a metaverse object for an object by hand."`
+	Release    releaseCmd    `cmd:"" help:"Have an object exported again that is parked because its changes go round."`
 	Remove     removeCmd     `cmd:"" help:"Remove what the configuration no longer has: an agent, a part of one, or a metaverse type."`
 
 	Verify    verifyCmd    `cmd:"" help:"Find out whether the stores are sound."`

@@ -70,7 +70,7 @@ var statistics = []string{
 	"all", "total-connector", "connector", "explicit-connector",
 	"total-disconnector", "disconnector", "explicit-disconnector", "filtered-disconnector", "placeholder", "transient",
 	"import-add", "import-update", "import-delete", "import-none", "export-add", "export-update", "export-delete",
-	"unconfirmed-export", "import-error", "export-error",
+	"unconfirmed-export", "import-error", "export-error", "parked",
 }
 
 func (a *app) printStatus(s daemon.Status) error {
@@ -172,6 +172,10 @@ func printAgents(w io.Writer, s daemon.Status) error {
 		}
 		if agent.NeedsFullImport {
 			fmt.Fprintf(w, "%s needs a full import: its configuration has changed since the last one.\n", agent.Agent)
+		}
+		if n := agent.Count["parked"]; n > 0 {
+			fmt.Fprintf(w, "%s has %s, left out of exports because changes go round: metasync get cs %s --failure changes-go-round\n",
+				agent.Agent, number(n, "parked object"), agent.Agent)
 		}
 		if len(agent.Outdated) > 0 {
 			fmt.Fprintf(w, "%s needs a resynchronization: %s.\n", agent.Agent, outdatedText(agent.Outdated))

@@ -55,6 +55,8 @@ type Outcome struct {
 	Err error // why it stopped, for the administrator
 
 	Record *run.Record // nil if there is none
+
+	Parked []run.ErrorRecord // objects that it has parked
 }
 
 // OutcomeOf returns the outcome of a run that has a record.
@@ -63,6 +65,7 @@ func OutcomeOf(record *run.Record) Outcome {
 	for _, step := range record.Steps {
 		o.Steps = append(o.Steps, step.Parts()...)
 		o.Changed = o.Changed || step.Changed()
+		o.Parked = append(o.Parked, step.Parked()...)
 		if step.Error != "" {
 			o.Err = errors.New(step.Error)
 		}

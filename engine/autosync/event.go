@@ -21,10 +21,11 @@ const (
 	AgentStopped EventKind = "agent.stopped" // a hook found an unexpected change
 	AgentPaused  EventKind = "agent.paused"
 	AgentResumed EventKind = "agent.resumed"
-	ChainParked  EventKind = "chain.parked" // follow-ups go round in circles
-	StepHeld     EventKind = "step.held"    // a threshold keeps a step back
+	StepHeld     EventKind = "step.held" // a threshold keeps a step back
 	StepApproved EventKind = "step.approved"
 	StepRejected EventKind = "step.rejected"
+	ChainParked  EventKind = "chain.parked"  // follow-ups go round in circles
+	ObjectParked EventKind = "object.parked" // what is exported to an object goes round in circles
 )
 
 // An Event is something that the scheduler did or noticed. Which fields are set
@@ -38,6 +39,7 @@ type Event struct {
 	Cause   Cause
 	Result  run.Result
 	Record  *run.Record // of RunCompleted
+	Object  string      // of ObjectParked: its name
 	Reason  string
 	By      string // the user or the hook
 	Until   time.Time

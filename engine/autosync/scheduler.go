@@ -408,7 +408,9 @@ func (s *Scheduler) execute(ctx context.Context, w want) (r result) {
 			r.err = fmt.Errorf("panic: %v", p)
 		}
 	}()
-	r.outcome, r.err = s.engine.Execute(ctx, w.agent, w.profile, w.cause)
+	cause := w.cause
+	cause.Depth = w.depth
+	r.outcome, r.err = s.engine.Execute(ctx, w.agent, w.profile, cause)
 	return r
 }
 
@@ -493,6 +495,13 @@ func (s *Scheduler) tell(e *execution) {
 	s.emit(event)
 	for _, held := range HeldEvents(event) {
 		s.emit(held)
+	}
+	for _, p := range e.outcome.Parked {
+		s.log.Warn("an object is parked: its changes go round", "agent", e.agent, "run", e.outcome.Run, "object", p.Name(), "err", p.Detail)
+		s.emit(Event{
+			Kind: ObjectParked, Agent: e.agent, Profile: e.profile, Run: e.outcome.Run, Cause: e.cause,
+			Object: p.Name(), Reason: p.Detail,
+		})
 	}
 }
 

@@ -83,7 +83,11 @@ func TestRunUntilQuiet(t *testing.T) {
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Error(diff)
 		}
-		chain := []Cause{{Kind: CauseFollowUp, Name: "pending imports"}, {Kind: CauseFollowUp, Name: "pending exports", Parent: 3}, {Kind: CauseFollowUp, Name: "confirming import", Parent: 4}}
+		chain := []Cause{
+			{Kind: CauseFollowUp, Name: "pending imports", Depth: 1},
+			{Kind: CauseFollowUp, Name: "pending exports", Parent: 3, Depth: 2},
+			{Kind: CauseFollowUp, Name: "confirming import", Parent: 4, Depth: 3},
+		}
 		for i, e := range f.history[:2] {
 			if e.agent == "HR" {
 				chain[0].Parent = uint64(i + 1)

@@ -74,9 +74,11 @@ const pendingImports = "pending imports"
 // patience is how long a request gives way to the pending work of its agent.
 const patience = time.Minute
 
-// A chain of more than maxChain follow-ups goes on in growing steps: changes
-// that two systems bounce between them must not keep the engine busy.
-const maxChain = 32
+// A chain of more than maxChain follow-ups goes on in growing steps: changes that
+// systems bounce between them must not keep the engine busy. Before it comes to that,
+// exports park the objects that they find to go round, one by one: with two values that
+// take turns between three systems, after eight rounds of nine follow-ups.
+const maxChain = 96
 
 var chainPause = pause{first: 5 * time.Second, most: 5 * time.Minute}
 

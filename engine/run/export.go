@@ -52,6 +52,9 @@ func (s *step) exportStep() error {
 		return err
 	}
 	if !pending {
+		if err := x.parkAll(); err != nil {
+			return err
+		}
 		return s.emptyFile()
 	}
 	defer x.countCleared()
@@ -66,8 +69,11 @@ func (s *step) exportStep() error {
 		if err := x.clear(exporter); err != nil {
 			return err
 		}
-		if pending, err = x.begin(); err != nil || !pending {
+		if pending, err = x.begin(); err != nil {
 			return err
+		}
+		if !pending {
+			return x.parkAll()
 		}
 	}
 	return x.carryOut(exporter, x.send)
@@ -94,6 +100,9 @@ func (x *export) carryOut(exporter agent.Exporter, send func() error) error {
 		if err := x.end(); err != nil {
 			return err
 		}
+	}
+	if err := x.parkLeftOut(); err != nil {
+		return err
 	}
 	x.finish(x.sent, CompletedExportErrors)
 	if x.heldBack != nil {
@@ -127,6 +136,7 @@ type export struct {
 	settled      []identity.ID // likewise: what no import has to confirm
 	replacing    bool          // objects have yet to take the places of others, see hold
 	limited      exportLimits  // see exportlimits.go
+	rounds       *rounds       // nil if no object has to be left out, see exportround.go
 }
 
 // begin plans the export, checks the deletion threshold and opens a new batch.
@@ -152,7 +162,8 @@ func (x *export) begin() (pending bool, err error) {
 		}
 		x.waiting = int(counters[space.CountExportDelete])
 		x.replacing = counters[space.CountReplacing] > 0 && !x.definition.idle() && !x.replacesAtEnd()
-		return nil
+		x.rounds, err = x.newRounds(tx, &counters)
+		return err
 	})
 	if err == nil && pending {
 		x.plan, err = x.newPlan()

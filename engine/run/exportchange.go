@@ -16,6 +16,9 @@ func (x *export) mark(tx *space.Tx, t turn, wanted func(*identity.Delta) bool) (
 		return outgoing{}, nil, err
 	}
 	o := outgoing{turn: t, objectType: c.ObjectType, sent: c.Unapplied, exported: c.Exported, batch: c.Batch, failure: c.ExportError, link: c.Link}
+	if o.failure != nil && o.failure.Name == space.ChangesGoRound {
+		o.failure = nil // it is parked no longer
+	}
 	var rest *identity.Delta
 	if x.isInterrupted(c) {
 		o.repeated = true

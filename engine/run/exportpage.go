@@ -227,6 +227,7 @@ func (x *export) settle(out []outgoing, changes []agent.Change, results []agent.
 // has been counted without them.
 func (x *export) count(o *outgoing, done *identity.Delta) {
 	if o.as != agent.RetryReferences {
+		x.noteRound(o, done)
 		counter := exportCounter(*o)
 		if old := x.cleared[o.id]; counter == exportAdd && old != nil {
 			whole := *done

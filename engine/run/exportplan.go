@@ -99,7 +99,7 @@ func (x *export) newPlan() (exportPlan, error) {
 			return exportPlan{}, err
 		}
 	}
-	if err := p.scan(space.ToExport, func(c *space.Connector) bool { return !x.isInterrupted(c) }); err != nil {
+	if err := p.scan(space.ToExport, func(c *space.Connector) bool { return !x.isInterrupted(c) && !x.isLeftOut(c) }); err != nil {
 		return exportPlan{}, err
 	}
 	if x.definition.Full {

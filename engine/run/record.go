@@ -81,6 +81,10 @@ type Cause struct {
 	Name   string `json:"name,omitempty"`   // of the trigger, or what the follow-up is for
 	Parent uint64 `json:"parent,omitempty"` // the run that led to this one
 	User   string `json:"user,omitempty"`   // who asked, for manual requests
+
+	// Depth is how many follow-ups led to the run, one after the other; 0 if it follows
+	// from nothing. It is not in records.
+	Depth int `json:"-"`
 }
 
 // A Record tells what a run did. Its JSON form is the public one.
@@ -137,6 +141,8 @@ type Report struct {
 
 	// Counts of all errors; the lists hold the first MaxListed.
 	errors, warnings int
+
+	parked []ErrorRecord // see Parked
 }
 
 // Parts returns what the step did, see [StepType.Parts]; nothing if it only wrote

@@ -27,6 +27,7 @@ type Runner struct {
 	now     func() time.Time
 
 	mu      gosync.Mutex
+	sends   sends           // of chains of follow-ups
 	busy    map[string]bool // agents that run, "" for the synchronization
 	current map[uint64]*Record
 	batch   int // see SetBatch
@@ -159,7 +160,7 @@ func (r *Runner) run(ctx context.Context, env *Environment, a *Agent, p *Profile
 			Runner: r, ctx: ctx, env: env, agent: a, log: log.With("step", definition.Type),
 			report: newReport(definition.Type, r.now()), progress: progress,
 			definition: definition, limits: r.batched(limitsOf(definition, a.Thresholds)), job: what,
-			profile: profile, number: record.Run,
+			profile: profile, number: record.Run, depth: cause.Depth,
 		}
 		record.Steps = append(record.Steps, s.report)
 		s.details = s.newDetails(record.Run, len(record.Steps))
@@ -250,6 +251,7 @@ type step struct {
 	definition Step
 	profile    string // of the run, "" of a single object
 	number     uint64 // of the run
+	depth      int    // see Cause
 	limits     limits
 	halt       Result // why the step has to stop where it is, "" if it has not
 

@@ -511,6 +511,9 @@ func (p *planner) scanChosen() error {
 			if c == nil || isTransient(c) || !p.isInterrupted(c) && c.Unapplied.IsZero() {
 				continue
 			}
+			if !p.isInterrupted(c) && p.isLeftOut(c) {
+				continue
+			}
 			if err := p.add(tx, c); err != nil {
 				return fmt.Errorf("plan the export of %s: %w", id, err)
 			}

@@ -33,6 +33,7 @@ func (s *Space) Check() error {
 			}
 		}
 		c.backrefs()
+		c.parked()
 		c.allEdges()
 		return errors.Join(c.findings...)
 	})

@@ -18,6 +18,7 @@ type origin struct {
 	indexed    []string      // keys in the value index
 
 	objectType, rules string // see Census
+	parked            bool   // see Parked
 }
 
 // purgeOrphans removes placeholders that nobody refers to any more.
@@ -175,6 +176,11 @@ func (tx *Tx) writeOrigin(id identity.ID, before *origin, now origin) error {
 			ruled{censusKey{id.Space(), before.objectType, before.rules}, -1},
 			ruled{censusKey{id.Space(), now.objectType, now.rules}, 1})
 	}
+	if before.parked && !now.parked {
+		if err := tx.kv.Delete(bucketParked, idKey(id)); err != nil {
+			return err
+		}
+	}
 	*before = now
 	return nil
 }
@@ -228,7 +234,7 @@ func (tx *Tx) moveName(was, is, id []byte) error {
 
 func (tx *Tx) originOf(c *Connector) origin {
 	o := origin{
-		exists: true, tally: c.tally(), anchor: c.Anchor, dn: c.DN, objectType: c.ObjectType, rules: c.Rules,
+		exists: true, tally: c.tally(), anchor: c.Anchor, dn: c.DN, objectType: c.ObjectType, rules: c.Rules, parked: c.isParked(),
 		references: c.references(nil), edges: edgeNames(c.Synchronized),
 	}
 	for i, list := range lists {
