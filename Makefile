@@ -134,10 +134,13 @@ fuzz:
 # How many stories `make laws` tells of each kind.
 LAWS ?= 2000
 
-## laws: the invariants of the engine on random stories, new ones each time
+## laws: the invariants of the engine on random stories, new ones each time; months of the
+## scheduler; a daemon that is killed two hundred times
 laws:
 	go test ./engine -run 'TestConvergence|TestChaos|TestNames' \
 		-rapid.checks=$(LAWS) -rapid.seed=$$(date +%s) -timeout 2h
+	go test ./engine/autosync -run TestSimulation -simulations 20 -timeout 2h
+	go test ./cmd/metasync -run TestKillDaemon -kills 200 -timeout 2h
 
 ## demo: the quickstart in a fresh folder ./demo, synchronized once
 demo: build
