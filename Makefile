@@ -9,11 +9,33 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 FUZZTIME ?= 10s
 
 .DEFAULT_GOAL := build
-.PHONY: build lint test bench demo fuzz laws race-compiler script-compiler test-servers
+.PHONY: build lint test bench demo fuzz laws package race-compiler script-compiler test-servers
 
 ## build: the static binary bin/metasync
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/metasync ./cmd/metasync
+
+# What makes the packages. It runs in its own module, so that nothing of it is in ours.
+NFPM := go run github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.44.2
+
+# Where the packages go, and their version: that of the last tag, v1.2.3, and how far we
+# are from it.
+PACKAGES ?= bin/packages
+PACKAGE_VERSION ?= $(shell git describe --tags --match 'v[0-9]*' 2>/dev/null | sed 's/^v//; s/-/+/; s/-/./g' | grep . || \
+	echo "0.0.0+$$(git rev-parse --short HEAD 2>/dev/null || echo unknown)")
+
+## package: packages for Debian and RPM in bin/packages
+package:
+	@stage="$$(mktemp -d)" && trap 'rm -rf "$$stage"' EXIT && \
+	CGO_ENABLED=0 GOOS=linux go build -trimpath -ldflags '-s -w -X main.version=$(PACKAGE_VERSION)' -o "$$stage/metasync" ./cmd/metasync && \
+	go run ./cmd/metasync init "$$stage/etc" >/dev/null && \
+	sed -i -e 's|^state: .metasync |state: /var/lib/metasync/state |' \
+		-e 's|^    file: data/accounts.csv |    file: /var/lib/metasync/accounts.csv |' "$$stage/etc/metasync.yaml" && \
+	mkdir -p '$(PACKAGES)' && \
+	for packager in deb rpm; do \
+		VERSION='$(PACKAGE_VERSION)' GOARCH="$$(go env GOARCH)" STAGE="$$stage" \
+			$(NFPM) package --config packaging/nfpm.yaml --packager $$packager --target '$(PACKAGES)' || exit 1; \
+	done
 
 ## lint: formatting, vet, staticcheck
 lint:
@@ -32,6 +54,12 @@ test: race-compiler script-compiler test-servers
 	with() { tags="$${tags:+$$tags,}$$1"; }; \
 	if command -v tsc >/dev/null 2>&1; then with tsc; else \
 		echo "*** no TypeScript compiler: the scripts are NOT type-checked (npm install --global typescript) ***" >&2; \
+	fi; \
+	if command -v systemd-analyze >/dev/null 2>&1; then with systemd; else \
+		echo "*** no systemd-analyze: the unit is NOT checked (apt-get install systemd) ***" >&2; \
+	fi; \
+	if command -v dpkg-deb >/dev/null 2>&1 && $(NFPM) --version >/dev/null 2>&1; then with deb; else \
+		echo "*** no dpkg-deb, or no nfpm: the package is NOT built and looked into ***" >&2; \
 	fi; \
 	for server in $(SERVERS); do \
 		name="$${server%%:*}"; \
@@ -106,10 +134,13 @@ fuzz:
 # How many stories `make laws` tells of each kind.
 LAWS ?= 2000
 
-## laws: the invariants of the engine on random stories, new ones each time
+## laws: the invariants of the engine on random stories, new ones each time; months of the
+## scheduler; a daemon that is killed two hundred times
 laws:
 	go test ./engine -run 'TestConvergence|TestChaos|TestNames' \
 		-rapid.checks=$(LAWS) -rapid.seed=$$(date +%s) -timeout 2h
+	go test ./engine/autosync -run TestSimulation -simulations 20 -timeout 2h
+	go test ./cmd/metasync -run TestKillDaemon -kills 200 -timeout 2h
 
 ## demo: the quickstart in a fresh folder ./demo, synchronized once
 demo: build

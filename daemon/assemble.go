@@ -38,6 +38,10 @@ type Options struct {
 	// system, by whomever it is asked for.
 	DryRun bool
 
+	// Logging, if set, is told how the log is to be written whenever a configuration
+	// takes effect. Its error keeps the configuration from it.
+	Logging func(config.Log) error
+
 	kept *configFiles // a configuration to be read instead of its files; see kept.go
 }
 

@@ -157,7 +157,18 @@ func (d *Daemon) lastGood(broken error) func(context.Context, *scripting.Loader)
 }
 
 // activate makes a candidate the one that runs. No run may be active.
-func (d *Daemon) activate(ctx context.Context, c *candidate) error {
+func (d *Daemon) activate(ctx context.Context, c *candidate) (err error) {
+	if d.options.Logging != nil {
+		if err := d.options.Logging(c.config.Log); err != nil {
+			return fault.Wrap("log-not-writable", err)
+		}
+		before := d.current()
+		defer func() {
+			if err != nil && before != nil {
+				err = errors.Join(err, d.options.Logging(before.config.Log))
+			}
+		}()
+	}
 	warnings, err := d.engine.Configure(ctx, c.definition, c.functions)
 	if err != nil {
 		return redactedError(err, c.config.Secrets)
@@ -199,9 +210,6 @@ func (d *Daemon) current() *candidate {
 	return d.active
 }
 
-// pruneEvery is the interval at which old run records are removed.
-const pruneEvery = 8 * time.Hour
-
 // Run keeps the connected systems in step until ctx is done: scheduler, triggers,
 // notifications and the watch over configuration and scripts. It then ends the
 // running steps, waits for everything and returns nil.
@@ -236,32 +244,6 @@ func (d *Daemon) setRunning(on bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.running = on
-}
-
-// prune removes old run records now and then.
-func (d *Daemon) prune(ctx context.Context) error {
-	ticker := time.NewTicker(pruneEvery)
-	defer ticker.Stop()
-	for {
-		history := d.current().config.History
-		removed, err := d.engine.History().Prune(d.options.Now().Add(-history.Keep), history.Count)
-		if err != nil {
-			d.options.Log.Error("old run records cannot be removed", "err", err)
-		} else if removed > 0 {
-			d.options.Log.Info("old run records removed", "count", removed)
-		}
-		if err := d.pruneLog(d.options.Now().Add(-history.Keep)); err != nil {
-			d.options.Log.Error("old lines of the log cannot be removed", "err", err)
-		}
-		if err := d.scheduler.SetSettings(d.settings(d.current())); err != nil {
-			d.options.Log.Error("import intervals cannot be chosen anew", "err", err)
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticker.C:
-		}
-	}
 }
 
 // Once imports every agent, synchronizes, exports and confirms until nothing is

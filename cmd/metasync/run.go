@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"path/filepath"
 
@@ -11,7 +10,9 @@ import (
 
 	"github.com/metasync/metasync/console"
 	"github.com/metasync/metasync/daemon"
+	"github.com/metasync/metasync/engine/config"
 	"github.com/metasync/metasync/engine/store"
+	"github.com/metasync/metasync/internal/sdnotify"
 	"github.com/metasync/metasync/triggers"
 )
 
@@ -22,7 +23,8 @@ type runCmd struct {
 func (*runCmd) Help() string {
 	return "The daemon imports, synchronizes and exports whenever a schedule or a trigger asks for it. " +
 		"A changed configuration or script takes effect by itself, if it is in order. " +
-		"SIGINT and SIGTERM end it cleanly, a second one at once. The log goes to standard error."
+		"SIGINT and SIGTERM end it cleanly, a second one at once; SIGHUP loads configuration and scripts anew. " +
+		"The log goes to standard error, or to the file that log: in the configuration names."
 }
 
 // startup is what run prints when it starts.
@@ -41,7 +43,13 @@ type startup struct {
 func (c *runCmd) Run(a *app) (err error) {
 	options := a.daemon()
 	options.DryRun = c.DryRun
-	options.Log = a.log(slog.LevelInfo, a.JSON || !isTerminal(a.stderr))
+	manager, err := sdnotify.FromEnvironment()
+	if err != nil {
+		return err
+	}
+	log := a.changeableLog()
+	defer func() { err = errors.Join(err, log.Close()) }()
+	options.Log, options.Logging = log.Logger(), func(c config.Log) error { return log.Configure(logOptions(c)) }
 	other, d, err := a.connect(options)
 	if err != nil {
 		return err
@@ -64,6 +72,7 @@ func (c *runCmd) Run(a *app) (err error) {
 	work, ctx := errgroup.WithContext(a.ctx)
 	work.Go(func() error { return d.Run(ctx) })
 	work.Go(func() error { return console.Serve(ctx, d.StateFolder(), d, options.Log) })
+	work.Go(func() error { return supervise(ctx, d, manager, log) })
 	now := startupOf(status)
 	if web != nil {
 		work.Go(func() error { return console.ServeWeb(ctx, web, d.Webhooks(), options.Log) })

@@ -60,8 +60,13 @@ func (s *Scheduler) passBarriers() {
 		}
 		b := s.barriers[0]
 		s.barriers = s.barriers[1:]
+		s.passing = s.clock()
 		s.mu.Unlock()
-		b.done <- b.fn()
+		err := b.fn()
+		s.mu.Lock()
+		s.passing = noTime
+		s.mu.Unlock()
+		b.done <- err
 	}
 }
 

@@ -53,7 +53,7 @@ func (s *situation) plan() plan {
 			case busy >= 0:
 				p.wait(w, "the run of "+s.running[busy].profile)
 			case w.held:
-				if !w.notBefore.IsZero() {
+				if w.notBefore.After(s.now) { // not a back-off that has passed: it would be looked at without end
 					p.wakeAt(w.notBefore)
 				}
 				p.wait(w, w.reason)

@@ -445,3 +445,19 @@ func TestPause(t *testing.T) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }
+
+// What is held although its back-off has passed is not a reason to plan again at once:
+// the scheduler would do nothing else until somebody lets it go on.
+func TestHeldAfterBackOff(t *testing.T) {
+	facts := quiet("HR", "AD")
+	facts["HR"] = Facts{Agent: "HR", Imported: true, PendingImports: 1}
+	facts["AD"] = Facts{Agent: "AD"}
+	s := situation{
+		now: noon, settings: settingsFor(Overlap, "HR", "AD"), facts: facts,
+		delays:  map[key]delay{{"HR", "delta-sync"}: {failures: 1, next: noon.Add(-time.Minute), reason: "stopped-server"}},
+		running: []work{{key: key{"AD", "full-import"}}},
+	}
+	if p := s.plan(); !p.next.IsZero() {
+		t.Errorf("plan again at %v:\n%s", p.next, p)
+	}
+}

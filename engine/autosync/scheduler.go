@@ -50,6 +50,7 @@ type Scheduler struct {
 	eventMu sync.Mutex
 
 	wake   chan struct{} // holds one; the situation may have changed
+	turn   chan struct{} // the loop takes from it each time it comes round; see Alive
 	ended  chan *execution
 	asking sync.Mutex // one durable request at a time; taken before mu
 
@@ -63,6 +64,7 @@ type Scheduler struct {
 	running  map[string]*execution // by agent
 	judge    []*execution          // ended, and not yet compared with the facts
 	barriers []*barrier
+	passing  time.Time // since when the function of a barrier works, zero if none does
 	settling []*settling
 
 	facts     map[string]Facts
@@ -136,7 +138,7 @@ func New(o Options) (*Scheduler, error) {
 	}
 	s := &Scheduler{
 		engine: o.Engine, store: o.Store, clock: o.Clock, log: o.Log, settings: o.Settings, onEvent: o.Event, controls: controls,
-		wake: make(chan struct{}, 1), ended: make(chan *execution),
+		wake: make(chan struct{}, 1), turn: make(chan struct{}), ended: make(chan *execution),
 		queue: queue, imported: imported, running: map[string]*execution{},
 		delays: map[key]delay{}, retries: map[retryKey]retry{}, progress: map[retryKey]uint64{}, origins: map[string]origins{},
 		wanted: map[key]time.Time{}, fullOnly: map[string]uint64{}, last: map[string]Completed{},
@@ -230,6 +232,7 @@ func (s *Scheduler) loop(ctx context.Context) error {
 		case e := <-s.ended:
 			s.finish(ctx, e)
 		case <-s.wake:
+		case <-s.turn:
 		case <-timer.C:
 		}
 	}

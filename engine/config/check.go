@@ -15,7 +15,7 @@ func (l *loader) build(k *keys) *Config {
 	checkUnique(l, "agent", k.Agents)
 	c := &Config{
 		State: string(k.State), Scripts: string(k.Scripts),
-		Autosync: k.Autosync.Autosync, Notify: l.notify(k), History: k.History, Scripting: k.Scripting,
+		Autosync: k.Autosync.Autosync, Notify: l.notify(k), History: k.History, Log: k.Log, Scripting: k.Scripting,
 		Lookups: l.lookups(k.Lookups), Console: k.Console.console(),
 		Model: rules.Model{
 			Dialect: k.Dialect, Precedence: rules.PrecedenceModel(k.Precedence), Provisioning: rules.Provisioning(k.Provision),

@@ -43,6 +43,7 @@ type Config struct {
 	Autosync  Autosync
 	Notify    notify.Settings
 	History   History
+	Log       Log
 	Scripting Scripting
 	Console   Console
 	Lookups   []Lookup

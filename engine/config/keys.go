@@ -28,6 +28,7 @@ type keys struct {
 	Autosync   autosyncForm         `yaml:"autosync" doc:"The scheduler."`
 	Notify     notifyForm           `yaml:"notify" doc:"Who is told what went wrong, and that it is right again."`
 	History    History              `yaml:"history" doc:"The run history."`
+	Log        Log                  `yaml:"log" doc:"The log of the daemon."`
 	Scripting  Scripting            `yaml:"scripting" doc:"The script host."`
 	Console    consoleForm          `yaml:"console" doc:"Where the daemon listens."`
 	Lookups    named[lookup]        `yaml:"lookups" doc:"The tables in which scripts look values up, by name."`
@@ -85,6 +86,8 @@ func (a *autosyncForm) schema(g *generator) *jsonschema.Schema { return g.object
 type History struct {
 	Keep  time.Duration `yaml:"keep" default:"30d" doc:"How long a run is kept."`
 	Count int           `yaml:"count" default:"0" doc:"How many runs are kept at most; 0 is any number."`
+
+	SaveTo agent.Path `yaml:"saveTo" doc:"Folder into which runs are saved before they are removed, as JSON Lines; without it they are not saved. What cannot be saved is not removed."`
 
 	Details      bool `yaml:"details" default:"true" doc:"Whether the objects behind counters are kept with a run."`
 	DetailsLimit int  `yaml:"detailsLimit" default:"100000" doc:"Of how many objects at most, for each counter of a step."`

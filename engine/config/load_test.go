@@ -360,7 +360,11 @@ func TestOtherParts(t *testing.T) {
 		Retry: config.Retry{Results: []string{"stopped-server"}, Times: -1, Wait: time.Second},
 	}, got.Autosync)
 	same(t, config.Console{Listen: ":8443", Certificate: in("certs/console.pem"), Key: in("certs/console.key")}, got.Console)
-	same(t, config.History{Keep: 365 * 24 * time.Hour, Count: 100, DetailsLimit: 500}, got.History)
+	same(t, config.History{Keep: 365 * 24 * time.Hour, Count: 100, SaveTo: agent.Path(in("history")), DetailsLimit: 500}, got.History)
+	same(t, config.Log{
+		File: agent.Path(in("log/metasync.log")), Format: "json", Level: "warn",
+		MaxSize: 10 << 20, MaxAge: 12 * time.Hour, Keep: 14,
+	}, got.Log)
 }
 
 func sources(flows []rules.Flow) []rules.Source {
@@ -388,6 +392,7 @@ func TestDefaults(t *testing.T) {
 		Autosync:  config.Autosync{Mode: "overlap", Export: "auto", FullSyncOnRuleChange: "auto", StuckAfter: time.Hour, Retry: config.Retry{Times: 5, Wait: 5 * time.Second}},
 		Notify:    notify.Settings{Policy: notify.DefaultPolicy()},
 		History:   config.History{Keep: 30 * 24 * time.Hour, Details: true, DetailsLimit: 100_000},
+		Log:       config.Log{Level: "info", MaxSize: 100 << 20, MaxAge: 24 * time.Hour, Keep: 7},
 		Scripting: config.Scripting{Timeout: time.Second, Memory: 512 << 20, Guard: config.Guard{Sample: 1000, Timeout: time.Minute}},
 	}
 	same(t, want, load(t, "minimal.txtar"))

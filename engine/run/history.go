@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
-	"time"
 
 	"github.com/metasync/metasync/engine/store"
 )
@@ -155,35 +154,6 @@ func (h *History) page(after uint64) ([]*Record, error) {
 		return nil
 	})
 	return page, err
-}
-
-// Prune removes the records of runs that ended before the given time, and the
-// oldest ones beyond count unless that is 0. It returns how many.
-func (h *History) Prune(before time.Time, count int) (int, error) {
-	oldest, next, err := h.bounds()
-	if err != nil {
-		return 0, err
-	}
-	removed := 0
-	for r, err := range h.Records(0) {
-		if err != nil {
-			return removed, err
-		}
-		tooMany := count > 0 && next-oldest > uint64(count)
-		tooOld := !r.Ended.IsZero() && r.Ended.Before(before)
-		if !tooMany && !tooOld {
-			break
-		}
-		if err := h.remove(bucketDetails, binary.BigEndian.AppendUint64(nil, r.Run)); err != nil {
-			return removed, fmt.Errorf("prune run history: %w", err)
-		}
-		if err := h.store.Update(func(tx store.Tx) error { return tx.Delete(bucketRuns, runKey(r.Run)) }); err != nil {
-			return removed, fmt.Errorf("prune run history: %w", err)
-		}
-		removed++
-		oldest = r.Run + 1
-	}
-	return removed, nil
 }
 
 // bounds returns the number of the oldest record and the one that the next run

@@ -15,6 +15,7 @@ import (
 	"github.com/metasync/metasync/engine/identity"
 	"github.com/metasync/metasync/engine/rules"
 	"github.com/metasync/metasync/engine/space"
+	"github.com/metasync/metasync/internal/logging"
 )
 
 // A Runner carries out run profiles over one store. It is safe for concurrent
@@ -150,8 +151,9 @@ func (r *Runner) run(ctx context.Context, env *Environment, a *Agent, p *Profile
 	if record.Run, err = r.history.begin(record); err != nil {
 		return nil, err
 	}
-	log := r.log.With("agent", agentName, "run", record.Run)
-	log.Info("run started", "profile", profile, "cause", cause.Kind, "name", cause.Name)
+	ctx = logging.With(ctx, slog.Uint64("run", record.Run), slog.String("agent", agentName), slog.String("profile", profile))
+	log := r.log.With("agent", agentName, "run", record.Run, "profile", profile)
+	log.Info("run started", "cause", cause.Kind, "name", cause.Name)
 	if progress == nil {
 		progress = func(string, StepType, int, int) {}
 	}
@@ -175,7 +177,7 @@ func (r *Runner) run(ctx context.Context, env *Environment, a *Agent, p *Profile
 	if err := r.history.end(record); err != nil {
 		return nil, err
 	}
-	log = log.With("profile", profile, "result", record.Result, "took", record.Ended.Sub(record.Started))
+	log = log.With("result", record.Result, "took", record.Ended.Sub(record.Started))
 	if record.Result.Stopped() {
 		log.Error("run ended", "err", record.why())
 	} else {

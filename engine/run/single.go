@@ -16,6 +16,7 @@ import (
 	"github.com/metasync/metasync/engine/identity"
 	"github.com/metasync/metasync/engine/space"
 	"github.com/metasync/metasync/engine/sync"
+	"github.com/metasync/metasync/internal/logging"
 )
 
 // SingleObject is the profile of the run that synchronizes one object from end to
@@ -130,6 +131,8 @@ func (x *Single) step(agentName string, t StepType) (*step, error) {
 			return nil, err
 		}
 	}
+	s.log = s.log.With("run", x.record.Run, "profile", SingleObject)
+	s.ctx = logging.With(x.ctx, slog.Uint64("run", x.record.Run), slog.String("agent", agentName), slog.String("profile", SingleObject))
 	s.details = s.newDetails(x.record.Run, len(x.record.Steps))
 	return s, nil
 }

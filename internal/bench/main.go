@@ -54,6 +54,10 @@ func start() error {
 	switch {
 	case *phase != "":
 		return runPhase(*phase, *folder)
+	case *idle > 0:
+		return measureIdle(*idle)
+	case *latency > 0:
+		return measureLatency(*latency)
 	case *people < *changes || *people < 1 || *factor < 2:
 		return fmt.Errorf("%d people, of whom %d change, times %d: there is nothing to measure", *people, *changes, *factor)
 	case slices.ContainsFunc(flows, func(f flow) bool { return f.name == *cpu }):

@@ -57,9 +57,12 @@ var helpers = map[string]string{
 	"internal/heap":      "bounds the memory of a process",
 	"internal/hostlist":  "decides which hosts may be reached",
 	"internal/layers":    "these tests",
+	"internal/logging":   "writes the log, which may be a file that is rotated",
+	"internal/sdnotify":  "tells the service manager how the process is",
 	"internal/ldapconn":  "talks to directory servers",
 	"internal/servers":   "starts real servers for tests",
 	"internal/sqlconn":   "opens databases and makes their values alike",
+	"packaging":          "the packages and the unit of systemd",
 	"examples":           "programs to read and run, which use the product or its sample data",
 }
 
