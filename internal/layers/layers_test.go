@@ -58,6 +58,7 @@ var helpers = map[string]string{
 	"internal/layers":    "these tests",
 	"internal/ldapconn":  "talks to directory servers",
 	"internal/servers":   "starts real servers for tests",
+	"internal/spill":     "keeps bytes, in a file when they are many",
 	"internal/sqlconn":   "opens databases and makes their values alike",
 	"examples":           "programs to read and run, which use the product or its sample data",
 }
