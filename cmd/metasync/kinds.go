@@ -2,10 +2,12 @@ package main
 
 import (
 	"github.com/metasync/metasync/agents/csv"
+	"github.com/metasync/metasync/agents/ldif"
 	"github.com/metasync/metasync/engine/agent"
 )
 
 // kinds are the kinds of connected systems that a configuration may name.
 var kinds = []agent.Kind{
 	csv.Kind,
+	ldif.Kind,
 }

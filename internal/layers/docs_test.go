@@ -13,6 +13,7 @@ import (
 	"unicode"
 
 	"github.com/metasync/metasync/agents/csv"
+	"github.com/metasync/metasync/agents/ldif"
 	"github.com/metasync/metasync/engine/agent"
 	"github.com/metasync/metasync/engine/config"
 )
@@ -63,7 +64,7 @@ func TestDependenciesAreJustified(t *testing.T) {
 
 // Every key that a configuration may have is explained.
 func TestConfigurationIsDocumented(t *testing.T) {
-	schema, err := config.Schema([]agent.Kind{csv.Kind})
+	schema, err := config.Schema([]agent.Kind{csv.Kind, ldif.Kind})
 	if err != nil {
 		t.Fatal(err)
 	}
