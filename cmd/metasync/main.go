@@ -68,6 +68,8 @@ type cli struct {
 	Approve approveCmd `cmd:"" help:"Let a change of scripts or configuration that is held take effect."`
 	Reject  rejectCmd  `cmd:"" help:"Keep a change of scripts or configuration that is held from taking effect."`
 
+	ImportAutosync importAutosyncCmd `cmd:"" help:"Convert the config.xml of AutoSync into ours."`
+
 	Join       joinCmd       `cmd:"" help:"Link an object to a metaverse object by hand."`
 	Disconnect disconnectCmd `cmd:"" help:"Cut the link of an object by hand."`
 	Project    projectCmd    `cmd:"" help:"Create a metaverse object for an object by hand."`
