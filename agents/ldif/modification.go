@@ -55,6 +55,9 @@ func (s *scanner) change(r *record) (*changeRecord, error) {
 		}
 		return c, nil
 	case "modify":
+		if n := len(body); n > 0 && body[n-1].desc != "-" {
+			body = append(body, attrLine{desc: "-", line: body[n-1].line}) // many leave out the last one
+		}
 		c.verb, c.lines = modifyEntry, body
 		return c, s.modifications(body, r.line)
 	case "modrdn", "moddn":
@@ -79,7 +82,8 @@ func (s *scanner) onlyAttributes(lines []attrLine) error {
 	return nil
 }
 
-// modifications checks that a record consists of "op: attribute", values and "-".
+// modifications checks that a record consists of "op: attribute", values and "-". The
+// last line is a "-".
 func (s *scanner) modifications(lines []attrLine, line int) error {
 	if len(lines) == 0 {
 		return s.fail(line, 1, "a record that modifies nothing")
@@ -100,11 +104,6 @@ func (s *scanner) modifications(lines []attrLine, line int) error {
 				return s.fail(lines[end].line, 1, "a value of %.40q in a modification of %.40q", lines[end].desc, name)
 			}
 			end++
-		}
-		if end == len(lines) {
-			err := s.fail(lines[end-1].line, 1, "the modification of %.40q is not ended by a line with %q", name, "-")
-			err.Attribute = name
-			return err
 		}
 		if strings.EqualFold(op.desc, "add") && end == 1 {
 			return s.fail(op.line, 1, "no value to add to %.40q", name)
