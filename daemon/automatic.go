@@ -156,9 +156,14 @@ func (c *candidate) automaticTriggers() []autosync.TriggerSpec {
 		if declared || !ok || profile == "" || a.Import != (config.Import{}) || role(in, out) != RoleSource {
 			continue
 		}
-		for _, file := range files.Files() {
+		watched := files.Files()
+		for _, file := range watched {
+			name := a.Name + " file"
+			if len(watched) > 1 {
+				name += " " + file // triggers have names of their own
+			}
 			list = append(list, autosync.TriggerSpec{
-				Name: a.Name + " file", Agent: a.Name, Run: []autosync.Request{{Profile: profile}}, Watch: file, Settle: automaticSettle, Position: a.Position,
+				Name: name, Agent: a.Name, Run: []autosync.Request{{Profile: profile}}, Watch: file, Settle: automaticSettle, Position: a.Position,
 			})
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/metasync/metasync/engine/agent"
 	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/engine/identity"
+	"github.com/metasync/metasync/internal/spill"
 )
 
 // OpenExport implements agent.Exporter: it reads the file to know which objects
@@ -56,7 +57,7 @@ type fileExport struct {
 	added   []*object
 
 	encoder identity.Encoder // of packed deltas
-	spill   spill            // where they are
+	spill   spill.Spill      // where they are
 }
 
 // An object is what the changes so far make of an object. Its delta starts from
@@ -243,8 +244,8 @@ func (x *fileExport) Put(ctx context.Context, changes []agent.Change) ([]agent.R
 			results[i].DN = anchor
 		}
 	}
-	if x.spill.err != nil {
-		return nil, x.writeFault(x.spill.err)
+	if x.spill.Err() != nil {
+		return nil, x.writeFault(x.spill.Err())
 	}
 	return results, nil
 }
@@ -502,7 +503,7 @@ func (x *fileExport) Close(ctx context.Context, outcome agent.Outcome) error {
 		return nil
 	}
 	x.closed = true
-	defer x.spill.close()
+	defer x.spill.Close()
 	live := slices.DeleteFunc(x.added, func(o *object) bool { return o.gone })
 	if outcome != agent.Completed || len(x.rows) == 0 && len(live) == 0 {
 		return nil

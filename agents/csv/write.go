@@ -161,7 +161,7 @@ func (x *fileExport) fill(ctx context.Context, f newFile) (changed bool, err err
 		w.writeCells(x.layout.cells(o, x.unpack(o.delta)))
 		w.changed = true
 	}
-	return w.changed, errors.Join(w.Flush(), x.spill.err)
+	return w.changed, errors.Join(w.Flush(), x.spill.Err())
 }
 
 // copyRows writes the rows of the old file, changed or not, and checks that it

@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/metasync/metasync/agents/csv"
 	"github.com/metasync/metasync/agents/ldap"
+	"github.com/metasync/metasync/agents/ldif"
 	"github.com/metasync/metasync/engine/agent"
 )
 
@@ -10,4 +11,5 @@ import (
 var kinds = []agent.Kind{
 	csv.Kind,
 	ldap.Kind,
+	ldif.Kind,
 }

@@ -69,6 +69,8 @@ type cli struct {
 	Approve approveCmd `cmd:"" help:"Approve what a threshold holds, or a change of scripts or configuration that is held."`
 	Reject  rejectCmd  `cmd:"" help:"Reject what a threshold holds, or a change of scripts or configuration that is held."`
 
+	ImportAutosync importAutosyncCmd `cmd:"" help:"Convert the config.xml of AutoSync into ours."`
+
 	Join       joinCmd       `cmd:"" help:"Link an object to a metaverse object by hand."`
 	Disconnect disconnectCmd `cmd:"" help:"Cut the link of an object by hand."`
 	Project    projectCmd    `cmd:"" help:"Create a metaverse object for an object by hand."`

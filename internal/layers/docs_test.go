@@ -14,6 +14,7 @@ import (
 
 	"github.com/metasync/metasync/agents/csv"
 	"github.com/metasync/metasync/agents/ldap"
+	"github.com/metasync/metasync/agents/ldif"
 	"github.com/metasync/metasync/engine/agent"
 	"github.com/metasync/metasync/engine/config"
 )
@@ -64,7 +65,7 @@ func TestDependenciesAreJustified(t *testing.T) {
 
 // Every key that a configuration may have is explained.
 func TestConfigurationIsDocumented(t *testing.T) {
-	schema, err := config.Schema([]agent.Kind{csv.Kind, ldap.Kind})
+	schema, err := config.Schema([]agent.Kind{csv.Kind, ldap.Kind, ldif.Kind})
 	if err != nil {
 		t.Fatal(err)
 	}

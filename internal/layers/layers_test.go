@@ -61,6 +61,7 @@ var helpers = map[string]string{
 	"internal/sdnotify":  "tells the service manager how the process is",
 	"internal/ldapconn":  "talks to directory servers",
 	"internal/servers":   "starts real servers for tests",
+	"internal/spill":     "keeps bytes, in a file when they are many",
 	"internal/sqlconn":   "opens databases and makes their values alike",
 	"packaging":          "the packages and the unit of systemd",
 	"examples":           "programs to read and run, which use the product or its sample data",

@@ -1,4 +1,4 @@
-package csv
+package spill
 
 import (
 	"bytes"
@@ -12,35 +12,35 @@ import (
 // when it no longer fits into memory; the file goes with the spill.
 func TestSpill(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
-	var s spill
+	var s Spill
 	random := rand.New(rand.NewPCG(1, 2))
-	var kept []packed
+	var kept []Span
 	want := func(i int) []byte { return bytes.Repeat(fmt.Appendf(nil, "%d,", i), 1+i%4000) }
 	for i := range 1500 {
-		kept = append(kept, s.add(want(i)))
+		kept = append(kept, s.Add(want(i)))
 		if i%7 == 0 {
 			j := random.IntN(len(kept))
-			if got := s.get(kept[j]); !bytes.Equal(got, want(j)) {
+			if got := s.Get(kept[j]); !bytes.Equal(got, want(j)) {
 				t.Fatalf("item %d of %d: %.20q, want %.20q", j, i, got, want(j))
 			}
 		}
 	}
-	huge := bytes.Repeat([]byte("x"), 2*spillSize)
-	last := s.add(huge)
-	s.add([]byte("y"))
+	huge := bytes.Repeat([]byte("x"), 2*size)
+	last := s.Add(huge)
+	s.Add([]byte("y"))
 	if s.file == nil || s.err != nil {
 		t.Fatalf("no file, error %v", s.err)
 	}
 	for i := range kept {
-		if got := s.get(kept[i]); !bytes.Equal(got, want(i)) {
+		if got := s.Get(kept[i]); !bytes.Equal(got, want(i)) {
 			t.Fatalf("item %d: %.20q, want %.20q", i, got, want(i))
 		}
 	}
-	if !bytes.Equal(s.get(last), huge) {
+	if !bytes.Equal(s.Get(last), huge) {
 		t.Error("an item larger than the memory came back as another")
 	}
 	name := s.file.Name()
-	s.close()
+	s.Close()
 	if _, err := os.Stat(name); !os.IsNotExist(err) {
 		t.Errorf("the file is still there: %v", err)
 	}
@@ -50,13 +50,13 @@ func TestSpill(t *testing.T) {
 // something else.
 func TestSpillFails(t *testing.T) {
 	t.Setenv("TMPDIR", "/nonexistent")
-	var s spill
-	first := s.add(make([]byte, spillSize))
-	s.add([]byte("more"))
+	var s Spill
+	first := s.Add(make([]byte, size))
+	s.Add([]byte("more"))
 	if s.err == nil {
 		t.Fatal("no error")
 	}
-	if got := s.get(first); len(got) != first.n {
+	if got := s.Get(first); len(got) != first.n {
 		t.Errorf("%d bytes, want %d", len(got), first.n)
 	}
 }
