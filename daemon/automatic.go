@@ -113,6 +113,8 @@ func triggerText(t autosync.TriggerSpec) string {
 		return "at " + t.Schedule.Start.Format(time.DateTime)
 	case t.Webhook != nil:
 		return "webhook " + t.Webhook.Name
+	case t.Changes:
+		return "when the system tells of changes"
 	case t.SQL != nil:
 		return "when database " + t.SQL.Connection + " changes"
 	case t.After != nil:

@@ -1,11 +1,13 @@
 package daemon
 
 import (
+	"context"
 	"fmt"
 	"iter"
 	"net/http"
 	"slices"
 
+	"github.com/metasync/metasync/engine/agent"
 	"github.com/metasync/metasync/engine/autosync"
 	"github.com/metasync/metasync/engine/config"
 	"github.com/metasync/metasync/engine/fault"
@@ -23,6 +25,11 @@ func (c *candidate) connectTriggers() (problems []error) {
 	}
 	for i := range c.triggers {
 		t := &c.triggers[i]
+		if t.Changes {
+			if err := c.listen(t); err != nil {
+				problems = append(problems, err)
+			}
+		}
 		if t.SQL == nil {
 			continue
 		}
@@ -47,6 +54,36 @@ func (c *candidate) connectTriggers() (problems []error) {
 		t.External = database.Watch(source, *t.SQL)
 	}
 	return problems
+}
+
+// listen has a trigger hear what the system of its agent tells.
+func (c *candidate) listen(t *autosync.TriggerSpec) error {
+	w := c.watcher(t.Agent)
+	if w == nil {
+		err := fault.New("bad-trigger", "trigger %q: the system of agent %q does not tell of changes", t.Name, t.Agent)
+		err.Position = t.Position
+		return err
+	}
+	t.External = &autosync.External{
+		Kind: "changes", Text: "changes of " + t.Agent,
+		Watch: func(ctx context.Context, _ []byte, skip bool, report func([]byte, bool)) error {
+			return w.Watch(ctx, func() {
+				report(autosync.Heard(), !skip)
+				skip = false
+			})
+		},
+	}
+	return nil
+}
+
+// watcher returns an agent that hears of changes, nil if it does not.
+func (c *candidate) watcher(name string) agent.Watcher {
+	for _, a := range c.definition.Agents {
+		if w, ok := a.Agent.(agent.Watcher); ok && a.Name == name {
+			return w
+		}
+	}
+	return nil
 }
 
 // checkTrigger finds out whether what a trigger names exists.

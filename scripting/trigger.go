@@ -57,6 +57,8 @@ var triggerOptionsType = host.Type{
 	 * unless every says otherwise, or a channel on which PostgreSQL notifies, or both.
 	 */
 	sql?: { connection: string; query?: string; listen?: string; every?: string };
+	/** Changes that the system of the agent tells by itself, as directories do. */
+	changes?: true;
 	/** The time zone of cron, schedule and the windows, such as "Europe/Berlin". */
 	timezone?: string;
 

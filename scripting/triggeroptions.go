@@ -18,7 +18,7 @@ import (
 // triggerOptions are the options of a trigger. They are those of the configuration,
 // with check instead of a run that is known beforehand.
 var triggerOptions = []string{
-	"agent", "every", "schedule", "cron", "timezone", "watch", "settle", "webhook", "token", "perMinute", "after", "sql",
+	"agent", "every", "schedule", "cron", "timezone", "watch", "settle", "webhook", "token", "perMinute", "after", "sql", "changes",
 	"run", "check", "timeout", "partition", "exclusive", "immediate",
 	"minInterval", "jitter", "missed", "during", "exclusions", "outside", "onError", "disabled",
 }
@@ -41,7 +41,7 @@ func declareTrigger(args []goja.Value) (host.Declaration, error) {
 	name := args[0].String()
 	o := readOptions(strconv.Quote(name), args[1], triggerOptions...)
 	if o.err == nil {
-		o.exactlyOne("every", "schedule", "cron", "watch", "webhook", "after", "sql")
+		o.exactlyOne("every", "schedule", "cron", "watch", "webhook", "after", "sql", "changes")
 		o.exactlyOne("run", "check")
 		o.needs("settle", "watch")
 		o.needs("token", "webhook")
@@ -57,7 +57,7 @@ func declareTrigger(args []goja.Value) (host.Declaration, error) {
 		Every: o.duration("every"), Cron: o.text("cron"), Watch: o.text("watch"), Settle: o.duration("settle"), TimeZone: o.zone("timezone"),
 		MinInterval: o.duration("minInterval"), Jitter: o.duration("jitter"), SkipMissed: o.choice("missed", "run", "skip") == "skip",
 		During: o.windows("during"), Exclusions: o.windows("exclusions"), DropOutside: o.choice("outside", "hold", "drop") == "drop",
-		TerminateOnError: o.choice("onError", "resume", "terminate") == "terminate", Disabled: o.boolean("disabled"),
+		TerminateOnError: o.choice("onError", "resume", "terminate") == "terminate", Disabled: o.boolean("disabled"), Changes: o.boolean("changes"),
 	}
 	spec.Schedule, spec.Webhook, spec.After, spec.SQL = o.schedule(spec.TimeZone), o.webhook(), o.after(), o.sqlWatch()
 	if o.has("run") {

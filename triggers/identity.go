@@ -42,7 +42,7 @@ func zoneOf(spec *autosync.TriggerSpec) string {
 // it is the same, a worker need not begin anew.
 func workingOf(spec *autosync.TriggerSpec) string {
 	return digest(whenOf(spec), zoneOf(spec), spec.Every, spec.Settle, spec.MinInterval, spec.Jitter, spec.SkipMissed,
-		spec.During, spec.Exclusions, spec.DropOutside, spec.Disabled, spec.SQL)
+		spec.During, spec.Exclusions, spec.DropOutside, spec.Disabled, spec.SQL, spec.Changes)
 }
 
 // definitionOf tells all that an administrator could have changed to mend a trigger

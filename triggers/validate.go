@@ -56,7 +56,7 @@ func bad(spec *autosync.TriggerSpec, format string, args ...any) *fault.Error {
 func validate(spec *autosync.TriggerSpec) error {
 	kinds := 0
 	for _, set := range []bool{
-		spec.Every != 0, spec.Schedule != nil, spec.Cron != "", spec.Watch != "", spec.Webhook != nil, spec.After != nil, spec.SQL != nil || spec.External != nil,
+		spec.Every != 0, spec.Schedule != nil, spec.Cron != "", spec.Watch != "", spec.Webhook != nil, spec.After != nil, spec.SQL != nil, spec.Changes, spec.External != nil && spec.SQL == nil && !spec.Changes,
 	} {
 		if set {
 			kinds++
@@ -68,7 +68,7 @@ func validate(spec *autosync.TriggerSpec) error {
 	case strings.Contains(spec.Name+spec.Agent, "\x00"):
 		return bad(spec, "its name holds a NUL character")
 	case kinds != 1:
-		return bad(spec, "it needs exactly one of every, schedule, cron, watch, webhook, after and sql")
+		return bad(spec, "it needs exactly one of every, schedule, cron, watch, webhook, after, sql and changes")
 	case spec.Every < 0 || spec.Every > 0 && spec.Every < minInterval:
 		return bad(spec, "every %v is shorter than %v", spec.Every, minInterval)
 	case spec.Settle < 0:

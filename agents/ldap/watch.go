@@ -8,6 +8,7 @@ import (
 
 	"github.com/go-ldap/ldap/v3"
 
+	"github.com/metasync/metasync/engine/agent"
 	"github.com/metasync/metasync/internal/ldapconn"
 )
 
@@ -17,21 +18,10 @@ const (
 	lastPause  = 5 * time.Minute
 )
 
-// A Watcher is an agent that hears of changes at once.
-type Watcher interface {
-	// Watch calls changed whenever something in the directory has changed, as the
-	// server tells it (RFC 4533, refreshAndPersist), until ctx is done; its error is
-	// that of ctx, or one that no further try would mend, such as that the server
-	// cannot tell. It connects again when the connection is lost, after growing
-	// pauses. Nobody heard what happened meanwhile, so it calls changed each time it
-	// has begun to listen, the first time too. Several changes may be one call;
-	// changed is called by one goroutine, and must not block for long.
-	Watch(ctx context.Context, changed func()) error
-}
+var _ agent.Watcher = (*directory)(nil)
 
-var _ Watcher = (*directory)(nil)
-
-// Watch implements [Watcher]. It listens to all bases.
+// Watch implements [agent.Watcher], as the server tells of changes (RFC 4533,
+// refreshAndPersist). It listens to all bases.
 func (d *directory) Watch(ctx context.Context, changed func()) error {
 	ctx, cancel := context.WithCancel(ctx)
 	events, ends := make(chan struct{}), make(chan error, len(d.settings.Base))

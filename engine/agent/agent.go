@@ -333,6 +333,17 @@ type Settings interface {
 	Open(env Env) (Agent, error)
 }
 
+// A Watcher is an agent that hears of changes in its system at once.
+type Watcher interface {
+	// Watch calls changed whenever something in the system has changed, until ctx is
+	// done; its error is that of ctx, or one that no further try would mend, such as
+	// that the server cannot tell. It connects again when the connection is lost,
+	// after growing pauses. Nobody heard what happened meanwhile, so it calls changed
+	// each time it has begun to listen, the first time too. Several changes may be one
+	// call; changed is called by one goroutine, and must not block for long.
+	Watch(ctx context.Context, changed func()) error
+}
+
 // Files is implemented by Settings whose system is files, which can be watched.
 type Files interface {
 	// Files returns their paths.

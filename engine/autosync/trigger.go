@@ -3,6 +3,7 @@ package autosync
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/metasync/metasync/engine/autosync/calendar"
@@ -11,8 +12,8 @@ import (
 )
 
 // A TriggerSpec describes a trigger, declared in the configuration or by a
-// script. Exactly one of Every, Schedule, Cron, Watch, Webhook, After and SQL says
-// when it is due.
+// script. Exactly one of Every, Schedule, Cron, Watch, Webhook, After, SQL and Changes
+// says when it is due.
 type TriggerSpec struct {
 	Name  string
 	Agent string
@@ -32,6 +33,7 @@ type TriggerSpec struct {
 	Webhook  *Webhook      // calls over HTTP
 	After    *After        // runs that have ended
 	SQL      *SQLWatch     // a change in a database
+	Changes  bool          // what the system of Agent tells by itself
 
 	// External is what watches for a trigger of a kind that package triggers knows
 	// nothing of, such as SQL; whoever hands the trigger over sets it.
@@ -98,6 +100,12 @@ type External struct {
 	// last report that was dealt with, nil if there is none. With skip it begins now.
 	// A report says whether something has happened until its mark.
 	Watch func(ctx context.Context, since []byte, skip bool, report func(mark []byte, happened bool)) error
+}
+
+// Heard returns a mark for a source that hears of changes and cannot say which: it is
+// another one each time.
+func Heard() []byte {
+	return strconv.AppendInt([]byte("heard "), time.Now().UnixNano(), 10)
 }
 
 // A Period is when a trigger with a start is due.

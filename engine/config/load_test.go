@@ -216,6 +216,7 @@ func TestAgents(t *testing.T) {
 					Name: "HR webhook hr.changed", Agent: "HR", Run: asking("delta-import"),
 					Webhook: &autosync.Webhook{Name: "hr.changed", Token: "s3cret", PerMinute: 10},
 				},
+				{Name: "HR changes", Agent: "HR", Run: asking("delta-import"), Changes: true},
 				{
 					Name: "HR sql payroll", Agent: "HR", Run: asking("delta-import"),
 					SQL: &autosync.SQLWatch{Connection: "payroll", Query: "select 1 as n", Listen: "staff", Every: 5 * time.Minute},

@@ -24,6 +24,7 @@ type trigger struct {
 	Rate     int           `yaml:"perMinute" default:"60" doc:"How many calls of the webhook are taken in a minute."`
 	After    *after        `yaml:"after" doc:"An agent whose runs make the trigger due when they have ended: its name, or a mapping."`
 	SQL      *sqlWatch     `yaml:"sql" doc:"A database in which something changes."`
+	Changes  bool          `yaml:"changes" default:"false" doc:"true: changes that the system of the agent tells by itself, as directories do."`
 	TimeZone word          `yaml:"timezone" doc:"The time zone of cron, schedule and the windows, such as Europe/Berlin; by default that of the machine."`
 
 	Run       requests `yaml:"run,required" doc:"What to ask for: a run profile, a mapping, or a list of these."`
@@ -46,7 +47,7 @@ type trigger struct {
 }
 
 // triggerKinds are the keys of which a trigger has exactly one.
-var triggerKinds = []string{"cron", "every", "schedule", "watch", "webhook", "after", "sql"}
+var triggerKinds = []string{"cron", "every", "schedule", "watch", "webhook", "after", "sql", "changes"}
 
 // zoned are the keys for which a time zone has a meaning.
 var zoned = []string{"cron", "schedule", "during", "exclusions"}
@@ -68,6 +69,9 @@ func (t *trigger) check(l *loader, n *node) {
 	}
 	if given := n.get("perMinute"); given != nil && given.kind == numberNode && t.Rate < 1 {
 		l.fail(given.at, "perMinute must be 1 at least")
+	}
+	if given := n.get("changes"); given != nil && !t.Changes {
+		l.fail(given.at, "changes can only be true")
 	}
 	l.checkCron(t.Cron)
 	if t.TimeZone.text != "" {
@@ -265,6 +269,8 @@ func (t *trigger) spec(l *loader, agentName string) autosync.TriggerSpec {
 			what += " " + t.After.Run.written
 		}
 		spec.After = &autosync.After{Agent: t.After.Agent.text, Run: t.After.Run.text, Result: t.After.Result}
+	case t.Changes:
+		what, spec.Changes = "changes", true
 	case t.SQL != nil:
 		what = "sql " + t.SQL.Connection.written
 		spec.SQL = &autosync.SQLWatch{

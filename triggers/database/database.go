@@ -114,7 +114,7 @@ func (l *listener) run(ctx context.Context) error {
 
 // look finds out whether something has happened, and reports it.
 func (l *listener) look(ctx context.Context) error {
-	mark := []byte("heard")
+	mark := autosync.Heard()
 	happened := !l.skip
 	if l.db != nil {
 		var err error

@@ -194,16 +194,6 @@ func (s *suite) copyEntry(e *agent.Entry) agent.Entry {
 	return c
 }
 
-// named returns the name of the object with an anchor, "" if there is none.
-func (w world) named(anchor string) string {
-	for dn, o := range w {
-		if o.Anchor == anchor {
-			return dn
-		}
-	}
-	return ""
-}
-
 // apply returns the world after what an import said.
 func (s *suite) apply(before world, r reading) world {
 	s.t.Helper()
