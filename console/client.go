@@ -121,6 +121,11 @@ func (c *Client) Isolate(ctx context.Context, q daemon.IsolationQuery) (*daemon.
 	return ask[*daemon.Isolation](ctx, c, pathIsolate, q)
 }
 
+// DecideWorkflow implements [Service].
+func (c *Client) DecideWorkflow(ctx context.Context, v daemon.WorkflowVerdict, user string) (int, error) {
+	return ask[int](ctx, c, pathWorkflow, workflowRequest{v, user})
+}
+
 // Exec implements [Service].
 func (c *Client) Exec(ctx context.Context, agent, profile, user string, progress run.Progress) (*run.Record, error) {
 	return watch[*run.Record](ctx, c, pathExec, execRequest{agent, profile, user}, progress)

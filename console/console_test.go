@@ -48,7 +48,13 @@ func TestClientIsTheService(t *testing.T) {
 		"details": func(s Service) (any, error) {
 			return s.Details(t.Context(), engine.DetailQuery{Run: 2, Step: 1, Counter: "stage-update", Agent: "HR"})
 		},
-		"notify test":     func(s Service) (any, error) { return s.NotifyTest(t.Context(), "ada@example.org") },
+		"notify test": func(s Service) (any, error) { return s.NotifyTest(t.Context(), "ada@example.org") },
+		"workflow": func(s Service) (any, error) {
+			return s.DecideWorkflow(t.Context(), daemon.WorkflowVerdict{ID: 7, Drop: true}, "ada")
+		},
+		"unknown entry": func(s Service) (any, error) {
+			return s.DecideWorkflow(t.Context(), daemon.WorkflowVerdict{ID: 99}, "ada")
+		},
 		"notify nobody":   func(s Service) (any, error) { return s.NotifyTest(t.Context(), "nobody") },
 		"verify":          func(s Service) (any, error) { return s.Verify(t.Context()) },
 		"pending exports": func(s Service) (any, error) { return allRows(t, s, "HR") },

@@ -297,6 +297,13 @@ func (f *fake) NotifyTest(_ context.Context, to string) ([]notify.Trial, error) 
 	return []notify.Trial{{Channel: "mail", To: to, OK: true}, {Channel: "webhook", Error: "no"}}, nil
 }
 
+func (f *fake) DecideWorkflow(_ context.Context, v daemon.WorkflowVerdict, user string) (int, error) {
+	if v.ID == 99 {
+		return 0, fault.New("unknown-entry", "%s decides about nothing", user)
+	}
+	return int(v.ID), nil
+}
+
 func (f *fake) Once(ctx context.Context, progress run.Progress) (autosync.Summary, error) {
 	summary := autosync.Summary{Runs: []autosync.Completed{{Run: 4, Agent: "HR", Result: run.Success}}, Errors: true}
 	err := f.work(ctx, execRequest{}, progress)

@@ -195,6 +195,9 @@ func newHandler(ctx context.Context, service Service) http.Handler {
 	answer(mux, pathIsolate, func(ctx context.Context, q daemon.IsolationQuery) (any, error) {
 		return service.Isolate(ctx, q)
 	})
+	answer(mux, pathWorkflow, func(ctx context.Context, q workflowRequest) (any, error) {
+		return service.DecideWorkflow(ctx, q.WorkflowVerdict, q.User)
+	})
 	handle(mux, pathOnce, func(w http.ResponseWriter, _ *http.Request, _ nothing) {
 		stream(w, func(report run.Progress) (autosync.Summary, error) {
 			return service.Once(ctx, report)

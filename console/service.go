@@ -81,6 +81,9 @@ type Service interface {
 	// Isolate tells which rule functions of the scripts of a configuration depend on
 	// what earlier calls left behind, on samples of the stored objects.
 	Isolate(ctx context.Context, q daemon.IsolationQuery) (*daemon.Isolation, error)
+	// DecideWorkflow has what workflows failed at tried again, or forgets it, for a
+	// user, and returns how many entries that were.
+	DecideWorkflow(ctx context.Context, v daemon.WorkflowVerdict, user string) (int, error)
 	// Once does all there is to do. The summary counts also with an error: it
 	// tells what was done until then. progress may be nil.
 	Once(ctx context.Context, progress run.Progress) (autosync.Summary, error)
@@ -129,6 +132,7 @@ const (
 	pathOrphans    = "/api/orphans"
 	pathNotifyTest = "/api/notify-test"
 	pathIsolate    = "/api/isolate"
+	pathWorkflow   = "/api/decide-workflow"
 	pathOnce       = "/api/once"
 	pathExec       = "/api/exec"
 	pathOrder      = "/api/order"
@@ -189,6 +193,11 @@ type generationRequest struct {
 
 type removeRequest struct {
 	engine.Removal
+	User string `json:"user"`
+}
+
+type workflowRequest struct {
+	daemon.WorkflowVerdict
 	User string `json:"user"`
 }
 

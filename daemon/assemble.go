@@ -184,6 +184,11 @@ func (c *candidate) complete(o Options) error {
 			problems = append(problems, err)
 		}
 	}
+	for _, w := range c.config.Workflows {
+		if err := c.checkWorkflow(w); err != nil {
+			problems = append(problems, err)
+		}
+	}
 	for _, ref := range c.scripts.References() {
 		if err := c.checkReference(ref); err != nil {
 			problems = append(problems, err)
@@ -200,6 +205,7 @@ func (c *candidate) complete(o Options) error {
 func (c *candidate) define(log *slog.Logger) (problems []error) {
 	c.definition.Model = c.config.Model
 	c.definition.Redact = func(text string) string { return config.Redact(c.config.Secrets, text) }
+	c.definition.Watches = c.watches()
 	c.definition.Details = run.DetailOptions{Off: !c.config.History.Details, Limit: c.config.History.DetailsLimit}
 	for _, a := range c.config.Agents {
 		if a.Settings == nil {

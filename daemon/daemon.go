@@ -15,6 +15,7 @@ import (
 	"github.com/metasync/metasync/engine/notify"
 	"github.com/metasync/metasync/engine/run"
 	"github.com/metasync/metasync/engine/store"
+	"github.com/metasync/metasync/engine/workflow"
 	"github.com/metasync/metasync/scripting"
 	"github.com/metasync/metasync/triggers"
 )
@@ -29,6 +30,7 @@ type Daemon struct {
 	notifier  *notify.Notifier
 	scheduler *autosync.Scheduler
 	triggers  *triggers.Manager
+	queue     *workflow.Queue
 	started   time.Time
 
 	reloading sync.Mutex // one reload at a time
@@ -41,9 +43,10 @@ type Daemon struct {
 	warnings []error
 	running  bool // Run is at work
 
-	events    mailbox
-	listeners map[int]run.Progress
-	nextID    int
+	events        mailbox
+	workflowsWake chan struct{} // holds one
+	listeners     map[int]run.Progress
+	nextID        int
 }
 
 // rejection is a change of configuration or scripts that did not take effect.
@@ -65,7 +68,7 @@ const (
 // [store.ErrLocked] if another process holds the state folder.
 func Open(ctx context.Context, o Options) (_ *Daemon, err error) {
 	o = o.withDefaults()
-	d := &Daemon{options: o, started: o.Now(), listeners: map[int]run.Progress{}, events: mailbox{wake: make(chan struct{}, 1)}}
+	d := &Daemon{options: o, started: o.Now(), listeners: map[int]run.Progress{}, events: mailbox{wake: make(chan struct{}, 1)}, workflowsWake: make(chan struct{}, 1)}
 	c, scriptErr := assemble(ctx, o, fromFolder)
 	folder := StateFolder(o)
 	if c != nil {
@@ -117,6 +120,7 @@ func Open(ctx context.Context, o Options) (_ *Daemon, err error) {
 	if d.notifier, err = notify.New(notify.Options{Store: d.state, History: d.engine.History(), Now: o.Now, Log: d.options.Log}); err != nil {
 		return nil, err
 	}
+	d.queue = workflow.New(workflow.Options{Store: d.state, Source: d.engine, Log: d.options.Log, Now: o.Now})
 	chosen, held, err := d.startWith(ctx, c)
 	if err != nil {
 		return nil, err
@@ -183,6 +187,9 @@ func (d *Daemon) activate(ctx context.Context, c *candidate) (err error) {
 	if err := d.keep(c); err != nil {
 		return err
 	}
+	if err := d.queue.Begin(c.workflows()); err != nil {
+		return err
+	}
 	d.notifier.Configure(c.notifications())
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -221,6 +228,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	parts := map[string]func(context.Context) error{
 		"scheduler": d.scheduler.Run, "triggers": d.triggers.Run, "watch": d.watch, "history": d.prune, "events": d.deliver,
 		"notifications": d.notices().run, "health of the triggers": d.notices().watchTriggers,
+		"workflows": d.runWorkflows,
 	}
 	ended := make(chan error, len(parts))
 	for name, part := range parts {
@@ -260,6 +268,7 @@ func (d *Daemon) Once(ctx context.Context, progress run.Progress) (autosync.Summ
 	if running {
 		return d.scheduler.Settle(ctx)
 	}
+	defer d.work(ctx)
 	defer d.tell(context.WithoutCancel(ctx))
 	return d.scheduler.Once(ctx)
 }
@@ -279,6 +288,7 @@ func (d *Daemon) Exec(ctx context.Context, agent, profile, user string, progress
 	running := d.running
 	d.mu.Unlock()
 	if !running {
+		defer d.work(ctx)
 		record, err = d.engine.Run(ctx, agent, profile, cause, d.report)
 		d.tellHeld(ctx, record)
 		return record, err
@@ -333,5 +343,6 @@ func (e *schedulerEngine) Execute(ctx context.Context, agent, profile string, ca
 		return autosync.Outcome{}, err
 	}
 	(*Daemon)(e).notices().runEnded(record)
+	(*Daemon)(e).wakeWorkflows()
 	return autosync.OutcomeOf(record), nil
 }

@@ -16,6 +16,7 @@
 //	assemble.go  files -> candidate: what could run
 //	daemon.go    Open, Run, Once, Exec, Close
 //	reload.go    a change of files -> the next candidate
+//	workflows.go what happened -> calls of activities
 //	notify.go    what happened -> events for those who are told
 //	guard.go     which change is held for approval
 //	kept.go      what is in force, as it is kept in the store

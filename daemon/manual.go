@@ -55,8 +55,10 @@ func (d *Daemon) alone(ctx context.Context, act func() error) error {
 	running := d.running
 	d.mu.Unlock()
 	if !running {
+		defer d.work(ctx)
 		return act()
 	}
+	defer d.wakeWorkflows()
 	defer d.scheduler.Wake()
 	return d.scheduler.Barrier(ctx, act)
 }

@@ -30,6 +30,13 @@ func (d *Daemon) prune(ctx context.Context) error {
 func (d *Daemon) pruneOnce() {
 	now, history := d.options.Now(), d.current().config.History
 	before := now.Add(-history.Keep)
+	if err := d.queue.Gather(context.Background()); err != nil { // before it is gone what workflows wait for
+		d.options.Log.Error("what workflows have to do cannot be found out; no run records are removed", "err", err)
+		return
+	}
+	if _, err := d.queue.Prune(before); err != nil {
+		d.options.Log.Error("old entries of workflows cannot be removed", "err", err)
+	}
 	removed, file, err := d.engine.History().PruneTo(string(history.SaveTo), before, history.Count, now)
 	switch {
 	case err != nil:

@@ -128,6 +128,9 @@ func (d *Daemon) replace(ctx context.Context) error {
 	// In the barrier no run is active: runs before it used the old rules and
 	// scripts to their end, runs after it use the new ones from their start.
 	err = d.alone(ctx, func() error {
+		if err := d.queue.Gather(ctx); err != nil { // by the workflows that were in force
+			return err
+		}
 		if err := d.activate(ctx, next); err != nil {
 			return err
 		}

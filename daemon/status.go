@@ -12,6 +12,7 @@ import (
 	stephold "github.com/metasync/metasync/engine/hold"
 	"github.com/metasync/metasync/engine/notify"
 	"github.com/metasync/metasync/engine/run"
+	"github.com/metasync/metasync/engine/workflow"
 	"github.com/metasync/metasync/triggers"
 )
 
@@ -35,6 +36,7 @@ type Status struct {
 	Triggers  []triggers.Health `json:"triggers"`
 	Notify    notify.Status     `json:"notify"`                 // messages that wait, and incidents that are open
 	Raised    []stephold.Raised `json:"raisedLimits,omitempty"` // thresholds that somebody has raised
+	Workflows workflow.Status   `json:"workflows"`
 }
 
 // Scripts is the generation of scripts that runs.
@@ -98,6 +100,9 @@ func (d *Daemon) Status(context.Context) (Status, error) {
 	}
 	var err error
 	if s.Notify, err = d.notifier.Status(); err != nil {
+		return s, err
+	}
+	if s.Workflows, err = d.queue.Status(); err != nil {
 		return s, err
 	}
 	facts, err := d.engine.Facts()

@@ -38,6 +38,10 @@ type Definition struct {
 
 	// Details says what is kept of the objects behind counters.
 	Details run.DetailOptions
+
+	// Watches say about which of them something is to be done; see
+	// [Engine.Occurrences].
+	Watches []Watch
 }
 
 // An Agent is a connected system and how it is run.
@@ -91,7 +95,8 @@ type Engine struct {
 
 type environment struct {
 	run.Environment
-	order []string // the agents, in the order of the model
+	order   []string // the agents, in the order of the model
+	watches []*watch
 
 	types      map[string][]string // by agent: the object types that it has
 	partitions map[string][]string // by agent: the partitions of a system that is divided, as far as it has said
@@ -230,6 +235,9 @@ func (e *Engine) compile(ctx context.Context, d Definition, functions rules.Func
 	}
 	env.Rules, err = rules.Compile(d.Model, functions)
 	if err = errors.Join(append(problems, err)...); err != nil {
+		return nil, warnings, err
+	}
+	if err := d.watches(env); err != nil {
 		return nil, warnings, err
 	}
 	for _, w := range env.Rules.Warnings {

@@ -116,6 +116,9 @@ func (w *world) tryOpen(state store.Store) error {
 		Model:   w.config.Model,
 		Details: run.DetailOptions{Off: !w.config.History.Details, Limit: w.config.History.DetailsLimit},
 	}
+	for _, f := range w.config.Workflows {
+		definition.Watches = append(definition.Watches, engine.Watch{Name: f.Name, Counter: f.On, Agent: f.Agent, Object: f.Object, Where: f.Where})
+	}
 	for _, a := range w.config.Agents {
 		opened, err := a.Settings.Open(agent.Env{Name: a.Name, Objects: a.Objects})
 		if err != nil {

@@ -45,6 +45,7 @@ func (fakeMetaverse) Contributor(string) (string, time.Time)            { return
 func (fakeMetaverse) NewConnector(_, _, _ string, _ identity.Attributes) error { return nil }
 func (fakeMetaverse) Rename(identity.ID, string) error                         { return nil }
 func (fakeMetaverse) Disconnect(identity.ID) error                             { return nil }
+func (fakeMetaverse) Taken(_, _ string) (bool, error)                          { return false, nil }
 
 // What the types declare of entries and of the contexts of rule functions is what a
 // script finds.

@@ -26,6 +26,7 @@
 //	try.go         one call on stored objects
 //	trigger.go     trigger      -> autosync.TriggerSpec
 //	agenttype.go   agentType    -> agent.Kind; scriptagent.go and agent*.go are the agent
+//	activity.go    activity     -> what workflows call
 //	value.go       values of identity to JavaScript and back
 //	modules        what scripts can call: text, date, lookup, http, files ...
 package scripting

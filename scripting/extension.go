@@ -105,6 +105,12 @@ var (
 				Call: provisionCreate,
 			},
 			{
+				Name: "taken", Signature: "(agent: AgentName, dn: string): boolean",
+				Doc: "Whether an object of an agent has a name, or an anchor that is its name, or is to get it: also one that nobody is\n" +
+					"connected with, which create would join.",
+				Call: provisionTaken,
+			},
+			{
 				Name: "rename", Signature: "(connector: Connector, dn: string): void",
 				Doc:  "Gives a connected object another name. Ask for it in every call.",
 				Call: provisionRename,
@@ -502,6 +508,14 @@ func provisionCreate(a *host.Active, args []goja.Value) (goja.Value, error) {
 		attributes = attributes.Set(rules.DNAttribute)
 	}
 	return nil, ruleCallOf(a).provision.NewConnector(args[0].String(), args[1].String(), dn, attributes)
+}
+
+func provisionTaken(a *host.Active, args []goja.Value) (goja.Value, error) {
+	if len(args) != 2 || !goja.IsString(args[0]) || !goja.IsString(args[1]) {
+		return nil, errors.New("taken takes an agent and a name")
+	}
+	taken, err := ruleCallOf(a).provision.Taken(args[0].String(), args[1].String())
+	return a.Runtime().ToValue(taken), err
 }
 
 func provisionRename(a *host.Active, args []goja.Value) (goja.Value, error) {

@@ -320,7 +320,7 @@ func (g *Generation) hook(ctx context.Context, r *host.Registration, s Surroundi
 	}
 	call := &hookCall{check: check{name: r.Name, agent: agent, Occasion: autosync.Occasion{State: s.State(r.Kind, name)}}, run: run, details: s.Details}
 	err = g.host.Do(ctx, host.Call{
-		Of: r, Timeout: timeout, Now: rules.Now(ctx), Outside: rules.Now(ctx).IsZero(), Data: call,
+		Of: r, Timeout: timeout, Now: rules.Now(ctx), Outside: true, Env: environment(ctx), Data: call,
 		Log: []slog.Attr{slog.String(r.Kind, r.Name)},
 	}, func(a *host.Active) error {
 		argument, err := a.ParseJSON(string(text))

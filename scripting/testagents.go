@@ -155,8 +155,11 @@ func (r *arguments) testedAgent(optionsAt int) (*testedAgent, error) {
 
 // stubbed returns what a test grants: nothing but the answers that it makes up.
 func stubbed(a *host.Active, stub goja.Value) *modules.Env {
+	if nothing(stub) {
+		stub = testOf(a).made.http
+	}
 	env := &modules.Env{Stub: func(*http.Request) (*http.Response, error) {
-		return nil, errors.New("the test has no answers: give it the option http")
+		return nil, errors.New("the test has no answers: t.http(fn) gives them, or the option http of an agent type")
 	}}
 	if loaded, ok := a.Env().(*modules.Env); ok {
 		env.Base, env.Secrets, env.Tables = loaded.Base, loaded.Secrets, loaded.Tables

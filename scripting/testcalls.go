@@ -73,7 +73,7 @@ var testObject = host.TestObject(
 			Doc: "Fires a trigger, with the request that came to its webhook or the run that has ended: returns what it requests,\n" +
 				"and what it remembers then.", Call: testTrigger,
 		},
-	}, slices.Concat(hookTests, testAgents)...)...,
+	}, slices.Concat(hookTests, testAgents, testStubs)...)...,
 )
 
 var testTypes = host.Type{
@@ -422,6 +422,10 @@ func (m memoryState) Get(key string) ([]byte, error) { return m[key], nil }
 
 // Set implements [autosync.State].
 func (m memoryState) Set(key string, value []byte) error {
+	if value == nil {
+		delete(m, key)
+		return nil
+	}
 	m[key] = value
 	return nil
 }

@@ -331,6 +331,23 @@ func (r *recorder) Disconnect(connector identity.ID) error {
 	return err
 }
 
+// Taken implements [rules.ProvisioningEntry]: nothing but what was asked for and the
+// connectors of the object have names.
+func (r *recorder) Taken(agent, dn string) (bool, error) {
+	connectors, err := r.Connectors(agent)
+	for _, c := range connectors {
+		if c.DN() == dn || c.Anchor() == dn {
+			return true, nil
+		}
+	}
+	for _, x := range r.asked {
+		if x.what == askedCreate && x.agent == agent && x.dn == dn {
+			return true, nil
+		}
+	}
+	return false, err
+}
+
 // named returns what people call a connector.
 func (r *recorder) named(id identity.ID) (agent, name string, err error) {
 	connectors, err := r.Connectors("")

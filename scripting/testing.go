@@ -54,13 +54,16 @@ type testRun struct {
 	generation *Generation
 	dialect    expr.Dialect
 	ids        uint64 // given to made-up objects
+	made       madeUp // what it makes up of the world outside
 }
 
 func testOf(a *host.Active) *testRun { return a.Data().(*testRun) }
 
 // testContext returns the context of a function under test: the time is that of the
-// test.
-func testContext(a *host.Active) context.Context { return rules.WithNow(a.Context(), a.Now()) }
+// test, and what it reaches is what the test makes up.
+func testContext(a *host.Active) context.Context {
+	return withEnvironment(rules.WithNow(a.Context(), a.Now()), testOf(a).environment(a))
+}
 
 // called gives the error of a function under test its place, which the error that
 // the test throws would otherwise take.

@@ -197,8 +197,11 @@ type check struct {
 }
 
 func checkOf(a *host.Active) *check {
-	if hook, ok := a.Data().(*hookCall); ok {
-		return &hook.check
+	switch call := a.Data().(type) {
+	case *hookCall:
+		return &call.check
+	case *activityCall:
+		return &call.check
 	}
 	return a.Data().(*check)
 }
@@ -210,8 +213,8 @@ func (g *Generation) check(ctx context.Context, r *host.Registration, spec trigg
 	}
 	var requests []autosync.Request
 	err := g.host.Do(ctx, host.Call{
-		// A test has a time of its own, and reaches nothing.
-		Of: r, Timeout: timeout, Now: rules.Now(ctx), Outside: rules.Now(ctx).IsZero(),
+		// A test has a time of its own, and reaches what it makes up.
+		Of: r, Timeout: timeout, Now: rules.Now(ctx), Outside: true, Env: environment(ctx),
 		Data: &check{name: r.Name, agent: spec.Agent, Occasion: on},
 		Log:  []slog.Attr{slog.String("trigger", r.Name)},
 	}, func(a *host.Active) error {

@@ -11,7 +11,8 @@
 // A flow function cannot look whether a name is taken: it sees nothing but its
 // arguments. Make names unique with something that is unique, as accountName
 // does with the number, and flow them into the target with `initial: true`, so
-// that an account keeps its name when the person's changes.
+// that an account keeps its name when the person's changes. unique-account-names.js
+// takes the first name that is free instead.
 
 // Letters that do not come apart into a base letter and a mark. Write the
 // language's own habits here, such as "ä": "ae".
@@ -19,6 +20,9 @@ const letters = {
   "ß": "ss", "ẞ": "SS", "æ": "ae", "Æ": "Ae", "œ": "oe", "Œ": "Oe", "ø": "o", "Ø": "O",
   "ł": "l", "Ł": "L", "đ": "d", "Đ": "D", "ð": "d", "Ð": "D", "þ": "th", "Þ": "Th", "ı": "i",
 };
+
+// lettersOf("O'Brien") is "obrien".
+export const lettersOf = (name) => ascii(name).toLowerCase().replace(/[^a-z]/g, "");
 
 function ascii(name) {
   return name
@@ -38,7 +42,5 @@ flowFunction("initials", (given, family) => {
 // accountName("Łukasz", "O'Brien", "100042") is "lobrien0042".
 flowFunction("accountName", (given, family, id) => {
   if (!given || !family || !id) return undefined;
-  const letter = ascii(given).toLowerCase().replace(/[^a-z]/g, "").slice(0, 1);
-  const name = ascii(family).toLowerCase().replace(/[^a-z]/g, "").slice(0, 8);
-  return letter + name + String(id).slice(-4);
+  return lettersOf(given).slice(0, 1) + lettersOf(family).slice(0, 8) + String(id).slice(-4);
 });

@@ -5,22 +5,17 @@
 // to say what changed since a cookie (RFC 4533): OpenLDAP with the overlay syncprov,
 // or 389 Directory Server with its plugin for content synchronization.
 //
-// Declare the directory in scripting.ldap of the configuration and say in a script of
-// your own what to watch:
-//
-//     import { watchDirectory } from "./directory-changes.js";
-//     watchDirectory("Directory", "corp", { base: "dc=corp,dc=example", filter: "(objectClass=inetOrgPerson)" });
-//
-// The first look, and one after the server has forgotten the cookie, asks for an
+// It assumes a directory in scripting.ldap of the configuration, here corp, and an
+// agent that reads it, here Directory. Change both, and what is watched, in the list
+// below. The first look, and one after the server has forgotten the cookie, asks for an
 // import as well: no change is missed, deletions included.
 
-/**
- * @param {AgentName} agent that is imported
- * @param {string} directory in scripting.ldap
- * @param {{ base: string, scope?: LDAPScope, filter?: string }} watch
- * @param {"delta-import" | "full-import"} run
- */
-export function watchDirectory(agent, directory, watch, run = "delta-import") {
+/** @type {{ agent: AgentName, directory: string, base: string, scope?: LDAPScope, filter?: string, run: "delta-import" | "full-import" }[]} */
+const watched = [
+  { agent: "Directory", directory: "corp", base: "dc=corp,dc=example", filter: "(objectClass=inetOrgPerson)", run: "delta-import" },
+];
+
+for (const { agent, directory, run, ...watch } of watched) {
   trigger(`changes in ${directory} below ${watch.base}`, {
     agent,
     every: "5s",

@@ -58,16 +58,17 @@ type cli struct {
 	History  historyCmd  `cmd:"" help:"Show what has run, one run with its counters and errors, or the objects behind a counter."`
 	Status   statusCmd   `cmd:"" help:"Show what is pending, unconfirmed, held or failing, or the numbers of one agent."`
 
-	Queue   queueCmd   `cmd:"" help:"Show what should run and what it waits for; ask for a run, or take one back."`
-	Plan    planCmd    `cmd:"" help:"Show what runs by itself, when and why: profiles, intervals and triggers."`
-	Pause   pauseCmd   `cmd:"" help:"Start no runs of an agent, or of all, until a time or until resume."`
-	Resume  resumeCmd  `cmd:"" help:"End a pause, or the stop of a hook."`
-	Cancel  cancelCmd  `cmd:"" help:"Stop the run that is going on."`
-	Log     logCmd     `cmd:"" help:"Show what happened, and who did what."`
-	Notify  notifyCmd  `cmd:"" help:"Show who is told what, and which incidents are open; send a test message."`
-	Hold    holdCmd    `cmd:"" help:"Show what thresholds hold, in words, and which objects it is about."`
-	Approve approveCmd `cmd:"" help:"Approve what a threshold holds, or a change of scripts or configuration that is held."`
-	Reject  rejectCmd  `cmd:"" help:"Reject what a threshold holds, or a change of scripts or configuration that is held."`
+	Queue     queueCmd     `cmd:"" help:"Show what should run and what it waits for; ask for a run, or take one back."`
+	Plan      planCmd      `cmd:"" help:"Show what runs by itself, when and why: profiles, intervals and triggers."`
+	Pause     pauseCmd     `cmd:"" help:"Start no runs of an agent, or of all, until a time or until resume."`
+	Resume    resumeCmd    `cmd:"" help:"End a pause, or the stop of a hook."`
+	Cancel    cancelCmd    `cmd:"" help:"Stop the run that is going on."`
+	Log       logCmd       `cmd:"" help:"Show what happened, and who did what."`
+	Notify    notifyCmd    `cmd:"" help:"Show who is told what, and which incidents are open; send a test message."`
+	Workflows workflowsCmd `cmd:"" help:"Show what workflows have to do and what failed; try that again, or forget it."`
+	Hold      holdCmd      `cmd:"" help:"Show what thresholds hold, in words, and which objects it is about."`
+	Approve   approveCmd   `cmd:"" help:"Approve what a threshold holds, or a change of scripts or configuration that is held."`
+	Reject    rejectCmd    `cmd:"" help:"Reject what a threshold holds, or a change of scripts or configuration that is held."`
 
 	ImportAutosync importAutosyncCmd `cmd:"" help:"Convert the config.xml of AutoSync into ours."`
 

@@ -98,13 +98,16 @@ func (a *app) printStatus(s daemon.Status) error {
 	if text := outboxText(s.Notify); text != "" {
 		t.row("notifications", text)
 	}
+	if text := workflowsText(s.Workflows); text != "" {
+		t.row("workflows", text)
+	}
 	for _, warning := range s.Warnings {
 		t.row("warning", warning)
 	}
 	if err := t.end(); err != nil {
 		return err
 	}
-	for _, part := range []func(io.Writer, daemon.Status) error{printAgents, printRaised, printScheduler, printTriggers, printIncidents} {
+	for _, part := range []func(io.Writer, daemon.Status) error{printAgents, printRaised, printScheduler, printTriggers, printIncidents, printWorkflows} {
 		if err := part(w, s); err != nil {
 			return err
 		}

@@ -98,17 +98,6 @@ func marked(t *testing.T, folder string) []string {
 	return lines
 }
 
-// copyFolder copies a folder into another; one of scripts into the scripts there.
-func copyFolder(t *testing.T, from, to string) {
-	t.Helper()
-	if filepath.Base(from) == "scripts" {
-		to = filepath.Join(to, "scripts")
-	}
-	if err := os.CopyFS(to, os.DirFS(from)); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // runCommand runs a command that must succeed.
 func runCommand(t *testing.T, args ...string) {
 	t.Helper()

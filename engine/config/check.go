@@ -40,6 +40,7 @@ func (l *loader) build(k *keys) *Config {
 		l.exists("agent", w, k.Agents.names())
 	}
 	l.checkRules(k)
+	c.Workflows = l.workflows(k)
 	for i := range k.Rules {
 		c.Model.Rules = append(c.Model.Rules, k.Rules[i].definition())
 	}

@@ -40,6 +40,7 @@ type Config struct {
 
 	Model     rules.Model // the Schema of its agents is empty: the agents tell it
 	Agents    []Agent     // in the order of the file
+	Workflows []Workflow  // in the order of the file
 	Autosync  Autosync
 	Notify    notify.Settings
 	History   History

@@ -25,6 +25,7 @@ type keys struct {
 	Provision  string               `yaml:"provisioning" oneof:"none scripted sync-rule both" default:"both" doc:"Who may create, rename and disconnect objects of the systems: the rules, the scripts, both or none. Attributes flow in any case to objects that are connected."`
 	Agents     named[agentForm]     `yaml:"agents" doc:"The management agents. Their order is the default precedence of attributes: the first is the strongest."`
 	Rules      []rule               `yaml:"rules" doc:"The synchronization rules: inbound, outbound, or both in one."`
+	Workflows  []workflow           `yaml:"workflows" doc:"What is done about objects after something happened to them."`
 	Autosync   autosyncForm         `yaml:"autosync" doc:"The scheduler."`
 	Notify     notifyForm           `yaml:"notify" doc:"Who is told what went wrong, and that it is right again."`
 	History    History              `yaml:"history" doc:"The run history."`

@@ -361,6 +361,13 @@ func TestOtherParts(t *testing.T) {
 		Retry: config.Retry{Results: []string{"stopped-server"}, Times: -1, Wait: time.Second},
 	}, got.Autosync)
 	same(t, config.Console{Listen: ":8443", Certificate: in("certs/console.pem"), Key: in("certs/console.key")}, got.Console)
+	same(t, []config.Workflow{
+		{
+			Name: "welcome", On: "export-add", Agent: "HR", Object: "employee", Where: "=IsPresent(mail)", Activity: "welcome letter",
+			Timeout: 5 * time.Second, Wait: time.Hour,
+		},
+		{Name: "goodbye", On: "stage-delete", Agent: "AD", Activity: "goodbye letter", Timeout: 10 * time.Second, Retries: 5, Wait: time.Minute},
+	}, got.Workflows)
 	same(t, config.History{Keep: 365 * 24 * time.Hour, Count: 100, SaveTo: agent.Path(in("history")), DetailsLimit: 500}, got.History)
 	same(t, config.Log{
 		File: agent.Path(in("log/metasync.log")), Format: "json", Level: "warn",

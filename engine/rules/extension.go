@@ -146,4 +146,8 @@ type ProvisioningEntry interface {
 	// Disconnect cuts a connector, and its agent's deprovisioning rule says what
 	// becomes of it. Provision is then called again.
 	Disconnect(connector identity.ID) error
+
+	// Taken reports whether an object of an agent has a DN, or is to get it: one that
+	// nobody is connected with, too, which NewConnector would join.
+	Taken(agent, dn string) (bool, error)
 }

@@ -38,6 +38,12 @@ const (
 type DetailOptions struct {
 	Off   bool
 	Limit int // objects for each counter of a step; 0 is 100,000
+
+	// Watched says of which counters no object may be missing, because something is
+	// done about each: all of them are kept, whatever Off and Limit say, before what
+	// happened is committed. A step that cannot keep them stops. It costs the history
+	// a transaction for each of the step that counted such objects. nil watches none.
+	Watched func(agent, counter string) bool
 }
 
 // A CounterGroup is a group of counters of a step.
@@ -93,7 +99,8 @@ type details struct {
 	pages   map[detailKey]*detailPage
 	ready   []readyPage
 	size    int
-	failed  bool // the history cannot be written: nothing more is kept
+	failed  error // the history cannot be written: nothing more is kept
+	urgent  bool  // there is something for secure
 
 	// The object that is being staged; see on.
 	subject sync.Subject
@@ -111,12 +118,13 @@ type detailPage struct {
 	number  uint32
 	objects int // in this page
 	total   int // in this and all before
+	watched bool
 }
 
 type readyPage struct{ key, value []byte }
 
 func (s *step) newDetails(run uint64, number int) *details {
-	if s.env.Details.Off {
+	if s.env.Details.Off && s.env.Details.Watched == nil {
 		return nil
 	}
 	limit := s.env.Details.Limit
@@ -217,17 +225,20 @@ const (
 )
 
 func (d *details) add(group CounterGroup, agentName, counter string, s *sync.Subject, delta *identity.Delta, base identity.Attributes) {
-	if d.failed {
-		return
-	}
 	key := detailKey{group, agentName, counter}
 	p := d.pages[key]
 	if p == nil {
-		p = &detailPage{}
+		watched := d.env.Details.Watched
+		p = &detailPage{watched: watched != nil && watched(agentName, counter)}
 		p.encoder.Names = &p.names
 		d.pages[key] = p
 	}
-	if p.total >= d.limit {
+	if p.watched {
+		d.urgent = true
+	} else if d.env.Details.Off || p.total >= d.limit {
+		return
+	}
+	if d.failed != nil {
 		return
 	}
 	p.total++
@@ -376,15 +387,37 @@ func (d *details) write() {
 		return nil
 	})
 	if err != nil {
-		d.failed = true
+		d.failed = err
 		d.log.Error("the objects behind counters cannot be kept", "err", err)
 	}
 	d.ready, d.size = d.ready[:0], 0
 }
 
+// secure brings the objects of watched counters into the store. It is called before
+// what happened to them is committed, so that after a crash none is missing; one may
+// be there of which nothing was committed. The error stops the step.
+func (d *details) secure() error {
+	if d == nil || !d.urgent {
+		return nil
+	}
+	d.urgent = false
+	for key, p := range d.pages {
+		if p.watched && p.objects > 0 && d.failed == nil {
+			d.finish(key, p)
+		}
+	}
+	if len(d.ready) > 0 {
+		d.write()
+	}
+	if d.failed != nil {
+		return fmt.Errorf("keep the objects that workflows are about: %w", d.failed)
+	}
+	return nil
+}
+
 // close writes what is left.
 func (d *details) close() {
-	if d == nil || d.failed {
+	if d == nil || d.failed != nil {
 		return
 	}
 	for key, p := range d.pages {
@@ -503,6 +536,27 @@ func (h *History) Details(run uint64, step int, group CounterGroup, agentName, c
 			}
 		}
 	}
+}
+
+// DetailedSteps returns the numbers of the steps of a run of which objects are kept,
+// also of a run that a crash cut short, whose record has no steps.
+func (h *History) DetailedSteps(run uint64) (steps []int, err error) {
+	prefix := binary.BigEndian.AppendUint64(nil, run)
+	err = h.store.View(func(tx store.Reader) error {
+		for step, more := 0, true; more; {
+			more = false
+			for key := range tx.Scan(bucketDetails, prefix, binary.BigEndian.AppendUint16(slices.Clip(prefix), uint16(step+1))) {
+				step, more = int(binary.BigEndian.Uint16(key[len(prefix):])), true
+				steps = append(steps, step)
+				break
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read details of run %d: %w", run, err)
+	}
+	return steps, nil
 }
 
 func decodeDetails(data []byte) ([]Detail, error) {

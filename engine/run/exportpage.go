@@ -217,6 +217,9 @@ func (x *export) settle(out []outgoing, changes []agent.Change, results []agent.
 	if x.capabilities.AllOrNothing {
 		return nil
 	}
+	if err := x.details.secure(); err != nil {
+		return err
+	}
 	if err := x.rename(); err != nil {
 		return err
 	}

@@ -102,8 +102,11 @@ func (x *staging) batches(b *batch, free chan<- *batch, full <-chan *batch) erro
 			staged += len(b.page.Entries)
 			err = x.batch(tx, b)
 			free <- b
-			if err != nil || x.halt != "" {
+			if err != nil {
 				return false, err
+			}
+			if x.halt != "" {
+				return false, x.details.secure()
 			}
 			more = false
 			select {
@@ -111,7 +114,7 @@ func (x *staging) batches(b *batch, free chan<- *batch, full <-chan *batch) erro
 			default:
 			}
 			if !more || staged >= importBatch {
-				return more, nil
+				return more, x.details.secure()
 			}
 		}
 	})

@@ -66,7 +66,10 @@ func (r *Runner) single(ctx context.Context, env *Environment, agentName string,
 			s.report.Inbound[result.Inbound]++
 			s.details.inbound(&result)
 		}
-		return x.record(tx, result.Subject.ID, result)
+		if err := x.record(tx, result.Subject.ID, result); err != nil {
+			return err
+		}
+		return s.details.secure()
 	})
 	switch {
 	case err != nil && record.Run == 0:

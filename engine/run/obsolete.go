@@ -55,7 +55,10 @@ func (x *staging) obsolete() error {
 			if err := x.ledger.meter.add(tx.Store(), hold.Deletes, gone); err != nil {
 				return err
 			}
-			return x.noteStaged(tx)
+			if err := x.noteStaged(tx); err != nil {
+				return err
+			}
+			return x.details.secure()
 		})
 		if err != nil {
 			return err

@@ -461,7 +461,10 @@ func (x *Single) Sync(agentName string, t StepType, id identity.ID, do func(*syn
 				s.report.Inbound[result.Inbound]++
 				s.details.inbound(&result)
 			}
-			return y.record(tx, id, result)
+			if err := y.record(tx, id, result); err != nil {
+				return err
+			}
+			return s.details.secure()
 		})
 		if err == nil {
 			s.finish(1, CompletedSyncErrors)

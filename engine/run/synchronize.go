@@ -185,7 +185,7 @@ func (x *synchronization) walk(next func(tx *space.Tx, after identity.ID, limit 
 			}
 		}
 		x.progress(x.agent.Name, x.report.Type, x.processed, x.total)
-		return more && x.halt == "", nil
+		return more && x.halt == "", x.details.secure()
 	})
 }
 

@@ -200,3 +200,12 @@ func (e *provisioningEntry) Disconnect(connector identity.ID) error {
 }
 
 var _ rules.ProvisioningEntry = (*provisioningEntry)(nil)
+
+// Taken implements [rules.ProvisioningEntry].
+func (e *provisioningEntry) Taken(agent, dn string) (bool, error) {
+	if e.o.rules.Agent(agent) == nil {
+		return false, fault.New("unknown-agent", "there is no agent %q", agent)
+	}
+	c, err := e.o.nameHolder(agent, dn)
+	return c != nil && c.State != space.Placeholder, err
+}

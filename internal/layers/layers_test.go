@@ -37,6 +37,7 @@ var house = []layer{
 	{"engine/config", true, "only the configuration knows its textual form; the engine takes typed definitions"},
 	{"engine/autosync", true, "the scheduler decides on facts and requests, without knowing where they come from"},
 	{"engine/notify", true, "messages tell of events, whoever has them happen"},
+	{"engine/workflow", true, "workflows look at runs that have ended; runs must not know what is done about them"},
 	{"engine/run", true, "runs drive the synchronization of objects, which knows no runs"},
 	{"engine/sync", true, "the synchronization of one object is a function over records and rules"},
 	{"engine/rules", true, "rules are compiled before there is anything to synchronize"},

@@ -34,6 +34,10 @@ type Env struct {
 	// the system.
 	Roots *x509.CertPool
 
+	// Stubs, if it is not nil, answers what is asked of files, databases and
+	// directories, whatever is granted: for tests.
+	Stubs *Stubs
+
 	// Stub, if it is not nil, answers requests in place of the network, whatever is
 	// granted: for tests. Secrets are not in the requests that it gets.
 	Stub func(*http.Request) (*http.Response, error)

@@ -145,6 +145,9 @@ func ldapSearch(a *host.Active, args []goja.Value) (goja.Value, error) {
 		Entries: int(o.number("sizeLimit", ldapEntries, maxLDAPEntries)), Bytes: maxLDAPSize,
 	}
 	binary := o.texts("binary")
+	if stubs := envOf(a).Stubs; stubs != nil && r.err == nil {
+		return stubs.question(r, "search")
+	}
 	var found []ldapconn.Entry
 	err := ldapCall(r, o, func(ctx context.Context, c *ldapconn.Conn) (err error) {
 		found, err = c.Search(ctx, search)
@@ -181,6 +184,9 @@ func ldapRead(a *host.Active, args []goja.Value) (goja.Value, error) {
 	dn := r.text(1, "a name")
 	o := r.options(2, "attributes", "binary", "timeout")
 	attributes, binary := o.texts("attributes"), o.texts("binary")
+	if stubs := envOf(a).Stubs; stubs != nil && r.err == nil {
+		return stubs.question(r, "read")
+	}
 	var found *ldapconn.Entry
 	err := ldapCall(r, o, func(ctx context.Context, c *ldapconn.Conn) (err error) {
 		found, err = c.Read(ctx, dn, attributes, maxLDAPSize)

@@ -23,6 +23,9 @@ func ldapChanges(a *host.Active, args []goja.Value) (goja.Value, error) {
 	}
 	o := r.options(1, "base", "scope", "filter", "cookie", "timeout")
 	watch := ldapconn.Watch{Base: o.base(), Scope: o.scope(), Filter: o.text("filter", "")}
+	if stubs := envOf(a).Stubs; stubs != nil && r.err == nil {
+		return stubs.question(r, "changes") // whose cookies are its own
+	}
 	watched := watchedText(r, &watch)
 	if given := o.fields["cookie"]; given != nil && !goja.IsNull(given) && r.err == nil {
 		var err error

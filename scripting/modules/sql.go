@@ -104,6 +104,9 @@ func readStatement(a *host.Active, r *arguments) (*statement, error) {
 	if r.err != nil {
 		return nil, r.err
 	}
+	if envOf(a).Stubs != nil {
+		return s, nil
+	}
 	known := envOf(a).databases
 	if s.database = known[name]; s.database == nil {
 		return nil, undeclared("database", "sql", name, known)
@@ -154,6 +157,9 @@ func sqlQuery(a *host.Active, r *arguments) (rows []any, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if stubs := envOf(a).Stubs; stubs != nil {
+		return stubs.rows(r, "query")
+	}
 	db, err := s.database.pool(sqlconn.ReadOnly)
 	if err != nil {
 		return nil, err
@@ -201,6 +207,14 @@ func sqlExec(a *host.Active, args []goja.Value) (goja.Value, error) {
 	s, err := readStatement(a, r)
 	if err != nil {
 		return nil, err
+	}
+	if stubs := envOf(a).Stubs; stubs != nil {
+		changed, err := stubs.statement(r, "exec")
+		if err != nil {
+			return nil, err
+		}
+		rows, _ := changed.(float64)
+		return a.Record([]host.Field{{Name: "rows", Value: a.Runtime().ToValue(int64(rows))}}), nil
 	}
 	if !s.database.write {
 		return nil, refused("add write: true to scripting.sql."+s.database.name+" of the configuration", "%s: the database %q may only be read", r.function, s.database.name)
