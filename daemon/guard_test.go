@@ -19,13 +19,15 @@ import (
 const (
 	lets  = script + `extension("HR", { filter: cs => false });`
 	stops = script + `extension("HR", { filter: cs => true });`
+
+	guarded = configuration + "scripting: {guard: {deletes: 0}}\n"
 )
 
 // heldFolder is a folder in which everybody would be disconnected, after a run with
 // scripts that disconnect nobody.
 func heldFolder(t *testing.T) (o daemon.Options, dir string, log *buffer) {
 	t.Helper()
-	o, dir, log = folder(t, map[string]string{"scripts/names.js": lets})
+	o, dir, log = folder(t, map[string]string{"scripts/names.js": lets, "metasync.yaml": guarded})
 	d := reopen(t, o)
 	once(t, d)
 	shut(t, d)
@@ -110,7 +112,7 @@ func TestApprovalOfChangedFiles(t *testing.T) {
 // effect at a restart, whatever the files say; a secret is not kept.
 func TestHeldConfiguration(t *testing.T) {
 	rule := configuration[strings.Index(configuration, "agents:"):]
-	main := strings.Replace(configuration, rule, "include: [rules/*.yaml]\nscripting: {secrets: {token: \"${env:GUARD_TEST_TOKEN}\"}}\n", 1)
+	main := strings.Replace(configuration, rule, "include: [rules/*.yaml]\nscripting: {secrets: {token: \"${env:GUARD_TEST_TOKEN}\"}, guard: {deletes: 0}}\n", 1)
 	t.Setenv("GUARD_TEST_TOKEN", "a-secret-nobody-keeps")
 	o, dir, _ := folder(t, map[string]string{"metasync.yaml": main, "rules/people.yaml": rule})
 	d := reopen(t, o)
@@ -151,7 +153,7 @@ func TestHeldConfiguration(t *testing.T) {
 // What was in force cannot be loaded any more: the change is compared with the present,
 // and there is nothing to go on with.
 func TestNothingToGoOnWith(t *testing.T) {
-	const with = configuration + "scripting: {secrets: {token: \"${env:GUARD_TEST_TOKEN}\"}}\n"
+	const with = configuration + "scripting: {secrets: {token: \"${env:GUARD_TEST_TOKEN}\"}, guard: {deletes: 0}}\n"
 	t.Setenv("GUARD_TEST_TOKEN", "x")
 	o, dir, _ := folder(t, map[string]string{"metasync.yaml": with, "scripts/names.js": lets})
 	d := reopen(t, o)
@@ -160,7 +162,7 @@ func TestNothingToGoOnWith(t *testing.T) {
 	if err := os.Unsetenv("GUARD_TEST_TOKEN"); err != nil {
 		t.Fatal(err)
 	}
-	write(t, filepath.Join(dir, "metasync.yaml"), configuration)
+	write(t, filepath.Join(dir, "metasync.yaml"), guarded)
 	d = reopen(t, o) // nobody is deleted by it
 	shut(t, d)
 	t.Setenv("GUARD_TEST_TOKEN", "x")
@@ -169,7 +171,7 @@ func TestNothingToGoOnWith(t *testing.T) {
 	if err := os.Unsetenv("GUARD_TEST_TOKEN"); err != nil {
 		t.Fatal(err)
 	}
-	write(t, filepath.Join(dir, "metasync.yaml"), configuration)
+	write(t, filepath.Join(dir, "metasync.yaml"), guarded)
 	write(t, filepath.Join(dir, "scripts", "names.js"), stops)
 	if _, err := daemon.Open(t.Context(), o); fault.Name(err) != daemon.NameHeld {
 		t.Fatalf("opened: %v", err)
@@ -201,7 +203,7 @@ func (g *gate) WithAttrs(attrs []slog.Attr) slog.Handler {
 // Runs go on while a change is compared, by what is in force.
 func TestRunsGoOnBesideTheComparison(t *testing.T) {
 	o, dir, log := folder(t, map[string]string{
-		"scripts/names.js": lets, "metasync.yaml": configuration + "scripting: {timeout: 10m}\n",
+		"scripts/names.js": lets, "metasync.yaml": configuration + "scripting: {timeout: 10m, guard: {deletes: 0}}\n",
 	})
 	const looking = script + `extension("HR", { filter: cs => { log.info("looking"); return true; } });`
 	compared := make(chan struct{})

@@ -401,7 +401,7 @@ func TestDefaults(t *testing.T) {
 		Notify:    notify.Settings{Policy: notify.DefaultPolicy()},
 		History:   config.History{Keep: 30 * 24 * time.Hour, Details: true, DetailsLimit: 100_000},
 		Log:       config.Log{Level: "info", MaxSize: 100 << 20, MaxAge: 24 * time.Hour, Keep: 7},
-		Scripting: config.Scripting{Timeout: time.Second, Memory: 512 << 20, Guard: config.Guard{Sample: 1000, Timeout: time.Minute}},
+		Scripting: config.Scripting{Timeout: time.Second, Memory: 512 << 20, Guard: config.Guard{Deletes: 10, Sample: 1000, Timeout: time.Minute}},
 	}
 	same(t, want, load(t, "minimal.txtar"))
 }

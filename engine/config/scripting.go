@@ -24,7 +24,7 @@ type Allow struct {
 // and by the changed ones, and what only those would delete is counted.
 type Guard struct {
 	Off     bool          `yaml:"off" default:"false" doc:"Whether changes take effect without a comparison."`
-	Deletes int           `yaml:"deletes" default:"0" doc:"How many objects of the sample a change may newly delete, deprovision or disconnect, in the metaverse and in the systems together."`
+	Deletes int           `yaml:"deletes" default:"10" doc:"How many objects of the sample a change may newly delete, deprovision or disconnect, in the metaverse and in the systems together."`
 	Sample  int           `yaml:"sample" default:"1000" doc:"How many objects are looked at."`
 	Timeout time.Duration `yaml:"timeout" default:"1m" doc:"How long that may take. When the time is over, what was seen until then decides."`
 }
