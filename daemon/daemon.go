@@ -221,6 +221,7 @@ func (d *Daemon) current() *candidate {
 // notifications and the watch over configuration and scripts. It then ends the
 // running steps, waits for everything and returns nil.
 func (d *Daemon) Run(ctx context.Context) error {
+	d.scheduler.Expect()
 	d.setRunning(true)
 	defer d.setRunning(false)
 	ctx, cancel := context.WithCancel(ctx)

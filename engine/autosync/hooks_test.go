@@ -531,3 +531,26 @@ func TestHoldOnRuleChange(t *testing.T) {
 		}
 	})
 }
+
+// What is asked for between the end of one loop and the begin of the next waits, once
+// that is expected.
+func TestExpect(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _, _, _ := controlled(t, Controller{})
+		if _, err := s.Once(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Barrier(t.Context(), func() error { return nil }); !errors.Is(err, ErrStopped) {
+			t.Errorf("after the end: %v", err)
+		}
+		s.Expect()
+		called := make(chan error, 1)
+		go func() { called <- s.Barrier(t.Context(), func() error { return nil }) }()
+		synctest.Wait()
+		stop := start(t, s)
+		if err := <-called; err != nil {
+			t.Error(err)
+		}
+		stop()
+	})
+}

@@ -172,6 +172,16 @@ func (s *Scheduler) Run(ctx context.Context) error {
 	return nil
 }
 
+// Expect says that Run is about to be called, after an earlier call of Run or Once
+// has ended: what is asked for until then waits for it.
+func (s *Scheduler) Expect() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state == stopped {
+		s.state = idle
+	}
+}
+
 func (s *Scheduler) begin(once *Summary) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
