@@ -5,6 +5,7 @@ package examples
 import (
 	"context"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -130,7 +131,9 @@ func TestTriggers(t *testing.T) {
 			Cron: "0 2 * * *", TimeZone: berlin,
 		},
 	} {
-		got := load(t, folder).Triggers()
+		got := slices.DeleteFunc(slices.Clone(load(t, folder).Triggers()), func(spec autosync.TriggerSpec) bool {
+			return folder == shipped && spec.Name != want.Name // the others have tests of their own
+		})
 		if diff := cmp.Diff([]autosync.TriggerSpec{want}, got,
 			cmpopts.IgnoreFields(autosync.TriggerSpec{}, "Position", "Version"), cmp.Comparer(sameLocation)); diff != "" {
 			t.Errorf("%s: triggers (-want +got):\n%s", folder, diff)
