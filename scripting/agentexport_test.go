@@ -109,17 +109,19 @@ func TestExportResults(t *testing.T) {
 // end the export, and nobody takes a change for done.
 func TestExportAnswers(t *testing.T) {
 	for body, want := range map[string]string{
-		`return [true]`:                                     "1 of 3",
-		`return [, true]`:                                   "1 of 3",
-		`return []`:                                         "0 of 3",
-		`return changes.map(() => true)`:                    "3 of 3",
-		`return changes.map(async () => ({}))`:              "3 of 3",
+		`return [true]`:                        "1 of 3",
+		`return [, true]`:                      "1 of 3",
+		`return []`:                            "0 of 3",
+		`return changes.map(() => true)`:       "3 of 3",
+		`return changes.map(async () => ({}))`: "3 of 3",
 		`return Promise.all(changes.map(async () => ({})))`: "3 of 3",
+
 		`return`:                     "stopped-unexpected-data",
 		`return true`:                "stopped-unexpected-data",
 		`return [1, 2, 3, 4]`:        "stopped-unexpected-data",
 		`throw new Error("no")`:      "stopped-extension-dll-exception",
 		`throw new AgentError("no")`: "stopped-connectivity",
+
 		`return [true, new AgentError("no", {name: "stopped-server-down"})]`: "stopped-server-down",
 	} {
 		a := agentOf(t, thingSchema+"export(ctx, changes) { "+body+" }")
