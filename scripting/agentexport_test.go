@@ -114,6 +114,7 @@ func TestExportAnswers(t *testing.T) {
 		`return []`:                            "0 of 3",
 		`return changes.map(() => true)`:       "3 of 3",
 		`return changes.map(async () => ({}))`: "3 of 3",
+
 		`return Promise.all(changes.map(async () => ({})))`: "3 of 3",
 
 		`return`:                     "stopped-unexpected-data",
