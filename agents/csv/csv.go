@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync/atomic"
 
+	"github.com/metasync/metasync/agents/internal/wholefile"
 	"github.com/metasync/metasync/engine/agent"
 	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/engine/identity"
@@ -40,7 +41,7 @@ func (s *Settings) Open(env agent.Env) (agent.Agent, error) {
 		objects: env.Objects,
 		typed:   s.ObjectType,
 		dn:      s.DN,
-		create:  createFile,
+		create:  wholefile.Make,
 	}
 	if s.File == "" {
 		return nil, a.misconfigured("file is missing")
@@ -73,7 +74,7 @@ type csvAgent struct {
 	dn        string // the column that holds the DN, "" if the anchor is the name
 	objects   []agent.Object
 
-	create func(path string, mode fileMode) (newFile, error)
+	create wholefile.Create
 
 	// seen is set once the file was there. From then on its absence is an error,
 	// even if columns are configured: somebody took it away.

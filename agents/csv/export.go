@@ -34,7 +34,7 @@ func (a *csvAgent) OpenExport(ctx context.Context, req agent.ExportRequest) (age
 	if err != nil {
 		return nil, err
 	}
-	if err := x.checkWritable(); err != nil {
+	if err := a.checkWritable(x.source.info != nil); err != nil {
 		return nil, err
 	}
 	return x, nil

@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/metasync/metasync/agents/internal/wholefile"
 	"github.com/metasync/metasync/engine/agent"
 	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/engine/identity"
@@ -339,7 +340,7 @@ func TestExportDoesNotOverwrite(t *testing.T) {
 
 // A brokenFile fails at one of its methods.
 type brokenFile struct {
-	newFile
+	wholefile.New
 	at  string
 	err error
 	n   int // bytes that still fit
@@ -351,25 +352,25 @@ func (f *brokenFile) Write(p []byte) (int, error) {
 			return 0, f.err
 		}
 	}
-	return f.newFile.Write(p)
+	return f.New.Write(p)
 }
 
 func (f *brokenFile) Sync() error {
 	if f.at == "sync" {
 		return f.err
 	}
-	return f.newFile.Sync()
+	return f.New.Sync()
 }
 
-func (f *brokenFile) Chmod(mode fileMode) error {
+func (f *brokenFile) Chmod(mode fs.FileMode) error {
 	if f.at == "chmod" {
 		return f.err
 	}
-	return f.newFile.Chmod(mode)
+	return f.New.Chmod(mode)
 }
 
 func (f *brokenFile) Close() error {
-	if err := f.newFile.Close(); f.at != "close" || err != nil {
+	if err := f.New.Close(); f.at != "close" || err != nil {
 		return err
 	}
 	return f.err
@@ -397,12 +398,12 @@ func TestWriteFails(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			a.create = func(path string, mode fileMode) (newFile, error) {
+			a.create = func(path string, mode fs.FileMode) (wholefile.New, error) {
 				if test.at == "create" {
 					return nil, &fs.PathError{Op: "open", Path: path, Err: test.err}
 				}
-				f, err := createFile(path, mode)
-				return &brokenFile{newFile: f, at: test.at, err: test.err, n: bufferSize}, err
+				f, err := wholefile.Make(path, mode)
+				return &brokenFile{New: f, at: test.at, err: test.err, n: bufferSize}, err
 			}
 			if _, err := x.Put(t.Context(), []agent.Change{add("3")}); err != nil {
 				t.Fatal(err)
@@ -415,7 +416,7 @@ func TestWriteFails(t *testing.T) {
 			}
 			expectAlone(t, path)
 
-			a.create = createFile
+			a.create = wholefile.Make
 			mustExport(t, a, add("3"))
 			if got := readFile(t, path); got != content+"3,,,,\n" {
 				t.Error("the next export does not work")
@@ -426,7 +427,7 @@ func TestWriteFails(t *testing.T) {
 
 func TestExportNeedsPermission(t *testing.T) {
 	a, _ := openPeople(t, personHeader)
-	a.create = func(path string, _ fileMode) (newFile, error) {
+	a.create = func(path string, _ fs.FileMode) (wholefile.New, error) {
 		return nil, &fs.PathError{Op: "open", Path: path, Err: syscall.EACCES}
 	}
 	if _, err := a.OpenExport(t.Context(), agent.ExportRequest{}); fault.Name(err) != "no-start-file-access-denied" {

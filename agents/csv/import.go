@@ -118,7 +118,7 @@ func (m *fileImport) Next(ctx context.Context, page *agent.Page) error {
 // end checks that what was read is one state of the file, and returns io.EOF if
 // it is.
 func (m *fileImport) end() error {
-	err := unmoved(m.file, m.agent.file, m.info)
+	err := m.agent.disk().Unmoved(m.file, m.info)
 	if err == nil && m.scan.size != m.info.Size() {
 		err = errors.New("the file was changed meanwhile")
 	}

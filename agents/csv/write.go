@@ -7,9 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 
-	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/engine/identity"
 )
 
@@ -22,130 +20,31 @@ type source struct {
 	bom     bool
 }
 
-type fileMode = fs.FileMode
-
-// A newFile is the file that an export writes.
-type newFile interface {
-	io.Writer
-	Chmod(fileMode) error
-	Chown(uid, gid int) error
-	Sync() error
-	Close() error
-}
-
-// createFile makes a new file, in place of one that a crash has left behind.
-func createFile(path string, mode fileMode) (newFile, error) {
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
-}
-
-const defaultMode = 0o644
-
-// paths returns the file to replace, which is not a symbolic link, and the name
-// for the new one beside it.
-func (x *fileExport) paths() (target, temporary string, err error) {
-	target = x.agent.file
-	if x.source.info != nil {
-		if target, err = filepath.EvalSymlinks(target); err != nil {
-			return "", "", err
-		}
-	}
-	folder, name := filepath.Split(target)
-	return target, folder + "." + name + ".new", nil
-}
-
-// checkWritable finds out whether the file may be written and its folder take a
-// new one.
-func (x *fileExport) checkWritable() error {
-	target, temporary, err := x.paths()
-	if err != nil {
-		return x.agent.openFault(err)
-	}
-	if x.source.info != nil {
-		f, err := os.OpenFile(target, os.O_WRONLY, 0)
-		if err != nil {
-			return x.agent.openFault(err)
-		}
-		f.Close()
-	}
-	f, err := x.agent.create(temporary, 0o600)
-	if err == nil {
-		err = errors.Join(f.Close(), os.Remove(temporary))
-	}
-	if err != nil {
-		return x.agent.openFault(err)
-	}
-	return nil
-}
-
 // write carries out the gathered changes: it writes a new file, makes sure that
 // it is on the disk, and puts it in the place of the old one. On any error the
 // old one stays as it is and nothing else is left.
 func (x *fileExport) write(ctx context.Context) error {
-	target, temporary, err := x.paths()
+	r, err := x.agent.disk().Begin(x.source.info)
 	if err != nil {
 		return x.writeFault(err)
 	}
-	mode := fileMode(defaultMode)
-	if x.source.info != nil {
-		mode = 0o600 // until it is known to be whole; then that of the old file
+	changed, err := x.fill(ctx, r)
+	if err != nil || !changed {
+		return x.writeFault(errors.Join(err, r.Discard()))
 	}
-	f, err := x.agent.create(temporary, mode)
-	if err != nil {
-		return x.writeFault(err)
+	replaced, err := r.Commit(nil)
+	if replaced {
+		x.agent.seen.Store(true)
 	}
-	changed, err := x.fill(ctx, f)
-	if err == nil && changed {
-		err = x.finish(f)
-	}
-	err = errors.Join(err, f.Close())
-	if err == nil && changed {
-		if err = os.Rename(temporary, target); err == nil {
-			x.agent.seen.Store(true)
-			return x.writeFault(syncFolder(filepath.Dir(target)))
-		}
-	}
-	return x.writeFault(errors.Join(err, os.Remove(temporary)))
+	return x.writeFault(err)
 }
 
 // writeFault names an error of writing. That of a cancelled context stays.
-func (x *fileExport) writeFault(err error) error {
-	var named *fault.Error
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return err
-	case errors.As(err, &named):
-		return named
-	case isFull(err):
-		return x.agent.fileFault("stopped-disk-full", err)
-	}
-	return x.agent.fileFault("stopped-export-write", err)
-}
-
-// finish gives the new file the mode and the owner of the old one and has the
-// disk take it. Only a privileged process can give files away; for any other,
-// a file of somebody else becomes its own.
-func (x *fileExport) finish(f newFile) error {
-	if info := x.source.info; info != nil {
-		if uid, gid, ok := ownerOf(info); ok {
-			if err := f.Chown(uid, gid); err != nil && !errors.Is(err, fs.ErrPermission) {
-				return err
-			}
-		}
-		if err := f.Chmod(info.Mode().Perm()); err != nil {
-			return err
-		}
-	}
-	return f.Sync()
-}
+func (x *fileExport) writeFault(err error) error { return x.agent.disk().WriteFault(err) }
 
 // fill writes the content of the new file, and reports whether it differs from
 // that of the old one.
-func (x *fileExport) fill(ctx context.Context, f newFile) (changed bool, err error) {
+func (x *fileExport) fill(ctx context.Context, f io.Writer) (changed bool, err error) {
 	w := &rowWriter{Writer: bufio.NewWriterSize(f, bufferSize), delimiter: x.agent.delimiter, lineEnd: x.source.lineEnd}
 	if x.source.info == nil {
 		w.lineEnd, w.changed = "\n", true
@@ -198,7 +97,7 @@ func (x *fileExport) copyRows(ctx context.Context, w *rowWriter) error {
 	if s.digest != x.source.digest {
 		return errors.New("the file was changed during the export; nothing is written")
 	}
-	return unmoved(f, x.agent.file, x.source.info)
+	return x.agent.disk().Unmoved(f, x.source.info)
 }
 
 // A rowWriter writes rows. Errors of writing show when it is flushed.

@@ -6,8 +6,8 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"path/filepath"
 
+	"github.com/metasync/metasync/agents/internal/wholefile"
 	"github.com/metasync/metasync/engine/agent"
 	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/engine/identity"
@@ -63,14 +63,13 @@ func (d *dropAgent) OpenExport(ctx context.Context, _ agent.ExportRequest) (agen
 
 // A dropExport is a new file; Close puts it in the place of the old one.
 type dropExport struct {
-	agent             *ldifAgent
-	old               fs.FileInfo // nil if there is no file
-	target, temporary string
-	file              newFile
-	out               *bufio.Writer
-	written           bool
-	closed            bool
-	buf               []byte
+	agent   *ldifAgent
+	old     fs.FileInfo            // nil if there is no file
+	file    *wholefile.Replacement // nil once it was put in place or discarded
+	out     *bufio.Writer
+	written bool
+	closed  bool
+	buf     []byte
 }
 
 func (x *dropExport) open() error {
@@ -85,10 +84,7 @@ func (x *dropExport) open() error {
 			return a.openFault(a.drop, err)
 		}
 	}
-	if x.target, x.temporary, err = newPaths(a.drop, x.old != nil); err != nil {
-		return a.openFault(a.drop, err)
-	}
-	if x.file, err = a.create(x.temporary); err != nil {
+	if x.file, err = a.disk(a.drop).Begin(x.old); err != nil {
 		return a.openFault(a.drop, err)
 	}
 	x.out = bufio.NewWriterSize(x.file, bufferSize)
@@ -248,21 +244,12 @@ func (x *dropExport) Close(_ context.Context, outcome agent.Outcome) error {
 	if outcome != agent.Completed || !x.written {
 		return x.agent.writeFault(x.agent.drop, x.discard())
 	}
-	err := x.out.Flush()
-	if err == nil {
-		err = finish(x.file, x.old)
+	if err := x.out.Flush(); err != nil {
+		return x.agent.writeFault(x.agent.drop, errors.Join(err, x.discard()))
 	}
-	if err == nil {
-		err = x.unmoved()
-	}
-	err = errors.Join(err, x.file.Close())
+	_, err := x.file.Commit(x.unmoved)
 	x.file = nil
-	if err == nil {
-		if err = os.Rename(x.temporary, x.target); err == nil {
-			return x.agent.writeFault(x.agent.drop, syncFolder(filepath.Dir(x.target)))
-		}
-	}
-	return x.agent.writeFault(x.agent.drop, errors.Join(err, os.Remove(x.temporary)))
+	return x.agent.writeFault(x.agent.drop, err)
 }
 
 // unmoved checks that nobody took the file away, or wrote to it, meanwhile.
@@ -276,7 +263,7 @@ func (x *dropExport) unmoved() error {
 	case x.old == nil:
 		return errors.Join(errors.New("somebody else has created the file meanwhile"), f.Close())
 	}
-	return errors.Join(unmoved(f, x.agent.drop, x.old), f.Close())
+	return errors.Join(x.agent.disk(x.agent.drop).Unmoved(f, x.old), f.Close())
 }
 
 // discard leaves no new file.
@@ -284,7 +271,7 @@ func (x *dropExport) discard() error {
 	if x.file == nil {
 		return nil
 	}
-	err := errors.Join(x.file.Close(), os.Remove(x.temporary))
+	err := x.file.Discard()
 	x.file = nil
 	return err
 }

@@ -37,7 +37,7 @@ func (a *ldifAgent) OpenExport(ctx context.Context, req agent.ExportRequest) (ag
 	if err != nil {
 		return nil, err
 	}
-	if err := x.checkWritable(); err != nil {
+	if err := a.checkWritable(x.source.info != nil); err != nil {
 		return nil, err
 	}
 	return x, nil

@@ -4,20 +4,21 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"syscall"
 
+	"github.com/metasync/metasync/agents/internal/wholefile"
 	"github.com/metasync/metasync/engine/fault"
 )
 
+// disk is one of the agent's files where it is kept.
+func (a *ldifAgent) disk(path string) wholefile.File {
+	return wholefile.File{Agent: a.name, Path: path, Create: a.create}
+}
+
 // open opens a file for reading. Errors are named no-start-*.
 func (a *ldifAgent) open(path string) (*os.File, error) {
-	// A look before the open: opening a pipe would wait for its other end.
-	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		return nil, a.fileFault(path, "no-start-file-open", errors.New("not a regular file"))
-	}
-	f, err := os.Open(path)
+	f, err := a.disk(path).Open()
 	if err != nil {
-		return nil, a.openFault(path, err)
+		return nil, a.hinted(path, err)
 	}
 	if path == a.file {
 		a.seen.Store(true)
@@ -27,20 +28,19 @@ func (a *ldifAgent) open(path string) (*os.File, error) {
 
 // openFault names an error of opening a file, or of making a new one.
 func (a *ldifAgent) openFault(path string, err error) *fault.Error {
+	return a.hinted(path, a.disk(path).OpenFault(err))
+}
+
+// hinted says what to do about a file that is not there.
+func (a *ldifAgent) hinted(path string, err *fault.Error) *fault.Error {
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		named := a.fileFault(path, "no-start-file-not-found", err)
-		switch {
-		case path == a.file && a.seen.Load():
-			named.Hint = `bring the file back, or write one with the line "version: 1" that holds no entries`
-		case path == a.file && a.changes == "" && !a.mayCreate:
-			named.Hint = "set create: true to have an export create it"
-		}
-		return named
-	case errors.Is(err, fs.ErrPermission):
-		return a.fileFault(path, "no-start-file-access-denied", err)
+	case !errors.Is(err, fs.ErrNotExist) || path != a.file:
+	case a.seen.Load():
+		err.Hint = `bring the file back, or write one with the line "version: 1" that holds no entries`
+	case a.changes == "" && !a.mayCreate:
+		err.Hint = "set create: true to have an export create it"
 	}
-	return a.fileFault(path, "no-start-file-open", err)
+	return err
 }
 
 // mayBeAbsent reports whether err, from open, says that the file of entries is not
@@ -50,14 +50,10 @@ func (a *ldifAgent) mayBeAbsent(err error) bool {
 }
 
 func (a *ldifAgent) fileFault(path, name string, err error) *fault.Error {
-	var at *fs.PathError
-	if errors.As(err, &at) && at.Path == path {
-		err = at.Err // the place says which file
-	}
-	named := fault.Wrap(name, err)
-	named.Agent, named.Position.File = a.name, path
-	return named
+	return a.disk(path).Fault(name, err)
 }
+
+func (a *ldifAgent) writeFault(path string, err error) error { return a.disk(path).WriteFault(err) }
 
 // named completes an error of a scanner.
 func (a *ldifAgent) named(path string, err error) error {
@@ -68,27 +64,11 @@ func (a *ldifAgent) named(path string, err error) error {
 	return err
 }
 
-// unmoved checks that the open file is still the one that info describes, in content
-// as far as size and time tell, and that its name still leads to it.
-func unmoved(f *os.File, path string, info fs.FileInfo) error {
-	now, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	if now.Size() != info.Size() || !now.ModTime().Equal(info.ModTime()) {
-		return errors.New("the file was changed meanwhile")
-	}
-	named, err := os.Stat(path)
-	if err != nil {
-		return err
-	}
-	if !os.SameFile(info, named) {
-		return errors.New("the file was replaced meanwhile")
+// checkWritable finds out whether the file of entries may be written and its folder take
+// a new one.
+func (a *ldifAgent) checkWritable(exists bool) error {
+	if err := a.disk(a.file).CheckWritable(exists); err != nil {
+		return a.openFault(a.file, err)
 	}
 	return nil
-}
-
-// isFull reports whether an error says that there is no room on the disk.
-func isFull(err error) bool {
-	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }

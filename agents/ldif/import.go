@@ -268,7 +268,7 @@ func (m *fileImport) stray(i int) (*entry, error) {
 // endOfFile checks that what was read is one state of the file of entries.
 func (m *fileImport) endOfFile() error {
 	a := m.agent
-	err := unmoved(m.file, a.file, m.info)
+	err := a.disk(a.file).Unmoved(m.file, m.info)
 	if err == nil && m.scan.size != m.info.Size() {
 		err = errors.New("the file was changed meanwhile")
 	}

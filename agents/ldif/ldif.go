@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"github.com/metasync/metasync/agents/internal/wholefile"
 	"github.com/metasync/metasync/engine/agent"
 	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/engine/identity"
@@ -52,7 +53,7 @@ func (s *Settings) Files() []string {
 // Errors are named no-start-bad-ma-configuration.
 func (s *Settings) Open(env agent.Env) (agent.Agent, error) {
 	a := &ldifAgent{
-		name: env.Name, latin: strings.EqualFold(s.Charset, "iso-8859-1"), mayCreate: s.Create, create: createFile,
+		name: env.Name, latin: strings.EqualFold(s.Charset, "iso-8859-1"), mayCreate: s.Create, create: wholefile.Make,
 		file: clean(s.File), changes: clean(s.Changes), urls: clean(s.URLs), drop: clean(s.ExportChanges),
 	}
 	switch {
@@ -107,7 +108,7 @@ type ldifAgent struct {
 	anchored  bool // objects have an anchor beside their name
 	types     []*objectType
 
-	create func(path string) (newFile, error)
+	create wholefile.Create
 
 	// seen is set once the file was there. From then on its absence is an error:
 	// somebody took it away.

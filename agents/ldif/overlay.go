@@ -98,7 +98,7 @@ func (o *overlay) read(ctx context.Context, w watermark) (err error) {
 
 // end checks that the log is still the one that was read.
 func (o *overlay) end() error {
-	if err := unmoved(o.file, o.agent.changes, o.info); err != nil {
+	if err := o.agent.disk(o.agent.changes).Unmoved(o.file, o.info); err != nil {
 		return o.agent.fileFault(o.agent.changes, "stopped-import-read", err)
 	}
 	return nil

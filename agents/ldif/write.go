@@ -7,11 +7,10 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
-	"github.com/metasync/metasync/engine/fault"
+	"github.com/metasync/metasync/agents/internal/wholefile"
 	"github.com/metasync/metasync/engine/identity"
 )
 
@@ -23,126 +22,33 @@ type source struct {
 	lineEnd string
 }
 
-// A newFile is the file that an export writes.
-type newFile interface {
-	io.Writer
-	Chmod(fs.FileMode) error
-	Chown(uid, gid int) error
-	Sync() error
-	Close() error
-}
-
-// createFile makes a new file, in place of one that a crash has left behind.
-func createFile(path string) (newFile, error) {
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-}
-
-const defaultMode = 0o644
-
-// newPaths returns the file to replace, which is not a symbolic link, and the name for
-// the new one beside it.
-func newPaths(file string, exists bool) (target, temporary string, err error) {
-	if exists {
-		if file, err = filepath.EvalSymlinks(file); err != nil {
-			return "", "", err
-		}
-	}
-	folder, name := filepath.Split(file)
-	return file, folder + "." + name + ".new", nil
-}
-
-// checkWritable finds out whether the file may be written and its folder take a new one.
-func (x *fileExport) checkWritable() error {
-	target, temporary, err := newPaths(x.agent.file, x.source.info != nil)
-	if err != nil {
-		return x.agent.openFault(x.agent.file, err)
-	}
-	if x.source.info != nil {
-		f, err := os.OpenFile(target, os.O_WRONLY, 0)
-		if err != nil {
-			return x.agent.openFault(x.agent.file, err)
-		}
-		f.Close()
-	}
-	f, err := x.agent.create(temporary)
-	if err == nil {
-		err = errors.Join(f.Close(), os.Remove(temporary))
-	}
-	if err != nil {
-		return x.agent.openFault(x.agent.file, err)
-	}
-	return nil
-}
-
 // write carries out the gathered changes: it writes a new file, makes sure that it is on
 // the disk, and puts it in the place of the old one. On any error the old one stays as
 // it is and nothing else is left.
 func (x *fileExport) write(ctx context.Context) error {
-	target, temporary, err := newPaths(x.agent.file, x.source.info != nil)
+	r, err := x.disk().Begin(x.source.info)
 	if err != nil {
 		return x.writeFault(err)
 	}
-	f, err := x.agent.create(temporary)
-	if err != nil {
-		return x.writeFault(err)
+	changed, err := x.fill(ctx, r)
+	if err != nil || !changed {
+		return x.writeFault(errors.Join(err, r.Discard()))
 	}
-	changed, err := x.fill(ctx, f)
-	if err == nil && changed {
-		err = finish(f, x.source.info)
+	replaced, err := r.Commit(nil)
+	if replaced {
+		x.agent.seen.Store(true)
 	}
-	err = errors.Join(err, f.Close())
-	if err == nil && changed {
-		if err = os.Rename(temporary, target); err == nil {
-			x.agent.seen.Store(true)
-			return x.writeFault(syncFolder(filepath.Dir(target)))
-		}
-	}
-	return x.writeFault(errors.Join(err, os.Remove(temporary)))
+	return x.writeFault(err)
 }
 
-func (x *fileExport) writeFault(err error) error { return x.agent.writeFault(x.agent.file, err) }
+func (x *fileExport) disk() wholefile.File { return x.agent.disk(x.agent.file) }
 
 // writeFault names an error of writing. That of a cancelled context stays.
-func (a *ldifAgent) writeFault(path string, err error) error {
-	var named *fault.Error
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return err
-	case errors.As(err, &named):
-		return named
-	case isFull(err):
-		return a.fileFault(path, "stopped-disk-full", err)
-	}
-	return a.fileFault(path, "stopped-export-write", err)
-}
-
-// finish gives the new file the mode and the owner of the old one and has the disk take
-// it. Only a privileged process can give files away; for any other, a file of somebody
-// else becomes its own.
-func finish(f newFile, old fs.FileInfo) error {
-	mode := fs.FileMode(defaultMode)
-	if old != nil {
-		if uid, gid, ok := ownerOf(old); ok {
-			if err := f.Chown(uid, gid); err != nil && !errors.Is(err, fs.ErrPermission) {
-				return err
-			}
-		}
-		mode = old.Mode().Perm()
-	}
-	if err := f.Chmod(mode); err != nil {
-		return err
-	}
-	return f.Sync()
-}
+func (x *fileExport) writeFault(err error) error { return x.disk().WriteFault(err) }
 
 // fill writes the content of the new file, and reports whether it differs from that of
 // the old one.
-func (x *fileExport) fill(ctx context.Context, f newFile) (changed bool, err error) {
+func (x *fileExport) fill(ctx context.Context, f io.Writer) (changed bool, err error) {
 	w := bufio.NewWriterSize(f, bufferSize)
 	lineEnd := x.source.lineEnd
 	if x.source.info == nil {
@@ -210,7 +116,7 @@ func (x *fileExport) copyRecords(ctx context.Context, w *bufio.Writer) (changed 
 	if s.digest != x.source.digest {
 		return false, errors.New("the file was changed during the export; nothing is written")
 	}
-	return changed, unmoved(f, x.agent.file, x.source.info)
+	return changed, x.disk().Unmoved(f, x.source.info)
 }
 
 // edit appends a record as its object is after the changes, and reports whether that is

@@ -1,6 +1,6 @@
 //go:build !unix
 
-package ldif
+package wholefile
 
 import "io/fs"
 
