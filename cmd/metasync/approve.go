@@ -1,9 +1,9 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 
+	"github.com/metasync/metasync/console"
 	"github.com/metasync/metasync/daemon"
 	"github.com/metasync/metasync/engine/fault"
 )
@@ -53,23 +53,20 @@ func (a *app) either(agent, generation string, ofStep bool) error {
 }
 
 // decide decides about a change that is held and prints what came of it.
-func (a *app) decide(v daemon.GenerationVerdict) (err error) {
-	service, closer, err := a.service()
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, closer.Close()) }()
-	held, err := service.DecideGeneration(a.ctx, v, userName())
-	if err != nil {
-		return err
-	}
-	if a.JSON {
-		return a.printJSON(held)
-	}
-	if v.Approve {
-		fmt.Fprintf(a.stdout, "generation %s is in force\n", held.Generation)
+func (a *app) decide(v daemon.GenerationVerdict) error {
+	return a.serve(func(service console.Service) error {
+		held, err := service.DecideGeneration(a.ctx, v, userName())
+		if err != nil {
+			return err
+		}
+		if a.JSON {
+			return a.printJSON(held)
+		}
+		if v.Approve {
+			fmt.Fprintf(a.stdout, "generation %s is in force\n", held.Generation)
+			return nil
+		}
+		fmt.Fprintf(a.stdout, "generation %s is rejected; %s stays in force until the files change\n", held.Generation, held.Running)
 		return nil
-	}
-	fmt.Fprintf(a.stdout, "generation %s is rejected; %s stays in force until the files change\n", held.Generation, held.Running)
-	return nil
+	})
 }

@@ -27,21 +27,18 @@ type backupResult struct {
 	Bytes int64  `json:"bytes"`
 }
 
-func (c *backupCmd) Run(a *app) (err error) {
-	service, closer, err := a.service()
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, closer.Close()) }()
-	size, err := replaceFile(c.File, func(w io.Writer) error { return service.Backup(a.ctx, w) })
-	if err != nil {
-		return err
-	}
-	if a.JSON {
-		return a.printJSON(backupResult{absolute(c.File), size})
-	}
-	fmt.Fprintf(a.stdout, "%s written, %d bytes\n", c.File, size)
-	return nil
+func (c *backupCmd) Run(a *app) error {
+	return a.serve(func(service console.Service) error {
+		size, err := replaceFile(c.File, func(w io.Writer) error { return service.Backup(a.ctx, w) })
+		if err != nil {
+			return err
+		}
+		if a.JSON {
+			return a.printJSON(backupResult{absolute(c.File), size})
+		}
+		fmt.Fprintf(a.stdout, "%s written, %d bytes\n", c.File, size)
+		return nil
+	})
 }
 
 // replaceFile puts what write writes into a file that only its owner can read: all

@@ -1,8 +1,9 @@
 package main
 
 import (
-	"errors"
 	"os/user"
+
+	"github.com/metasync/metasync/console"
 )
 
 type execCmd struct {
@@ -15,21 +16,18 @@ func (*execCmd) Help() string {
 		"A run that the daemon has started goes on if this command is interrupted."
 }
 
-func (c *execCmd) Run(a *app) (err error) {
-	service, closer, err := a.service()
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, closer.Close()) }()
-	record, err := service.Exec(a.ctx, c.Agent, c.Profile, userName(), a.line.Progress)
-	a.line.Clear()
-	if err != nil {
-		return a.held(err)
-	}
-	if err := a.showRun(record, nil); err != nil {
-		return err
-	}
-	return exitFor(severity(record)).result()
+func (c *execCmd) Run(a *app) error {
+	return a.serve(func(service console.Service) error {
+		record, err := service.Exec(a.ctx, c.Agent, c.Profile, userName(), a.line.Progress)
+		a.line.Clear()
+		if err != nil {
+			return a.held(err)
+		}
+		if err := a.showRun(record, nil); err != nil {
+			return err
+		}
+		return exitFor(severity(record)).result()
+	})
 }
 
 // userName returns the name of the user of this process, as far as it is known.

@@ -2,11 +2,11 @@ package main
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
+	"github.com/metasync/metasync/console"
 	"github.com/metasync/metasync/engine"
 	"github.com/metasync/metasync/engine/space"
 	"github.com/metasync/metasync/engine/sync"
@@ -23,24 +23,21 @@ func (*explainCmd) Help() string {
 		"pending and since when, and what the rules would do now. Nothing is changed."
 }
 
-func (c *explainCmd) Run(a *app) (err error) {
-	service, closer, err := a.service()
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, closer.Close()) }()
-	q := engine.ExplainQuery{Agent: c.Agent, Key: c.Key, Attribute: c.Attribute}
-	if c.Agent == "metaverse" {
-		q = engine.ExplainQuery{Metaverse: c.Key, Attribute: c.Attribute}
-	}
-	x, err := service.Explain(a.ctx, q)
-	if err != nil {
-		return err
-	}
-	if a.JSON {
-		return a.printJSON(x)
-	}
-	return a.printExplanation(x)
+func (c *explainCmd) Run(a *app) error {
+	return a.serve(func(service console.Service) error {
+		q := engine.ExplainQuery{Agent: c.Agent, Key: c.Key, Attribute: c.Attribute}
+		if c.Agent == "metaverse" {
+			q = engine.ExplainQuery{Metaverse: c.Key, Attribute: c.Attribute}
+		}
+		x, err := service.Explain(a.ctx, q)
+		if err != nil {
+			return err
+		}
+		if a.JSON {
+			return a.printJSON(x)
+		}
+		return a.printExplanation(x)
+	})
 }
 
 func (a *app) printExplanation(x *engine.Explanation) error {

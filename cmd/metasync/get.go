@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -10,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/metasync/metasync/console"
 	"github.com/metasync/metasync/engine"
 )
 
@@ -127,21 +127,18 @@ type getConnectorsCmd struct {
 	limit
 }
 
-func (c *getConnectorsCmd) Run(a *app) (err error) {
-	service, closer, err := a.service()
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, closer.Close()) }()
-	l := &lister[engine.ConnectorView]{app: a, show: a.printConnector}
-	err = service.Connectors(a.ctx, engine.ConnectorQuery{
-		Agent: c.Agent, State: c.State, Pending: c.Pending, Error: c.Error, Key: c.Key, DN: c.DN, Anchor: c.Anchor,
-		Under: c.Under, Failure: c.Failure, Where: c.Where, Limit: c.most(a),
-	}, l.print)
-	if err != nil {
-		return err
-	}
-	return l.end(c.limit)
+func (c *getConnectorsCmd) Run(a *app) error {
+	return a.serve(func(service console.Service) error {
+		l := &lister[engine.ConnectorView]{app: a, show: a.printConnector}
+		err := service.Connectors(a.ctx, engine.ConnectorQuery{
+			Agent: c.Agent, State: c.State, Pending: c.Pending, Error: c.Error, Key: c.Key, DN: c.DN, Anchor: c.Anchor,
+			Under: c.Under, Failure: c.Failure, Where: c.Where, Limit: c.most(a),
+		}, l.print)
+		if err != nil {
+			return err
+		}
+		return l.end(c.limit)
+	})
 }
 
 func (a *app) printConnector(v engine.ConnectorView) error {
@@ -215,31 +212,28 @@ type getContainersCmd struct {
 	Under string `placeholder:"DN" help:"Only the container with this DN and those in it."`
 }
 
-func (c *getContainersCmd) Run(a *app) (err error) {
-	service, closer, err := a.service()
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, closer.Close()) }()
-	views, err := service.Containers(a.ctx, engine.ContainerQuery{Agent: c.Agent, Under: c.Under})
-	if err != nil {
-		return err
-	}
-	if a.JSON {
-		return a.printJSON(views)
-	}
-	t := newTable(a.stdout)
-	for _, v := range views {
-		included, objects := "excluded", ""
-		if v.Included {
-			included = "included"
+func (c *getContainersCmd) Run(a *app) error {
+	return a.serve(func(service console.Service) error {
+		views, err := service.Containers(a.ctx, engine.ContainerQuery{Agent: c.Agent, Under: c.Under})
+		if err != nil {
+			return err
 		}
-		if v.Objects > 0 {
-			objects = fmt.Sprint(v.Objects)
+		if a.JSON {
+			return a.printJSON(views)
 		}
-		t.row(included, v.DN, objects)
-	}
-	return t.end()
+		t := newTable(a.stdout)
+		for _, v := range views {
+			included, objects := "excluded", ""
+			if v.Included {
+				included = "included"
+			}
+			if v.Objects > 0 {
+				objects = fmt.Sprint(v.Objects)
+			}
+			t.row(included, v.DN, objects)
+		}
+		return t.end()
+	})
 }
 
 type getObjectsCmd struct {
@@ -249,17 +243,14 @@ type getObjectsCmd struct {
 	limit
 }
 
-func (c *getObjectsCmd) Run(a *app) (err error) {
-	service, closer, err := a.service()
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, closer.Close()) }()
-	l := &lister[engine.ObjectView]{app: a, show: a.printObject}
-	if err := service.Objects(a.ctx, engine.ObjectQuery{Type: c.Type, Key: c.Key, Where: c.Where, Limit: c.most(a)}, l.print); err != nil {
-		return err
-	}
-	return l.end(c.limit)
+func (c *getObjectsCmd) Run(a *app) error {
+	return a.serve(func(service console.Service) error {
+		l := &lister[engine.ObjectView]{app: a, show: a.printObject}
+		if err := service.Objects(a.ctx, engine.ObjectQuery{Type: c.Type, Key: c.Key, Where: c.Where, Limit: c.most(a)}, l.print); err != nil {
+			return err
+		}
+		return l.end(c.limit)
+	})
 }
 
 func (a *app) printObject(v engine.ObjectView) error {

@@ -1,8 +1,7 @@
 package main
 
 import (
-	"errors"
-
+	"github.com/metasync/metasync/console"
 	"github.com/metasync/metasync/engine"
 	"github.com/metasync/metasync/engine/run"
 )
@@ -53,18 +52,15 @@ func (c *projectCmd) Run(a *app) error {
 }
 
 // byHand does something with one object and prints what came of it.
-func (a *app) byHand(m engine.Manual) (err error) {
-	service, closer, err := a.service()
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, closer.Close()) }()
-	record, err := service.ByHand(a.ctx, m, userName())
-	if err != nil {
-		return err
-	}
-	if err := a.showRun(record, nil); err != nil {
-		return err
-	}
-	return exitFor(record.Result.Severity()).result()
+func (a *app) byHand(m engine.Manual) error {
+	return a.serve(func(service console.Service) error {
+		record, err := service.ByHand(a.ctx, m, userName())
+		if err != nil {
+			return err
+		}
+		if err := a.showRun(record, nil); err != nil {
+			return err
+		}
+		return exitFor(record.Result.Severity()).result()
+	})
 }

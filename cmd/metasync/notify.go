@@ -1,11 +1,11 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"net/mail"
 
+	"github.com/metasync/metasync/console"
 	"github.com/metasync/metasync/daemon"
 	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/engine/notify"
@@ -19,32 +19,29 @@ type notifyCmd struct {
 
 type notifyListCmd struct{}
 
-func (*notifyListCmd) Run(a *app) (err error) {
-	service, closer, err := a.service()
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, closer.Close()) }()
-	status, err := service.Status(a.ctx)
-	if err != nil {
-		return err
-	}
-	if a.JSON {
-		return a.printJSON(status.Notify)
-	}
-	if len(status.Notify.Channels) == 0 {
-		fmt.Fprintln(a.stdout, "nobody is told anything: the configuration has no notify")
-		return nil
-	}
-	t := newTable(a.stdout)
-	t.row("CHANNEL", "WAITING", "SENT", "FAILED", "DROPPED", "LAST SENT", "LAST ERROR")
-	for _, c := range status.Notify.Channels {
-		t.row(c.Channel, c.Queued, c.Sent, c.Failed, c.Dropped, stamp(c.LastSent), c.LastError)
-	}
-	if err := t.end(); err != nil {
-		return err
-	}
-	return printIncidents(a.stdout, status)
+func (*notifyListCmd) Run(a *app) error {
+	return a.serve(func(service console.Service) error {
+		status, err := service.Status(a.ctx)
+		if err != nil {
+			return err
+		}
+		if a.JSON {
+			return a.printJSON(status.Notify)
+		}
+		if len(status.Notify.Channels) == 0 {
+			fmt.Fprintln(a.stdout, "nobody is told anything: the configuration has no notify")
+			return nil
+		}
+		t := newTable(a.stdout)
+		t.row("CHANNEL", "WAITING", "SENT", "FAILED", "DROPPED", "LAST SENT", "LAST ERROR")
+		for _, c := range status.Notify.Channels {
+			t.row(c.Channel, c.Queued, c.Sent, c.Failed, c.Dropped, stamp(c.LastSent), c.LastError)
+		}
+		if err := t.end(); err != nil {
+			return err
+		}
+		return printIncidents(a.stdout, status)
+	})
 }
 
 type notifyTestCmd struct {
@@ -56,31 +53,28 @@ func (*notifyTestCmd) Help() string {
 		"They do not wait in the outbox: a channel that fails is not tried again. The exit code is 1 if one fails."
 }
 
-func (c *notifyTestCmd) Run(a *app) (err error) {
+func (c *notifyTestCmd) Run(a *app) error {
 	if c.To != "" {
 		if _, err := mail.ParseAddress(c.To); err != nil {
 			a.printError(fault.New("", "--to: %q is no mail address", c.To))
 			return exitUsage
 		}
 	}
-	service, closer, err := a.service()
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, closer.Close()) }()
-	trials, err := service.NotifyTest(a.ctx, c.To)
-	if err != nil {
-		return err
-	}
-	if err := a.printTrials(trials); err != nil {
-		return err
-	}
-	for _, trial := range trials {
-		if !trial.OK {
-			return exitFailed
+	return a.serve(func(service console.Service) error {
+		trials, err := service.NotifyTest(a.ctx, c.To)
+		if err != nil {
+			return err
 		}
-	}
-	return nil
+		if err := a.printTrials(trials); err != nil {
+			return err
+		}
+		for _, trial := range trials {
+			if !trial.OK {
+				return exitFailed
+			}
+		}
+		return nil
+	})
 }
 
 func (a *app) printTrials(trials []notify.Trial) error {

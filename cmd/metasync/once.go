@@ -2,11 +2,11 @@ package main
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
+	"github.com/metasync/metasync/console"
 	"github.com/metasync/metasync/engine/autosync"
 	"github.com/metasync/metasync/engine/run"
 )
@@ -28,45 +28,42 @@ type onceResult struct {
 	Errors     bool                 `json:"errors"` // on some objects, at the end
 }
 
-func (*onceCmd) Run(a *app) (err error) {
-	service, closer, err := a.service()
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, closer.Close()) }()
-	summary, err := service.Once(a.ctx, a.line.Progress)
-	a.line.Clear()
-	if err != nil {
-		return a.held(err)
-	}
-	result := onceResult{
-		Runs: []*run.Record{}, NotStarted: []autosync.Completed{}, Left: append([]autosync.Waiting{}, summary.Left...),
-		Failed: summary.Failed, Errors: summary.Errors,
-	}
-	for _, completed := range summary.Runs {
-		if completed.Run == 0 {
-			result.NotStarted = append(result.NotStarted, completed)
-			continue
+func (*onceCmd) Run(a *app) error {
+	return a.serve(func(service console.Service) error {
+		summary, err := service.Once(a.ctx, a.line.Progress)
+		a.line.Clear()
+		if err != nil {
+			return a.held(err)
 		}
-		record, err := service.Record(a.ctx, completed.Run)
+		result := onceResult{
+			Runs: []*run.Record{}, NotStarted: []autosync.Completed{}, Left: append([]autosync.Waiting{}, summary.Left...),
+			Failed: summary.Failed, Errors: summary.Errors,
+		}
+		for _, completed := range summary.Runs {
+			if completed.Run == 0 {
+				result.NotStarted = append(result.NotStarted, completed)
+				continue
+			}
+			record, err := service.Record(a.ctx, completed.Run)
+			if err != nil {
+				return err
+			}
+			if record != nil {
+				result.Runs = append(result.Runs, record)
+				result.Changes += changes(record)
+			}
+		}
+		slices.SortFunc(result.Runs, func(a, b *run.Record) int { return cmp.Compare(a.Run, b.Run) })
+		if a.JSON {
+			err = a.printJSON(result)
+		} else {
+			err = a.printOnce(result)
+		}
 		if err != nil {
 			return err
 		}
-		if record != nil {
-			result.Runs = append(result.Runs, record)
-			result.Changes += changes(record)
-		}
-	}
-	slices.SortFunc(result.Runs, func(a, b *run.Record) int { return cmp.Compare(a.Run, b.Run) })
-	if a.JSON {
-		err = a.printJSON(result)
-	} else {
-		err = a.printOnce(result)
-	}
-	if err != nil {
-		return err
-	}
-	return result.exit().result()
+		return result.exit().result()
+	})
 }
 
 func (r onceResult) exit() exitCode {

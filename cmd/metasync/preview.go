@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/metasync/metasync/console"
 	"github.com/metasync/metasync/engine"
 	"github.com/metasync/metasync/engine/run"
 	"github.com/metasync/metasync/engine/sync"
@@ -45,37 +46,35 @@ func (c *previewCmd) Validate() error {
 	return nil
 }
 
-func (c *previewCmd) Run(a *app) (err error) {
-	service, closer, err := a.service()
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, closer.Close()) }()
-	if c.All {
-		return c.forecast(a, service)
-	}
-	q := engine.PreviewQuery{Agent: c.Agent, Key: c.Key, Delta: c.Delta}
-	var p *engine.Preview
-	if c.Commit {
-		p, err = service.CommitPreview(a.ctx, q, userName())
-	} else {
-		p, err = service.Preview(a.ctx, q)
-	}
-	if err != nil {
-		return err
-	}
-	if a.JSON {
-		err = a.printJSON(p)
-	} else {
-		err = a.printPreview(p)
-	}
-	if err != nil {
-		return err
-	}
-	if p.Result == run.CompletedSyncErrors {
-		return exitErrors
-	}
-	return nil
+func (c *previewCmd) Run(a *app) error {
+	return a.serve(func(service console.Service) error {
+		if c.All {
+			return c.forecast(a, service)
+		}
+		q := engine.PreviewQuery{Agent: c.Agent, Key: c.Key, Delta: c.Delta}
+		var p *engine.Preview
+		var err error
+		if c.Commit {
+			p, err = service.CommitPreview(a.ctx, q, userName())
+		} else {
+			p, err = service.Preview(a.ctx, q)
+		}
+		if err != nil {
+			return err
+		}
+		if a.JSON {
+			err = a.printJSON(p)
+		} else {
+			err = a.printPreview(p)
+		}
+		if err != nil {
+			return err
+		}
+		if p.Result == run.CompletedSyncErrors {
+			return exitErrors
+		}
+		return nil
+	})
 }
 
 // printPreview prints what would become different, then what will not be and why,

@@ -1,10 +1,10 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 
+	"github.com/metasync/metasync/console"
 	"github.com/metasync/metasync/engine/space"
 )
 
@@ -18,25 +18,22 @@ func (*releaseCmd) Help() string {
 		"Released, it is sent by the next export; if its changes still go round it is parked anew."
 }
 
-func (c *releaseCmd) Run(a *app) (err error) {
-	service, closer, err := a.service()
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, closer.Close()) }()
-	parked, err := service.Release(a.ctx, c.Agent, c.Key, userName())
-	if err != nil {
-		return err
-	}
-	if a.JSON {
-		return a.printJSON(parked)
-	}
-	fmt.Fprintf(a.stdout, "%s %s: released, the next export sends it\n", parked.Agent, oneLine(parked.Name()))
-	t := newTable(a.stdout)
-	for i := range parked.Attributes {
-		t.row("    "+parked.Attributes[i].Name, parkedText(&parked.Attributes[i]))
-	}
-	return t.end()
+func (c *releaseCmd) Run(a *app) error {
+	return a.serve(func(service console.Service) error {
+		parked, err := service.Release(a.ctx, c.Agent, c.Key, userName())
+		if err != nil {
+			return err
+		}
+		if a.JSON {
+			return a.printJSON(parked)
+		}
+		fmt.Fprintf(a.stdout, "%s %s: released, the next export sends it\n", parked.Agent, oneLine(parked.Name()))
+		t := newTable(a.stdout)
+		for i := range parked.Attributes {
+			t.row("    "+parked.Attributes[i].Name, parkedText(&parked.Attributes[i]))
+		}
+		return t.end()
+	})
 }
 
 // parkedText tells between what an attribute goes round.

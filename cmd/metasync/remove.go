@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/metasync/metasync/console"
@@ -29,28 +28,25 @@ func (*removeCmd) Help() string {
 		"If a daemon is running it does the work, otherwise this command does."
 }
 
-func (c *removeCmd) Run(a *app) (err error) {
+func (c *removeCmd) Run(a *app) error {
 	if err := c.check(); err != nil {
 		a.printError(err)
 		return exitUsage
 	}
-	service, closer, err := a.service()
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, closer.Close()) }()
-	if c.DryRun || !c.Yes {
-		return c.preview(a, service)
-	}
-	record, err := service.Remove(a.ctx, c.removal(), userName(), a.line.Progress)
-	a.line.Clear()
-	if err != nil {
-		return err
-	}
-	if err := a.showRun(record, nil); err != nil {
-		return err
-	}
-	return exitFor(record.Result.Severity()).result()
+	return a.serve(func(service console.Service) error {
+		if c.DryRun || !c.Yes {
+			return c.preview(a, service)
+		}
+		record, err := service.Remove(a.ctx, c.removal(), userName(), a.line.Progress)
+		a.line.Clear()
+		if err != nil {
+			return err
+		}
+		if err := a.showRun(record, nil); err != nil {
+			return err
+		}
+		return exitFor(record.Result.Severity()).result()
+	})
 }
 
 func (c *removeCmd) check() error {

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/metasync/metasync/console"
 	"github.com/metasync/metasync/engine"
 )
 
@@ -27,24 +28,21 @@ func (*reportExportsCmd) Help() string {
 		"Nothing is exported."
 }
 
-func (c *reportExportsCmd) Run(a *app) (err error) {
-	service, closer, err := a.service()
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, closer.Close()) }()
-	out := bufio.NewWriter(a.stdout)
-	var report exportReport = &textReport{w: out}
-	switch {
-	case a.JSON:
-		report = &jsonReport{w: out}
-	case c.CSV:
-		report = &csvReport{w: csv.NewWriter(out)}
-	}
-	if err := service.PendingExports(a.ctx, c.Agent, report.row); err != nil {
-		return err
-	}
-	return errors.Join(report.end(), out.Flush())
+func (c *reportExportsCmd) Run(a *app) error {
+	return a.serve(func(service console.Service) error {
+		out := bufio.NewWriter(a.stdout)
+		var report exportReport = &textReport{w: out}
+		switch {
+		case a.JSON:
+			report = &jsonReport{w: out}
+		case c.CSV:
+			report = &csvReport{w: csv.NewWriter(out)}
+		}
+		if err := service.PendingExports(a.ctx, c.Agent, report.row); err != nil {
+			return err
+		}
+		return errors.Join(report.end(), out.Flush())
+	})
 }
 
 // An exportReport prints rows as they come.

@@ -22,30 +22,27 @@ func (*resyncCmd) Help() string {
 		"If a daemon is running it does the work, otherwise this command does."
 }
 
-func (c *resyncCmd) Run(a *app) (err error) {
+func (c *resyncCmd) Run(a *app) error {
 	if err := c.check(); err != nil {
 		a.printError(err)
 		return exitUsage
 	}
-	service, closer, err := a.service()
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, closer.Close()) }()
-	records, err := c.resync(a, service)
-	a.line.Clear()
-	if err != nil && len(records) == 0 {
-		return err
-	}
-	printErr := a.printResync(records)
-	if err = errors.Join(err, printErr); err != nil {
-		return err
-	}
-	var severities []int
-	for _, record := range records {
-		severities = append(severities, severity(record))
-	}
-	return exitFor(severities...).result()
+	return a.serve(func(service console.Service) error {
+		records, err := c.resync(a, service)
+		a.line.Clear()
+		if err != nil && len(records) == 0 {
+			return err
+		}
+		printErr := a.printResync(records)
+		if err = errors.Join(err, printErr); err != nil {
+			return err
+		}
+		var severities []int
+		for _, record := range records {
+			severities = append(severities, severity(record))
+		}
+		return exitFor(severities...).result()
+	})
 }
 
 // check finds out whether the arguments go together.

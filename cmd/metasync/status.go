@@ -2,12 +2,12 @@ package main
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
 	"time"
 
+	"github.com/metasync/metasync/console"
 	"github.com/metasync/metasync/daemon"
 	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/engine/run"
@@ -18,23 +18,20 @@ type statusCmd struct {
 	Agent string `arg:"" optional:"" help:"Show the numbers of this agent only."`
 }
 
-func (c *statusCmd) Run(a *app) (err error) {
-	service, closer, err := a.service()
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, closer.Close()) }()
-	status, err := service.Status(a.ctx)
-	if err != nil {
-		return err
-	}
-	if c.Agent != "" {
-		return a.agentStatus(status, c.Agent)
-	}
-	if a.JSON {
-		return a.printJSON(status)
-	}
-	return a.printStatus(status)
+func (c *statusCmd) Run(a *app) error {
+	return a.serve(func(service console.Service) error {
+		status, err := service.Status(a.ctx)
+		if err != nil {
+			return err
+		}
+		if c.Agent != "" {
+			return a.agentStatus(status, c.Agent)
+		}
+		if a.JSON {
+			return a.printJSON(status)
+		}
+		return a.printStatus(status)
+	})
 }
 
 // agentStatus prints the numbers of one agent.

@@ -2,10 +2,10 @@ package main
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"strings"
 
+	"github.com/metasync/metasync/console"
 	"github.com/metasync/metasync/engine"
 )
 
@@ -23,25 +23,22 @@ func (*syncCmd) Help() string {
 		"The exit code is 3 if there are errors on objects, and 4 if a threshold holds the object."
 }
 
-func (c *syncCmd) Run(a *app) (err error) {
-	service, closer, err := a.service()
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, closer.Close()) }()
-	out, err := service.SyncObject(a.ctx, engine.SingleQuery{Agent: c.Agent, Key: c.Key, DryRun: c.DryRun, NoExport: c.NoExport}, userName())
-	if err != nil {
-		return err
-	}
-	if a.JSON {
-		err = a.printJSON(out)
-	} else {
-		err = a.printSingle(out)
-	}
-	if err != nil {
-		return err
-	}
-	return exitFor(out.Result.Severity()).result()
+func (c *syncCmd) Run(a *app) error {
+	return a.serve(func(service console.Service) error {
+		out, err := service.SyncObject(a.ctx, engine.SingleQuery{Agent: c.Agent, Key: c.Key, DryRun: c.DryRun, NoExport: c.NoExport}, userName())
+		if err != nil {
+			return err
+		}
+		if a.JSON {
+			err = a.printJSON(out)
+		} else {
+			err = a.printSingle(out)
+		}
+		if err != nil {
+			return err
+		}
+		return exitFor(out.Result.Severity()).result()
+	})
 }
 
 // printSingle prints the steps in their order, each with what it changed.

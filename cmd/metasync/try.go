@@ -2,12 +2,12 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
+	"github.com/metasync/metasync/console"
 	"github.com/metasync/metasync/daemon"
 	"github.com/metasync/metasync/engine/fault"
 )
@@ -33,25 +33,22 @@ func (*tryCmd) Help() string {
 The arguments of a flow function are expressions: names of attributes, or more.`
 }
 
-func (c *tryCmd) Run(a *app) (err error) {
-	service, closer, err := a.service()
-	if err != nil {
+func (c *tryCmd) Run(a *app) error {
+	return a.serve(func(service console.Service) error {
+		tried, err := service.Try(a.ctx, daemon.TryQuery{Kind: c.Kind, Name: c.Name, Object: c.Object, With: c.With})
+		if err != nil {
+			return err
+		}
+		if a.JSON {
+			err = a.printJSON(tried)
+		} else {
+			err = a.printTried(tried)
+		}
+		if err == nil && tried.Error != nil {
+			err = exitErrors
+		}
 		return err
-	}
-	defer func() { err = errors.Join(err, closer.Close()) }()
-	tried, err := service.Try(a.ctx, daemon.TryQuery{Kind: c.Kind, Name: c.Name, Object: c.Object, With: c.With})
-	if err != nil {
-		return err
-	}
-	if a.JSON {
-		err = a.printJSON(tried)
-	} else {
-		err = a.printTried(tried)
-	}
-	if err == nil && tried.Error != nil {
-		err = exitErrors
-	}
-	return err
+	})
 }
 
 func (a *app) printTried(t *daemon.Tried) error {

@@ -1,8 +1,9 @@
 package main
 
 import (
-	"errors"
 	"fmt"
+
+	"github.com/metasync/metasync/console"
 )
 
 type verifyCmd struct{}
@@ -18,29 +19,26 @@ type verifyResult struct {
 	Findings []string `json:"findings"`
 }
 
-func (*verifyCmd) Run(a *app) (err error) {
-	service, closer, err := a.service()
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, closer.Close()) }()
-	findings, err := service.Verify(a.ctx)
-	if err != nil {
-		return err
-	}
-	switch {
-	case a.JSON:
-		err = a.printJSON(verifyResult{len(findings) == 0, append([]string{}, findings...)})
-	case len(findings) == 0:
-		fmt.Fprintln(a.stdout, "the stores are sound")
-	}
-	for _, finding := range findings {
-		if !a.JSON {
-			fmt.Fprintln(a.stdout, oneLine(finding))
+func (*verifyCmd) Run(a *app) error {
+	return a.serve(func(service console.Service) error {
+		findings, err := service.Verify(a.ctx)
+		if err != nil {
+			return err
 		}
-	}
-	if err == nil && len(findings) > 0 {
-		return exitFailed
-	}
-	return err
+		switch {
+		case a.JSON:
+			err = a.printJSON(verifyResult{len(findings) == 0, append([]string{}, findings...)})
+		case len(findings) == 0:
+			fmt.Fprintln(a.stdout, "the stores are sound")
+		}
+		for _, finding := range findings {
+			if !a.JSON {
+				fmt.Fprintln(a.stdout, oneLine(finding))
+			}
+		}
+		if err == nil && len(findings) > 0 {
+			return exitFailed
+		}
+		return err
+	})
 }
