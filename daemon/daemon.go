@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/metasync/metasync/daemon/metrics"
 	"github.com/metasync/metasync/engine"
 	"github.com/metasync/metasync/engine/autosync"
 	"github.com/metasync/metasync/engine/fault"
@@ -30,6 +31,7 @@ type Daemon struct {
 	notifier  *notify.Notifier
 	scheduler *autosync.Scheduler
 	triggers  *triggers.Manager
+	metrics   *metrics.Metrics
 	queue     *workflow.Queue
 	started   time.Time
 
@@ -137,6 +139,7 @@ func Open(ctx context.Context, o Options) (_ *Daemon, err error) {
 	}); err != nil {
 		return nil, err
 	}
+	d.metrics = metrics.New(metrics.Options{Version: o.Version, View: d.measure, History: d.engine.History(), Log: d.options.Log})
 	d.triggers = d.newTriggers()
 	if err := d.triggers.Replace(d.supervised(c)); err != nil {
 		return nil, err
@@ -222,6 +225,9 @@ func (d *Daemon) current() *candidate {
 // running steps, waits for everything and returns nil.
 func (d *Daemon) Run(ctx context.Context) error {
 	d.scheduler.Expect()
+	if err := d.metrics.Begin(); err != nil {
+		return err
+	}
 	d.setRunning(true)
 	defer d.setRunning(false)
 	ctx, cancel := context.WithCancel(ctx)

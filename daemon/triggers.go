@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"net/http"
 	"slices"
 
 	"github.com/metasync/metasync/engine/agent"
@@ -182,9 +181,6 @@ func (d *Daemon) happened(e autosync.Event) {
 
 // Console says where the daemon listens.
 func (d *Daemon) Console() config.Console { return d.current().config.Console }
-
-// Webhooks returns what serves the webhooks of the triggers.
-func (d *Daemon) Webhooks() http.Handler { return d.triggers.Webhooks() }
 
 // runHistory is the run history as triggers see it.
 type runHistory Daemon

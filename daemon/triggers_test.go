@@ -64,7 +64,7 @@ trigger("follows", {agent: "HR", after: {agent: "HR", run: "full-import"}, check
 		r := httptest.NewRequest(http.MethodPost, "/hooks/hr", nil)
 		r.Header.Set("Authorization", "Bearer 0123456789abcdef")
 		w := httptest.NewRecorder()
-		d.Webhooks().ServeHTTP(w, r)
+		d.Web().ServeHTTP(w, r)
 		return w.Code
 	}
 	await := func(what string, done func(daemon.Status) bool) {

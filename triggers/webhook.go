@@ -191,7 +191,7 @@ func (m *Manager) called(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	spec := t.current()
-	if !sameToken(tokenOf(r), spec.Webhook.Token) {
+	if !Authorized(r, spec.Webhook.Token) {
 		w.Header().Set("WWW-Authenticate", "Bearer")
 		http.Error(w, "the token is missing or wrong", http.StatusUnauthorized)
 		return
@@ -262,6 +262,9 @@ func tokenOf(r *http.Request) string {
 	}
 	return r.Header.Get(tokenHeader)
 }
+
+// Authorized reports whether a call has the token, which is not empty.
+func Authorized(r *http.Request, token string) bool { return sameToken(tokenOf(r), token) }
 
 // sameToken compares in a time that tells nothing about either.
 func sameToken(got, want string) bool {

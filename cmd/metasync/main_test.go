@@ -66,7 +66,7 @@ func params(dir string) testscript.Params {
 			return err
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "until": until, "scrub": scrub, "json": oneJSON, "terminate": terminate, "digest": digest, "call": call,
+			"exits": exits, "until": until, "scrub": scrub, "json": oneJSON, "terminate": terminate, "digest": digest, "call": call, "scrape": scrape,
 		},
 	}
 }
@@ -185,6 +185,27 @@ func call(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(answer.Body.Close())
 	if got := strconv.Itoa(answer.StatusCode); got != args[0] {
 		ts.Fatalf("status %s, want %s", got, args[0])
+	}
+}
+
+// scrape reads the metrics of the daemon, with a token, into a file.
+func scrape(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: scrape STATUS TOKEN TO")
+	}
+	var started startup
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile("startup.json")), &started))
+	r, err := http.NewRequest(http.MethodGet, started.Metrics, nil)
+	ts.Check(err)
+	r.Header.Set("Authorization", "Bearer "+args[1])
+	answer, err := http.DefaultClient.Do(r)
+	ts.Check(err)
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[2]), text, 0o600))
+	if got := strconv.Itoa(answer.StatusCode); got != args[0] {
+		ts.Fatalf("status %s, want %s: %s", got, args[0], text)
 	}
 }
 

@@ -36,6 +36,7 @@ type startup struct {
 	State         string `json:"state"`
 	Socket        string `json:"socket"`
 	Webhooks      string `json:"webhooks,omitempty"` // their address, but for the name
+	Metrics       string `json:"metrics,omitempty"`
 	Agents        int    `json:"agents"`
 	Triggers      int    `json:"triggers"`
 }
@@ -75,8 +76,12 @@ func (c *runCmd) Run(a *app) (err error) {
 	work.Go(func() error { return supervise(ctx, d, manager, log) })
 	now := startupOf(status)
 	if web != nil {
-		work.Go(func() error { return console.ServeWeb(ctx, web, d.Webhooks(), options.Log) })
-		now.Webhooks = webAddress(web.Addr(), d.Console().Certificate != "")
+		work.Go(func() error { return console.ServeWeb(ctx, web, d.Web(), options.Log) })
+		where := d.Console()
+		now.Webhooks = webAddress(web.Addr(), where.Certificate != "", triggers.HookPath)
+		if where.Metrics.On {
+			now.Metrics = webAddress(web.Addr(), where.Certificate != "", daemon.MetricsPath)
+		}
 	}
 	if err := a.printStartup(now, c.DryRun); err != nil {
 		options.Log.Warn("standard output cannot be written", "err", err)
@@ -91,13 +96,13 @@ func startupOf(s daemon.Status) startup {
 	}
 }
 
-// webAddress is where webhooks are called.
-func webAddress(at net.Addr, secure bool) string {
+// webAddress is where something of the web is.
+func webAddress(at net.Addr, secure bool, path string) string {
 	scheme := "http://"
 	if secure {
 		scheme = "https://"
 	}
-	return scheme + at.String() + triggers.HookPath
+	return scheme + at.String() + path
 }
 
 func (a *app) printStartup(now startup, dryRun bool) error {
@@ -115,6 +120,9 @@ func (a *app) printStartup(now startup, dryRun bool) error {
 	t.row("  at work on", fmt.Sprintf("%s, %s", number(now.Agents, "agent"), number(now.Triggers, "trigger")), "")
 	if now.Webhooks != "" {
 		t.row("  webhooks", now.Webhooks, "")
+	}
+	if now.Metrics != "" {
+		t.row("  metrics", now.Metrics, "")
 	}
 	return t.end()
 }

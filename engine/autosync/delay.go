@@ -30,6 +30,7 @@ type delay struct {
 	next     time.Time
 	reason   string
 	refused  bool // by its controller: it did not fail
+	held     bool // by a threshold: somebody has to decide, and only its own limit brings it back
 }
 
 // again returns the delay after one more failure.

@@ -25,6 +25,7 @@ type Waiting struct {
 	For       string    `json:"for"` // what it waits for
 
 	Held bool `json:"held,omitempty"` // for somebody to approve what a threshold holds
+	Lock Lock `json:"lock,omitempty"` // what it would need, if nothing else keeps it back
 }
 
 // work is what a run locks.
@@ -82,13 +83,13 @@ func (s *situation) plan() plan {
 		ready := last.Add(s.settings.Stagger)
 		switch {
 		case i >= 0 && i < len(s.running):
-			p.wait(w, "the run "+locked[i].agent+" "+locked[i].profile)
+			p.waitFor(s.settings.lockOf(needs, locked[i]), w, "the run "+locked[i].agent+" "+locked[i].profile)
 		case i >= 0:
-			p.wait(w, "its turn after "+locked[i].agent+" "+locked[i].profile)
+			p.waitFor(s.settings.lockOf(needs, locked[i]), w, "its turn after "+locked[i].agent+" "+locked[i].profile)
 		case s.settings.Stagger > 0 && ready.After(s.now):
 			p.wakeAt(ready)
 			p.soon = true
-			p.wait(w, "the time between two starts")
+			p.waitFor(LockStagger, w, "the time between two starts")
 		default:
 			p.start = append(p.start, w)
 			last = s.now
@@ -100,15 +101,13 @@ func (s *situation) plan() plan {
 
 // conflict reports whether two runs must not overlap.
 func (s *Settings) conflict(a, b work) bool {
-	switch {
-	case a.agent == b.agent, a.sync && b.sync, a.exclusive, b.exclusive, s.Mode == Exclusive:
-		return true
-	case s.Mode == Supported && (a.sync || b.sync):
-		return true
-	}
-	return slices.ContainsFunc(s.NeverTogether, func(group []string) bool {
-		return slices.Contains(group, a.agent) && slices.Contains(group, b.agent)
-	})
+	return a.agent == b.agent || s.lockOf(a, b) != ""
+}
+
+// waitFor notes that a run waits for a lock and for nothing else.
+func (p *plan) waitFor(lock Lock, w want, reason string) {
+	p.wait(w, reason)
+	p.waiting[len(p.waiting)-1].Lock = lock
 }
 
 func (p *plan) wait(w want, reason string) {

@@ -82,6 +82,8 @@ type Scheduler struct {
 	started   time.Time
 	last      map[string]Completed // by agent
 	waiting   []Waiting            // of the last plan
+	decided   time.Time            // when that was made
+	waited    map[string]Waited
 }
 
 type state int
@@ -291,6 +293,7 @@ func (s *Scheduler) step(ctx context.Context) (next time.Time, quiet bool, err e
 	}
 	s.learn(facts, now)
 	s.dropUnknown()
+	s.countWaits(now)
 
 	view := s.situation(now)
 	p := view.plan()
@@ -476,7 +479,9 @@ func (s *Scheduler) finish(ctx context.Context, e *execution) {
 		if e.outcome.Run == 0 {
 			log.Error("a run did not start", "err", e.reason())
 		}
-		if next := s.delays[e.key].next; next.Before(never) {
+		if next := s.delays[e.key].next; e.held() {
+			log.Warn("a step is held until somebody approves or rejects it", "run", e.outcome.Run)
+		} else if next.Before(never) {
 			log.Info("a failed run will be tried again", "run", e.outcome.Run, "next", next)
 		}
 	default:
@@ -538,6 +543,9 @@ func (s *Scheduler) retreat(e *execution, now time.Time) {
 	wait, listed := s.settings.Retry.wait(e.outcome.Result, d.failures+1)
 	if !listed || s.once != nil {
 		s.postpone(e.key, failurePause, now, e.reason())
+		d = s.delays[e.key]
+		d.held = e.held()
+		s.delays[e.key] = d
 		return
 	}
 	s.delays[e.key] = delay{failures: d.failures + 1, at: now, next: now.Add(wait), reason: e.reason()}

@@ -32,7 +32,8 @@ type Running struct {
 	Stuck   bool      `json:"stuck,omitempty"` // it takes much longer than usual
 }
 
-// A Backoff is a run profile that failed, and when it may be tried again.
+// A Backoff is a run profile that failed, and when it may be tried again. What a
+// threshold holds is none: it waits for somebody to decide.
 type Backoff struct {
 	Agent    string    `json:"agent"`
 	Profile  string    `json:"profile"`
@@ -92,6 +93,9 @@ func (s *Scheduler) Status() Status {
 	slices.SortFunc(status.Running, func(a, b Running) int { return a.Started.Compare(b.Started) })
 	status.Queue = append(status.Queue, s.waiting...)
 	for k, d := range s.delays {
+		if d.held { // the holds say so, and it is over with them
+			continue
+		}
 		status.Backoff = append(status.Backoff, Backoff{k.agent, k.profile, d.failures, d.next, d.reason, d.refused})
 	}
 	slices.SortFunc(status.Backoff, func(a, b Backoff) int { return a.Next.Compare(b.Next) })

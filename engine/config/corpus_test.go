@@ -23,7 +23,7 @@ var update = flag.Bool("update", false, "write the errors that are found into te
 var folder = filepath.FromSlash("/etc/metasync")
 
 var environment = map[string]string{
-	"PASSWORD": "s3cret", "DIALECT": "entra", "FOLDER": "data", "TIME": "15m", "DEPROVISION": "delete",
+	"PASSWORD": "s3cret", "TOKEN": "let-monitoring-in", "DIALECT": "entra", "FOLDER": "data", "TIME": "15m", "DEPROVISION": "delete",
 	"LIMIT": "50", "TYPE": "string[]", "WHEN": "any-of",
 }
 

@@ -360,7 +360,9 @@ func TestOtherParts(t *testing.T) {
 		Coalesce:   20 * time.Second, StuckAfter: 2 * time.Hour,
 		Retry: config.Retry{Results: []string{"stopped-server"}, Times: -1, Wait: time.Second},
 	}, got.Autosync)
-	same(t, config.Console{Listen: ":8443", Certificate: in("certs/console.pem"), Key: in("certs/console.key")}, got.Console)
+	same(t, config.Console{
+		Listen: ":8443", Certificate: in("certs/console.pem"), Key: in("certs/console.key"), Metrics: config.Metrics{On: true, Token: "let-monitoring-in"},
+	}, got.Console)
 	same(t, []config.Workflow{
 		{
 			Name: "welcome", On: "export-add", Agent: "HR", Object: "employee", Where: "=IsPresent(mail)", Activity: "welcome letter",

@@ -89,6 +89,7 @@ var libraries = []struct {
 	{"github.com/go-sql-driver/mysql", []string{"internal/sqlconn"}, "what drivers do differently is made alike in one place"},
 	{"github.com/microsoft/go-mssqldb", []string{"internal/sqlconn"}, "what drivers do differently is made alike in one place"},
 	{"modernc.org/sqlite", []string{"internal/sqlconn"}, "what drivers do differently is made alike in one place"},
+	{"github.com/prometheus/client_golang", []string{"daemon"}, "what monitoring is told is decided in one place"},
 	{"github.com/robfig/cron", []string{"triggers", "engine/autosync", "engine/config"}, "schedules belong to the scheduler"},
 }
 
