@@ -87,8 +87,8 @@ func (c *Client) Objects(ctx context.Context, q engine.ObjectQuery, yield func(e
 }
 
 // Once implements [Service].
-func (c *Client) Once(ctx context.Context, progress run.Progress) (autosync.Summary, error) {
-	return watch[autosync.Summary](ctx, c, pathOnce, nothing{}, progress)
+func (c *Client) Once(ctx context.Context, sweep autosync.Sweep, progress run.Progress) (autosync.Summary, error) {
+	return watch[autosync.Summary](ctx, c, pathOnce, onceRequest{sweep}, progress)
 }
 
 // Resync implements [Service].

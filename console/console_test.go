@@ -18,6 +18,7 @@ import (
 
 	"github.com/metasync/metasync/daemon"
 	"github.com/metasync/metasync/engine"
+	"github.com/metasync/metasync/engine/autosync"
 	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/engine/run"
 )
@@ -121,7 +122,7 @@ func TestClientIsTheService(t *testing.T) {
 			err := s.Backup(t.Context(), &b)
 			return b.String(), err
 		},
-		"once": func(s Service) (any, error) { return s.Once(t.Context(), nil) },
+		"once": func(s Service) (any, error) { return s.Once(t.Context(), autosync.Changes, nil) },
 		"exec": func(s Service) (any, error) { return s.Exec(t.Context(), "HR", "export", "ada", nil) },
 		"busy": func(s Service) (any, error) { return s.Exec(t.Context(), "busy", "export", "ada", nil) },
 	} {
@@ -265,7 +266,7 @@ func TestShutdownAnswers(t *testing.T) {
 		<-service.started
 		stop()
 	}()
-	summary, err := client.Once(t.Context(), nil)
+	summary, err := client.Once(t.Context(), autosync.Changes, nil)
 	if fault.Name(err) != "stopped-service-shutdown" {
 		t.Errorf("Once: %v, want the error of the service", err)
 	}
@@ -359,7 +360,7 @@ func TestStrangeServers(t *testing.T) {
 			client := connect(t, folder)
 			for name, ask := range map[string]func() error{
 				"History": func() error { _, err := client.History(t.Context(), 1); return err },
-				"Once":    func() error { _, err := client.Once(t.Context(), nil); return err },
+				"Once":    func() error { _, err := client.Once(t.Context(), autosync.Changes, nil); return err },
 			} {
 				if err := ask(); err == nil || !strings.Contains(err.Error(), tt.want) {
 					t.Errorf("%s: %v, want %q", name, err, tt.want)

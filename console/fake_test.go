@@ -304,7 +304,7 @@ func (f *fake) DecideWorkflow(_ context.Context, v daemon.WorkflowVerdict, user 
 	return int(v.ID), nil
 }
 
-func (f *fake) Once(ctx context.Context, progress run.Progress) (autosync.Summary, error) {
+func (f *fake) Once(ctx context.Context, sweep autosync.Sweep, progress run.Progress) (autosync.Summary, error) {
 	summary := autosync.Summary{Runs: []autosync.Completed{{Run: 4, Agent: "HR", Result: run.Success}}, Errors: true}
 	err := f.work(ctx, execRequest{}, progress)
 	if err != nil {

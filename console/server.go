@@ -198,9 +198,9 @@ func newHandler(ctx context.Context, service Service) http.Handler {
 	answer(mux, pathWorkflow, func(ctx context.Context, q workflowRequest) (any, error) {
 		return service.DecideWorkflow(ctx, q.WorkflowVerdict, q.User)
 	})
-	handle(mux, pathOnce, func(w http.ResponseWriter, _ *http.Request, _ nothing) {
+	handle(mux, pathOnce, func(w http.ResponseWriter, _ *http.Request, q onceRequest) {
 		stream(w, func(report run.Progress) (autosync.Summary, error) {
-			return service.Once(ctx, report)
+			return service.Once(ctx, q.Sweep, report)
 		})
 	})
 	handle(mux, pathExec, func(w http.ResponseWriter, _ *http.Request, q execRequest) {

@@ -86,7 +86,7 @@ type Service interface {
 	DecideWorkflow(ctx context.Context, v daemon.WorkflowVerdict, user string) (int, error)
 	// Once does all there is to do. The summary counts also with an error: it
 	// tells what was done until then. progress may be nil.
-	Once(ctx context.Context, progress run.Progress) (autosync.Summary, error)
+	Once(ctx context.Context, sweep autosync.Sweep, progress run.Progress) (autosync.Summary, error)
 	// Exec carries out one run profile for a user and returns its record.
 	// progress may be nil.
 	Exec(ctx context.Context, agent, profile, user string, progress run.Progress) (*run.Record, error)
@@ -148,6 +148,10 @@ type historyQuery struct {
 
 type recordQuery struct {
 	Run uint64 `json:"run"`
+}
+
+type onceRequest struct {
+	Sweep autosync.Sweep `json:"sweep"`
 }
 
 type execRequest struct {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/metasync/metasync/daemon"
 	"github.com/metasync/metasync/engine"
+	"github.com/metasync/metasync/engine/autosync"
 	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/engine/run"
 	"github.com/metasync/metasync/engine/store"
@@ -41,7 +42,7 @@ func TestBackupUnderLoad(t *testing.T) {
 				working <- err
 				return
 			}
-			if _, err := d.Once(ctx, nil); err != nil && ctx.Err() == nil {
+			if _, err := d.Once(ctx, autosync.Changes, nil); err != nil && ctx.Err() == nil {
 				working <- err
 				return
 			}
@@ -74,7 +75,7 @@ func TestBackupUnderLoad(t *testing.T) {
 			t.Fatalf("backup %d: %q, %v", i, findings, err)
 		}
 		once(t, again)
-		summary, err := again.Once(t.Context(), nil)
+		summary, err := again.Once(t.Context(), autosync.Changes, nil)
 		if err != nil || len(summary.Left) > 0 {
 			t.Fatalf("backup %d: %+v, %v", i, summary, err)
 		}

@@ -261,10 +261,10 @@ func (d *Daemon) setRunning(on bool) {
 	d.running = on
 }
 
-// Once imports every agent, synchronizes, exports and confirms until nothing is
+// Once imports every agent, or everything of it, synchronizes, exports and confirms until nothing is
 // left to do. While Run is at work, it has Run do that; otherwise nothing is done,
 // with a [HeldError], as long as a change is held. progress may be nil.
-func (d *Daemon) Once(ctx context.Context, progress run.Progress) (autosync.Summary, error) {
+func (d *Daemon) Once(ctx context.Context, sweep autosync.Sweep, progress run.Progress) (autosync.Summary, error) {
 	if err := d.refuseHeld(); err != nil {
 		return autosync.Summary{}, err
 	}
@@ -273,11 +273,11 @@ func (d *Daemon) Once(ctx context.Context, progress run.Progress) (autosync.Summ
 	running := d.running
 	d.mu.Unlock()
 	if running {
-		return d.scheduler.Settle(ctx)
+		return d.scheduler.Settle(ctx, sweep)
 	}
 	defer d.work(ctx)
 	defer d.tell(context.WithoutCancel(ctx))
-	return d.scheduler.Once(ctx)
+	return d.scheduler.Once(ctx, sweep)
 }
 
 // Exec carries out one run profile by hand, for the given user, and returns its

@@ -19,6 +19,7 @@ import (
 	"github.com/metasync/metasync/daemon"
 	"github.com/metasync/metasync/engine"
 	"github.com/metasync/metasync/engine/agent"
+	"github.com/metasync/metasync/engine/autosync"
 	"github.com/metasync/metasync/engine/run"
 )
 
@@ -123,7 +124,7 @@ func displayName(t *testing.T, d *daemon.Daemon) string {
 
 func once(t *testing.T, d *daemon.Daemon) {
 	t.Helper()
-	if s, err := d.Once(t.Context(), nil); err != nil || s.Failed || s.Errors {
+	if s, err := d.Once(t.Context(), autosync.Changes, nil); err != nil || s.Failed || s.Errors {
 		t.Fatalf("once: %+v, %v", s, err)
 	}
 }

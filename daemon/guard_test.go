@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/metasync/metasync/daemon"
+	"github.com/metasync/metasync/engine/autosync"
 	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/engine/run"
 )
@@ -103,7 +104,7 @@ func TestApprovalOfChangedFiles(t *testing.T) {
 		t.Errorf("held now: %+v", now)
 	}
 	var stopped *daemon.HeldError
-	if _, err := d.Once(t.Context(), nil); !errors.As(err, &stopped) || stopped.Held.Generation != now.Generation {
+	if _, err := d.Once(t.Context(), autosync.Changes, nil); !errors.As(err, &stopped) || stopped.Held.Generation != now.Generation {
 		t.Errorf("once: %v", err)
 	}
 }

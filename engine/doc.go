@@ -25,7 +25,7 @@
 // [Definition.Scheduling] gives a scheduler its settings.
 //
 //	scheduler, err := autosync.New(autosync.Options{Engine: e, Store: state, Settings: definition.Scheduling()})
-//	summary, err := scheduler.Once(ctx) // or Run, for ever
+//	summary, err := scheduler.Once(ctx, autosync.Changes) // or Run, for ever
 //
 // # What to read
 //

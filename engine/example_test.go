@@ -109,7 +109,7 @@ func ExampleDefinition_Scheduling() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	summary, err := scheduler.Once(ctx)
+	summary, err := scheduler.Once(ctx, autosync.Changes)
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -76,7 +76,7 @@ func TestSchedulerHolds(t *testing.T) {
 	if e.Hold == nil || len(e.Hold.Objects) != 2 || e.Hold.Objects[0].What != "would be deleted" || e.Run == 0 {
 		t.Errorf("it tells of %+v", e.Hold)
 	}
-	summary, err := s.Settle(t.Context())
+	summary, err := s.Settle(t.Context(), autosync.Changes)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +89,7 @@ func TestSchedulerHolds(t *testing.T) {
 	}
 	s.Decided(autosync.StepApproved, &about[0], hold.Text(about[0].Reasons), "ada")
 	want(autosync.StepApproved)
-	if summary, err = s.Settle(t.Context()); err != nil || len(summary.Left) > 0 || summary.Failed {
+	if summary, err = s.Settle(t.Context(), autosync.Changes); err != nil || len(summary.Left) > 0 || summary.Failed {
 		t.Errorf("after the approval: %+v, %v", summary, err)
 	}
 	if got := w.systems["AD"].String(); got != "3 user: uid=3\n" {

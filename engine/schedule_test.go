@@ -76,7 +76,7 @@ func TestSchedulerOverEngine(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	first, err := scheduler.Once(t.Context())
+	first, err := scheduler.Once(t.Context(), autosync.Changes)
 	if err != nil || first.Failed || first.Errors {
 		t.Fatalf("%+v, %v", first, err)
 	}
@@ -88,7 +88,7 @@ func TestSchedulerOverEngine(t *testing.T) {
 		t.Errorf("%d runs, %d records, %v", len(first.Runs), len(last), err)
 	}
 	people.FailCall(agenttest.CallOpenImport, 1, errors.New("the network is down"))
-	second, err := scheduler.Once(t.Context())
+	second, err := scheduler.Once(t.Context(), autosync.Changes)
 	if err != nil || !second.Failed {
 		t.Fatalf("%+v, %v", second, err)
 	}

@@ -150,7 +150,7 @@ func (w *world) once() ([]*engine.Record, autosync.Summary) {
 		w.t.Fatal(err)
 	}
 	w.now = w.now.Add(time.Minute)
-	summary, err := scheduler.Once(w.t.Context())
+	summary, err := scheduler.Once(w.t.Context(), autosync.Changes)
 	if err != nil {
 		w.t.Fatal(err)
 	}

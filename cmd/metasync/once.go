@@ -11,11 +11,14 @@ import (
 	"github.com/metasync/metasync/engine/run"
 )
 
-type onceCmd struct{}
+type onceCmd struct {
+	Full bool `help:"Import and synchronize everything, and not only what has changed."`
+}
 
 func (*onceCmd) Help() string {
 	return "If a daemon is running it does the work, otherwise this command does. " +
-		"Done a second time it changes nothing."
+		"Done a second time it changes nothing. With --full every agent is imported fully, and then " +
+		"every object is synchronized."
 }
 
 // onceResult is what once prints with --json.
@@ -28,9 +31,13 @@ type onceResult struct {
 	Errors     bool                 `json:"errors"` // on some objects, at the end
 }
 
-func (*onceCmd) Run(a *app) error {
+func (c *onceCmd) Run(a *app) error {
+	sweep := autosync.Changes
+	if c.Full {
+		sweep = autosync.Everything
+	}
 	return a.serve(func(service console.Service) error {
-		summary, err := service.Once(a.ctx, a.line.Progress)
+		summary, err := service.Once(a.ctx, sweep, a.line.Progress)
 		a.line.Clear()
 		if err != nil {
 			return a.held(err)

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/metasync/metasync/daemon"
+	"github.com/metasync/metasync/engine/autosync"
 )
 
 // shippedFolder makes a folder with all scripts that ship and a configuration as they
@@ -137,7 +138,7 @@ func onceAt(t *testing.T, folder, date string, fully bool) {
 			t.Fatal(err)
 		}
 	}
-	if s, err := d.Once(t.Context(), nil); err != nil || s.Failed || s.Errors {
+	if s, err := d.Once(t.Context(), autosync.Changes, nil); err != nil || s.Failed || s.Errors {
 		t.Fatalf("%s: %+v, %v", date, s, err)
 	}
 }
@@ -227,7 +228,7 @@ func TestShippedScriptsReachOut(t *testing.T) {
 	edit(t, filepath.Join(folder, "metasync.yaml"), "letters.corp.example", strings.TrimPrefix(service.URL, "http://"))
 
 	d := openAt(t, folder, time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
-	if _, err := d.Once(t.Context(), nil); err != nil {
+	if _, err := d.Once(t.Context(), autosync.Changes, nil); err != nil {
 		t.Fatal(err)
 	}
 	status, err := d.Status(t.Context())

@@ -537,7 +537,7 @@ func TestHoldOnRuleChange(t *testing.T) {
 func TestExpect(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _, _, _ := controlled(t, Controller{})
-		if _, err := s.Once(t.Context()); err != nil {
+		if _, err := s.Once(t.Context(), Changes); err != nil {
 			t.Fatal(err)
 		}
 		if err := s.Barrier(t.Context(), func() error { return nil }); !errors.Is(err, ErrStopped) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/metasync/metasync/engine/run"
 )
@@ -48,15 +49,24 @@ func (s *Summary) leave(waiting []Waiting) {
 	}
 }
 
+// A Sweep says how much Once and Settle look at.
+type Sweep string
+
+// The sweeps.
+const (
+	Changes    Sweep = "changes" // what has changed, as the delta imports of the agents tell
+	Everything Sweep = "everything"
+)
+
 // Once does all there is to do and returns: it imports every agent, fully if
-// that never happened, then synchronizes, exports and confirms until nothing is
+// that never happened or everything is looked at (and then synchronizes it fully), then synchronizes, exports and confirms until nothing is
 // left, and carries out the requests that an earlier scheduler left. It waits
 // for no back-off; what failed once is not tried again in this call, but for single
 // objects once something has changed that may have been in their way. A failure is
 // in the summary. An error says that the work was given up: because ctx is done,
 // because the facts cannot be read, or with ErrRunning. The summary tells what was
 // done until then.
-func (s *Scheduler) Once(ctx context.Context) (Summary, error) {
+func (s *Scheduler) Once(ctx context.Context, sweep Sweep) (Summary, error) {
 	var summary Summary
 	if err := s.begin(&summary); err != nil {
 		return summary, err
@@ -71,7 +81,7 @@ func (s *Scheduler) Once(ctx context.Context) (Summary, error) {
 		imported[f.Agent] = f.Imported
 	}
 	s.mu.Lock()
-	s.importAll(func(a AgentSettings) bool { return imported[a.Name] })
+	s.sweep(sweep, func(a AgentSettings) bool { return imported[a.Name] })
 	s.mu.Unlock()
 
 	err = s.loop(ctx)
@@ -83,15 +93,29 @@ func (s *Scheduler) Once(ctx context.Context) (Summary, error) {
 	return summary, err
 }
 
-// importAll asks for an import of the agents that have one and that fn chooses.
-func (s *Scheduler) importAll(fn func(AgentSettings) bool) {
+// sweep asks for an import of the agents that were imported before, and if everything
+// is looked at for a full synchronization. The others are imported, and synchronized,
+// fully in any case.
+func (s *Scheduler) sweep(sweep Sweep, imported func(AgentSettings) bool) {
+	now := s.clock()
+	ask := func(agent, profile string, since time.Time, first bool) {
+		if profile == "" {
+			return
+		}
+		e := &entry{first: first}
+		e.Request = Request{Agent: agent, Profile: profile, Cause: Cause{Kind: CauseManual, Name: "once"}}
+		e.since, e.urgent = since, true
+		s.enqueue(e)
+		s.nudge(e.key(), CauseManual)
+	}
 	for _, a := range s.settings.Agents {
-		if profile := a.Operations[run.DeltaImport]; profile != "" && fn(a) {
-			e := &entry{first: true}
-			e.Request = Request{Agent: a.Name, Profile: profile, Cause: Cause{Kind: CauseManual, Name: "once"}}
-			e.since, e.urgent = s.clock(), true
-			s.enqueue(e)
-			s.nudge(e.key(), CauseManual)
+		switch {
+		case !imported(a):
+		case sweep == Everything:
+			ask(a.Name, a.Operations[run.FullImport], now, true)
+			ask(a.Name, a.Operations[run.FullSync], now.Add(1), false) // after the import
+		default:
+			ask(a.Name, a.Operations[run.DeltaImport], now, true)
 		}
 	}
 }
@@ -108,14 +132,14 @@ type settling struct {
 // is in the summary. When ctx is done, Settle returns its error and what was done
 // until then; the work goes on. Before Run is called Settle waits for it; when it
 // ends, Settle returns [ErrStopped].
-func (s *Scheduler) Settle(ctx context.Context) (Summary, error) {
+func (s *Scheduler) Settle(ctx context.Context, sweep Sweep) (Summary, error) {
 	w := &settling{done: make(chan error, 1)}
 	s.mu.Lock()
 	if s.state == stopped {
 		s.mu.Unlock()
 		return w.summary, ErrStopped
 	}
-	s.importAll(func(a AgentSettings) bool { return s.facts == nil || s.facts[a.Name].Imported })
+	s.sweep(sweep, func(a AgentSettings) bool { return s.facts == nil || s.facts[a.Name].Imported })
 	s.settling = append(s.settling, w)
 	s.mu.Unlock()
 	s.signal()

@@ -28,7 +28,7 @@ func TestOnce(t *testing.T) {
 		once := func(want ...string) {
 			t.Helper()
 			f.history = nil
-			summary, err := s.Once(t.Context())
+			summary, err := s.Once(t.Context(), Changes)
 			if err != nil || summary.Failed || summary.Errors || len(summary.Left) > 0 || len(summary.Runs) != len(want) {
 				t.Errorf("%+v, %v", summary, err)
 			}
@@ -77,7 +77,7 @@ func TestOnceFails(t *testing.T) {
 			t.Fatal(err)
 		}
 		begin := time.Now()
-		summary, err := s.Once(t.Context())
+		summary, err := s.Once(t.Context(), Changes)
 		if err != nil || !summary.Failed || !summary.Errors {
 			t.Errorf("%+v, %v", summary, err)
 		}
@@ -130,7 +130,7 @@ func TestOnceTriesAgain(t *testing.T) {
 				return 0
 			}
 			f.change("HR", 3)
-			summary, err := newScheduler(t, store.NewMemory(), f, settingsFor(Overlap, "HR", "AD")).Once(t.Context())
+			summary, err := newScheduler(t, store.NewMemory(), f, settingsFor(Overlap, "HR", "AD")).Once(t.Context(), Changes)
 			if err != nil || summary.Failed || summary.Errors != forGood {
 				t.Errorf("%+v, %v", summary, err)
 			}
@@ -157,7 +157,7 @@ func TestOnceFirstImportFails(t *testing.T) {
 			}
 			return "success", sleep(ctx, time.Second)
 		}
-		summary, err := newScheduler(t, store.NewMemory(), f, settingsFor(Overlap, "HR", "AD")).Once(t.Context())
+		summary, err := newScheduler(t, store.NewMemory(), f, settingsFor(Overlap, "HR", "AD")).Once(t.Context(), Changes)
 		if err != nil || !summary.Failed || summary.Errors {
 			t.Errorf("%+v, %v", summary, err)
 		}
@@ -182,7 +182,7 @@ func TestOnceGoesRound(t *testing.T) {
 			return "success", nil
 		}
 		f.change("A", 1)
-		summary, err := newScheduler(t, store.NewMemory(), f, settingsFor(Overlap, "A", "B")).Once(t.Context())
+		summary, err := newScheduler(t, store.NewMemory(), f, settingsFor(Overlap, "A", "B")).Once(t.Context(), Changes)
 		if err != nil || !summary.Failed || len(summary.Left) == 0 || !strings.Contains(summary.Left[0].For, "circles") {
 			t.Errorf("%+v, %v", summary.Left, err)
 		}
@@ -195,12 +195,12 @@ func TestOnceGivesUp(t *testing.T) {
 		s := newScheduler(t, store.NewMemory(), f, settingsFor(Overlap, "HR", "AD"))
 		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 		defer cancel()
-		summary, err := s.Once(ctx)
+		summary, err := s.Once(ctx, Changes)
 		if !errors.Is(err, context.DeadlineExceeded) || len(summary.Runs) != 2 || !summary.Failed {
 			t.Errorf("%+v, %v", summary, err)
 		}
 		f.factErr = errors.New("disk")
-		if _, err := s.Once(t.Context()); !errors.Is(err, f.factErr) {
+		if _, err := s.Once(t.Context(), Changes); !errors.Is(err, f.factErr) {
 			t.Error(err)
 		}
 	})
@@ -211,7 +211,7 @@ func TestOnceWithObjectErrors(t *testing.T) {
 		f := newFake(Overlap, "HR", "AD")
 		f.failObjects = func() int { return 1 }
 		f.change("HR", 3)
-		summary, err := newScheduler(t, store.NewMemory(), f, settingsFor(Overlap, "HR", "AD")).Once(t.Context())
+		summary, err := newScheduler(t, store.NewMemory(), f, settingsFor(Overlap, "HR", "AD")).Once(t.Context(), Changes)
 		if err != nil || summary.Failed || !summary.Errors || summary.Left != nil {
 			t.Errorf("%+v, %v", summary, err)
 		}
@@ -234,7 +234,7 @@ func TestSettle(t *testing.T) {
 		settle := func(want ...string) Summary {
 			t.Helper()
 			before := len(f.runs())
-			summary, err := s.Settle(t.Context())
+			summary, err := s.Settle(t.Context(), Changes)
 			if err != nil || len(summary.Runs) != len(want) {
 				t.Errorf("%+v, %v", summary, err)
 			}
@@ -266,12 +266,12 @@ func TestSettle(t *testing.T) {
 
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if _, err := s.Settle(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := s.Settle(ctx, Changes); !errors.Is(err, context.DeadlineExceeded) {
 			t.Error(err)
 		}
 		ended := make(chan error)
 		go func() {
-			_, err := s.Settle(t.Context())
+			_, err := s.Settle(t.Context(), Changes)
 			ended <- err
 		}()
 		synctest.Wait()
@@ -279,8 +279,51 @@ func TestSettle(t *testing.T) {
 		if err := <-ended; !errors.Is(err, ErrStopped) {
 			t.Error(err)
 		}
-		if _, err := s.Settle(t.Context()); !errors.Is(err, ErrStopped) {
+		if _, err := s.Settle(t.Context(), Changes); !errors.Is(err, ErrStopped) {
 			t.Error(err)
 		}
 	})
+}
+
+// Everything is imported fully, and then synchronized fully, once; by a scheduler that is
+// running, too.
+func TestSweepEverything(t *testing.T) {
+	want := []string{"AD full-import", "AD full-sync", "HR full-import", "HR full-sync"}
+	for name, sweep := range map[string]func(context.Context, *Scheduler) (Summary, error){
+		"once": func(ctx context.Context, s *Scheduler) (Summary, error) { return s.Once(ctx, Everything) },
+		"settle": func(ctx context.Context, s *Scheduler) (Summary, error) {
+			ctx, stop := context.WithCancel(ctx)
+			ended := make(chan error)
+			go func() { ended <- s.Run(ctx) }()
+			synctest.Wait()
+			summary, err := s.Settle(ctx, Everything)
+			stop()
+			return summary, errors.Join(err, <-ended)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFake(Overlap, "HR", "AD")
+				f.targets = func(string) []string { return nil }
+				for _, a := range f.agents {
+					a.Imported = true
+				}
+				s := newScheduler(t, store.NewMemory(), f, settingsFor(Overlap, "HR", "AD"))
+				summary, err := sweep(t.Context(), s)
+				if err != nil || summary.Failed || len(summary.Left) > 0 {
+					t.Fatalf("%+v, %v", summary, err)
+				}
+				got := f.runs()
+				for _, agent := range []string{"HR", "AD"} {
+					if slices.Index(got, agent+" full-sync") < slices.Index(got, agent+" full-import") {
+						t.Errorf("%s is synchronized before it is imported: %v", agent, got)
+					}
+				}
+				slices.Sort(got)
+				if diff := cmp.Diff(want, got); diff != "" {
+					t.Error(diff)
+				}
+			})
+		})
+	}
 }

@@ -48,7 +48,7 @@ func TestExportDuringSync(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		summary, err := s.Once(t.Context())
+		summary, err := s.Once(t.Context(), Changes)
 		if err != nil || summary.Failed || len(summary.Left) > 0 {
 			t.Errorf("Once: %v, failed %v, left %+v", err, summary.Failed, summary.Left)
 		}

@@ -112,7 +112,7 @@ func TestRunTwice(t *testing.T) {
 		if err := s.Run(t.Context()); !errors.Is(err, ErrRunning) {
 			t.Errorf("second Run: %v", err)
 		}
-		if _, err := s.Once(t.Context()); !errors.Is(err, ErrRunning) {
+		if _, err := s.Once(t.Context(), Changes); !errors.Is(err, ErrRunning) {
 			t.Errorf("Once during Run: %v", err)
 		}
 		stop()

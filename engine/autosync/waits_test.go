@@ -49,7 +49,7 @@ func TestWaited(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if _, err := s.Once(t.Context()); err != nil {
+				if _, err := s.Once(t.Context(), Changes); err != nil {
 					t.Fatal(err)
 				}
 				if diff := cmp.Diff(test.want, s.Waited()); diff != "" {

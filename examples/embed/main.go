@@ -92,7 +92,7 @@ func play(ctx context.Context, out io.Writer, e *engine.Engine, state store.Stor
 	} {
 		fmt.Fprintf(out, "== %s\n\n", act.title)
 		act.happen()
-		summary, err := scheduler.Once(ctx) // import, synchronize, export, confirm, until nothing is left to do
+		summary, err := scheduler.Once(ctx, autosync.Changes) // import, synchronize, export, confirm, until nothing is left to do
 		if err != nil {
 			return err
 		}
