@@ -10,6 +10,7 @@ import (
 
 	goldap "github.com/go-ldap/ldap/v3"
 
+	"github.com/metasync/metasync/agents/internal/directory"
 	"github.com/metasync/metasync/engine/agent"
 	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/internal/servers"
@@ -69,8 +70,8 @@ func Test389Delta(t *testing.T) {
 		}
 	}
 	for name, number := range map[string]int64{"cut": -1, "set back": 1 << 40} {
-		w := watermark{Method: "changelog", Base: base, Settings: d.digest(), Number: number}
-		text, err := w.bytes()
+		w := directory.Watermark{Method: "changelog", Base: base, Settings: d.Digest(), Number: number}
+		text, err := w.Bytes()
 		must(t, err)
 		if _, err := read(t, d, agent.ImportRequest{Delta: true, Watermark: text}); fault.Name(err) != "no-start-full-import-required" {
 			t.Errorf("%s: %v", name, err)

@@ -166,7 +166,8 @@ func TestTimestamps(t *testing.T) {
 	if slices.Contains(delta.lines, "person "+ada) {
 		t.Errorf("the watermark did not move: %q", delta.lines)
 	}
-	d.settings.FullImportEvery = time.Nanosecond
+	s.FullImportEvery = time.Nanosecond
+	d = open(t, s, person)
 	if _, err := read(t, d, agent.ImportRequest{Delta: true, Watermark: delta.watermark}); fault.Name(err) != "no-start-full-import-required" {
 		t.Errorf("%v", err)
 	}

@@ -8,58 +8,63 @@ import (
 
 	"github.com/go-ldap/ldap/v3"
 
+	"github.com/metasync/metasync/agents/internal/directory"
 	"github.com/metasync/metasync/internal/ldapconn"
 )
 
 // changelog is the tracker by a log of numbered changes (draft-good-ldap-changelog), as
 // the plug-in Retro Changelog of 389 Directory Server keeps one.
 type changelog struct {
-	d    *directory
-	s    *server
-	base string
+	d           *dialect
+	log         string // its name
+	base        string
+	first, last int64 // the numbers of its changes
 }
 
-func (t *changelog) method() string { return "changelog" }
+// Method implements [directory.Tracker].
+func (t *changelog) Method() string { return "changelog" }
 
-func (t *changelog) begin(_ context.Context, _ *ldapconn.Conn, w *watermark) error {
-	w.Number = t.s.lastChange
+// Begin implements [directory.Tracker].
+func (t *changelog) Begin(_ context.Context, _ *ldapconn.Conn, w *directory.Watermark) error {
+	w.Number = t.last
 	return nil
 }
 
-func (t *changelog) since(ctx context.Context, c *ldapconn.Conn, w *watermark) (changeSet, error) {
-	var set changeSet
+// Since implements [directory.Tracker].
+func (t *changelog) Since(ctx context.Context, c *ldapconn.Conn, w *directory.Watermark) (directory.ChangeSet, error) {
+	var set directory.ChangeSet
 	switch {
-	case w.Number > t.s.lastChange:
-		return set, t.d.fullImportRequired("the last change of the log is %d, and %d has been read", t.s.lastChange, w.Number)
-	case w.Number == t.s.lastChange:
+	case w.Number > t.last:
+		return set, t.d.FullImportRequired("the last change of the log is %d, and %d has been read", t.last, w.Number)
+	case w.Number == t.last:
 		return set, nil
-	case t.s.firstChange > w.Number+1:
-		return set, t.d.fullImportRequired("the log begins with change %d, and %d was the last that has been read", t.s.firstChange, w.Number)
+	case t.first > w.Number+1:
+		return set, t.d.FullImportRequired("the log begins with change %d, and %d was the last that has been read", t.first, w.Number)
 	}
 	filter := "(&(objectClass=changeLogEntry)(changeNumber>=" + strconv.FormatInt(w.Number+1, 10) + "))"
 	attributes := []string{"changeNumber", "changeType", "targetDn", "targetUniqueId", "newRdn", "newSuperior"}
 	last := w.Number
-	err := records(ctx, c, t.s.changelog, filter, attributes, func(e *ldapconn.Entry) error {
-		number, err := strconv.ParseInt(value(e, "changeNumber"), 10, 64)
+	err := directory.Records(ctx, c, t.log, filter, attributes, func(e *ldapconn.Entry) error {
+		number, err := strconv.ParseInt(directory.Value(e, "changeNumber"), 10, 64)
 		if err != nil {
-			return t.d.fault("no-start-change-log-not-enabled", "%q has no number", e.DN)
+			return t.d.Fault("no-start-change-log-not-enabled", "%q has no number", e.DN)
 		}
 		last = max(last, number)
-		target, renamed := value(e, "targetDn"), ""
-		if strings.EqualFold(value(e, "changeType"), "modrdn") {
-			renamed = newName(target, value(e, "newRdn"), value(e, "newSuperior"))
+		target, renamed := directory.Value(e, "targetDn"), ""
+		if strings.EqualFold(directory.Value(e, "changeType"), "modrdn") {
+			renamed = newName(target, directory.Value(e, "newRdn"), directory.Value(e, "newSuperior"))
 		}
-		if !within(target, t.base) && !within(renamed, t.base) {
+		if !directory.Within(target, t.base) && !directory.Within(renamed, t.base) {
 			return nil
 		}
-		anchor := value(e, "targetUniqueId")
+		anchor := directory.Value(e, "targetUniqueId")
 		if anchor == "" {
-			err := t.d.fullImportRequired("change %d does not say which entry it is about", number)
+			err := t.d.FullImportRequired("change %d does not say which entry it is about", number)
 			return err
 		}
-		set.add(anchor)
-		if within(renamed, t.base) {
-			set.containers = append(set.containers, renamed)
+		set.Add(anchor)
+		if directory.Within(renamed, t.base) {
+			set.Containers = append(set.Containers, renamed)
 		}
 		return nil
 	})
@@ -70,37 +75,15 @@ func (t *changelog) since(ctx context.Context, c *ldapconn.Conn, w *watermark) (
 // newName returns the name of an entry after it was renamed.
 func newName(dn, rdn, superior string) string {
 	if superior == "" {
-		superior = parentOf(dn)
+		superior = directory.ParentOf(dn)
 	}
 	return rdn + "," + superior
-}
-
-// records calls f for every record of a log, page by page, in the order of the server.
-func records(ctx context.Context, c *ldapconn.Conn, base, filter string, attributes []string, f func(*ldapconn.Entry) error) error {
-	paging := ldap.NewControlPaging(defaultPageSize)
-	for {
-		page, err := search(ctx, c, ldap.NewSearchRequest(base, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 0, 0, false,
-			filter, attributes, []ldap.Control{paging}))
-		if err != nil {
-			return err
-		}
-		for i := range page.entries {
-			if err := f(&page.entries[i]); err != nil {
-				return err
-			}
-		}
-		if len(page.cookie) == 0 {
-			return nil
-		}
-		paging.SetCookie(page.cookie)
-	}
 }
 
 // accesslog is the tracker by OpenLDAP's log of operations (slapo-accesslog), which must
 // log writes that succeed.
 type accesslog struct {
-	d    *directory
-	s    *server
+	d    *dialect
 	base string
 }
 
@@ -110,12 +93,14 @@ const longestOperation = 30 * time.Second
 
 const logTime = "20060102150405.000000Z"
 
-func (t *accesslog) method() string { return "accesslog" }
+// Method implements [directory.Tracker].
+func (t *accesslog) Method() string { return "accesslog" }
 
-func (t *accesslog) begin(ctx context.Context, c *ldapconn.Conn, w *watermark) error {
+// Begin implements [directory.Tracker].
+func (t *accesslog) Begin(ctx context.Context, c *ldapconn.Conn, w *directory.Watermark) error {
 	if e, err := c.Read(ctx, t.d.settings.AccessLog, []string{"1.1"}, 0); err != nil || e == nil {
 		if err == nil {
-			err = t.d.fault("no-start-change-log-not-enabled", "the server shows no %q", t.d.settings.AccessLog)
+			err = t.d.Fault("no-start-change-log-not-enabled", "the server shows no %q", t.d.settings.AccessLog)
 		}
 		return err
 	}
@@ -123,26 +108,27 @@ func (t *accesslog) begin(ctx context.Context, c *ldapconn.Conn, w *watermark) e
 	return err
 }
 
-func (t *accesslog) since(ctx context.Context, c *ldapconn.Conn, w *watermark) (changeSet, error) {
+// Since implements [directory.Tracker].
+func (t *accesslog) Since(ctx context.Context, c *ldapconn.Conn, w *directory.Watermark) (directory.ChangeSet, error) {
 	if w.Last == "" {
-		return changeSet{}, t.d.fullImportRequired("the log held nothing at the last import, so nobody can say whether something is missing")
+		return directory.ChangeSet{}, t.d.FullImportRequired("the log held nothing at the last import, so nobody can say whether something is missing")
 	}
 	e, err := c.Search(ctx, ldapconn.Search{
 		Base: t.d.settings.AccessLog, Scope: ldapconn.ScopeOne, Filter: "(reqStart=" + w.Last + ")", Attributes: []string{"1.1"},
 	})
 	if ldap.IsErrorWithCode(err, ldap.LDAPResultNoSuchObject) || err == nil && len(e) == 0 {
-		return changeSet{}, t.d.fullImportRequired("the log does not reach back to the last import")
+		return directory.ChangeSet{}, t.d.FullImportRequired("the log does not reach back to the last import")
 	}
 	if err != nil {
-		return changeSet{}, err
+		return directory.ChangeSet{}, err
 	}
 	return t.read(ctx, c, w)
 }
 
 // read reads the records from a time on that were not seen, and moves the watermark
 // past them.
-func (t *accesslog) read(ctx context.Context, c *ldapconn.Conn, w *watermark) (changeSet, error) {
-	var set changeSet
+func (t *accesslog) read(ctx context.Context, c *ldapconn.Conn, w *directory.Watermark) (directory.ChangeSet, error) {
+	var set directory.ChangeSet
 	filter := "(&(objectClass=auditWriteObject)(reqResult=0))"
 	if w.Since != "" {
 		filter = "(&(objectClass=auditWriteObject)(reqResult=0)(reqStart>=" + w.Since + "))"
@@ -154,8 +140,8 @@ func (t *accesslog) read(ctx context.Context, c *ldapconn.Conn, w *watermark) (c
 	first := w.Since == ""
 	all := w.Seen
 	attributes := []string{"reqStart", "reqType", "reqDN", "reqEntryUUID", "reqNewRDN", "reqNewSuperior"}
-	err := records(ctx, c, t.d.settings.AccessLog, filter, attributes, func(e *ldapconn.Entry) error {
-		start := value(e, "reqStart")
+	err := directory.Records(ctx, c, t.d.settings.AccessLog, filter, attributes, func(e *ldapconn.Entry) error {
+		start := directory.Value(e, "reqStart")
 		if seen[start] {
 			return nil
 		}
@@ -173,21 +159,21 @@ func (t *accesslog) read(ctx context.Context, c *ldapconn.Conn, w *watermark) (c
 	return set, err
 }
 
-func (t *accesslog) note(set *changeSet, e *ldapconn.Entry) error {
-	target, renamed := value(e, "reqDN"), ""
-	if strings.EqualFold(value(e, "reqType"), "modrdn") {
-		renamed = newName(target, value(e, "reqNewRDN"), value(e, "reqNewSuperior"))
+func (t *accesslog) note(set *directory.ChangeSet, e *ldapconn.Entry) error {
+	target, renamed := directory.Value(e, "reqDN"), ""
+	if strings.EqualFold(directory.Value(e, "reqType"), "modrdn") {
+		renamed = newName(target, directory.Value(e, "reqNewRDN"), directory.Value(e, "reqNewSuperior"))
 	}
-	if !within(target, t.base) && !within(renamed, t.base) {
+	if !directory.Within(target, t.base) && !directory.Within(renamed, t.base) {
 		return nil
 	}
-	anchor := value(e, "reqEntryUUID")
+	anchor := directory.Value(e, "reqEntryUUID")
 	if anchor == "" {
-		return t.d.fullImportRequired("record %q does not say which entry it is about", e.DN)
+		return t.d.FullImportRequired("record %q does not say which entry it is about", e.DN)
 	}
-	set.add(anchor)
-	if within(renamed, t.base) {
-		set.containers = append(set.containers, renamed)
+	set.Add(anchor)
+	if directory.Within(renamed, t.base) {
+		set.Containers = append(set.Containers, renamed)
 	}
 	return nil
 }
@@ -217,31 +203,34 @@ func recent(all []string, last string) []string {
 // deleted or renamed with its container, nor what has left the filter: it asks for a full
 // import from time to time.
 type timestamps struct {
-	d    *directory
-	s    *server
+	d    *dialect
+	s    *directory.Server
 	base string
 }
 
-func (t *timestamps) method() string { return "timestamp" }
+// Method implements [directory.Tracker].
+func (t *timestamps) Method() string { return "timestamp" }
 
-// begin lets the full import note the latest time: the clock is the server's.
-func (t *timestamps) begin(_ context.Context, _ *ldapconn.Conn, w *watermark) error {
-	w.Full, w.follow = time.Now().UTC(), true
+// Begin implements [directory.Tracker]. It lets the full import note the latest time: the
+// clock is the server's.
+func (t *timestamps) Begin(_ context.Context, _ *ldapconn.Conn, w *directory.Watermark) error {
+	w.Full, w.Follow = time.Now().UTC(), true
 	return nil
 }
 
-func (t *timestamps) since(ctx context.Context, c *ldapconn.Conn, w *watermark) (changeSet, error) {
-	var set changeSet
-	w.follow = true
+// Since implements [directory.Tracker].
+func (t *timestamps) Since(ctx context.Context, c *ldapconn.Conn, w *directory.Watermark) (directory.ChangeSet, error) {
+	var set directory.ChangeSet
+	w.Follow = true
 	if age := time.Since(w.Full); age >= t.d.settings.FullImportEvery {
-		return set, t.d.fullImportRequired("the last full import was %s ago, and times of changes do not tell what was deleted", age.Round(time.Second))
+		return set, t.d.FullImportRequired("the last full import was %s ago, and times of changes do not tell what was deleted", age.Round(time.Second))
 	}
-	filter := t.s.scope()
+	filter := t.s.Scope()
 	if w.Since != "" {
 		filter = "(&" + filter + "(modifyTimestamp>=" + w.Since + "))"
 	}
-	err := records(ctx, c, t.base, filter, []string{t.s.anchor}, func(e *ldapconn.Entry) error {
-		set.add(value(e, t.s.anchor))
+	err := directory.Records(ctx, c, t.base, filter, []string{t.s.Anchor.Attribute}, func(e *ldapconn.Entry) error {
+		set.Add(t.s.Anchor.Of(e))
 		return nil
 	})
 	return set, err

@@ -15,6 +15,7 @@ import (
 	goldap "github.com/go-ldap/ldap/v3"
 	"go.uber.org/goleak"
 
+	"github.com/metasync/metasync/agents/internal/directory"
 	"github.com/metasync/metasync/engine/agent"
 	"github.com/metasync/metasync/engine/agent/agenttest"
 	"github.com/metasync/metasync/engine/identity"
@@ -108,23 +109,23 @@ func someone(t testing.TB, admin *goldap.Conn, uid, parent string, more ...strin
 }
 
 func settings(base ...string) *Settings {
-	return &Settings{URL: target.URL, BindDN: target.Admin, Password: target.Password, Base: base}
+	return &Settings{Settings: directory.Settings{URL: target.URL, BindDN: target.Admin, Password: target.Password, Base: base}}
 }
 
 var person = agent.Object{Name: "person", Settings: &ObjectSettings{Class: "inetOrgPerson", RDN: "uid"}}
 
 var group = agent.Object{Name: "group", Settings: &ObjectSettings{Class: "groupOfNames"}}
 
-func open(t testing.TB, s *Settings, objects ...agent.Object) *directory {
+func open(t testing.TB, s *Settings, objects ...agent.Object) *directory.Directory {
 	t.Helper()
 	d, err := s.open(agent.Env{Name: "Directory", Objects: objects})
 	must(t, err)
 	return d
 }
 
-func connection(t testing.TB, d *directory) *ldapconn.Conn {
+func connection(t testing.TB, d *directory.Directory) *ldapconn.Conn {
 	t.Helper()
-	c, err := d.connect(t.Context())
+	c, err := d.Connect(t.Context())
 	must(t, err)
 	t.Cleanup(c.Close)
 	return c
@@ -157,7 +158,7 @@ type reading struct {
 	watermark []byte
 }
 
-func read(t testing.TB, d *directory, req agent.ImportRequest) (reading, error) {
+func read(t testing.TB, d *directory.Directory, req agent.ImportRequest) (reading, error) {
 	t.Helper()
 	var out reading
 	m, err := d.OpenImport(t.Context(), req)

@@ -13,6 +13,7 @@ import (
 
 	goldap "github.com/go-ldap/ldap/v3"
 
+	"github.com/metasync/metasync/agents/internal/directory"
 	"github.com/metasync/metasync/engine/agent"
 	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/engine/identity"
@@ -151,14 +152,14 @@ func TestLostWatermarks(t *testing.T) {
 // from a backup.
 func future(t *testing.T, text []byte) []byte {
 	t.Helper()
-	w := new(watermark)
+	w := new(directory.Watermark)
 	must(t, json.Unmarshal(text, w))
 	at := bytes.Index(w.Cookie, []byte("csn=20"))
 	if at < 0 {
 		t.Fatalf("a cookie without a time: %s", w.Cookie)
 	}
 	copy(w.Cookie[at:], "csn=2999")
-	out, err := w.bytes()
+	out, err := w.Bytes()
 	must(t, err)
 	return out
 }

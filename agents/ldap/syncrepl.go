@@ -8,45 +8,47 @@ import (
 
 	"github.com/go-ldap/ldap/v3"
 
+	"github.com/metasync/metasync/agents/internal/directory"
 	"github.com/metasync/metasync/internal/ldapconn"
 )
 
 // syncrepl is the tracker by content synchronization (RFC 4533).
 type syncrepl struct {
-	d    *directory
-	s    *server
+	d    *dialect
+	s    *directory.Server
 	base string
 }
 
-func (t *syncrepl) method() string { return "syncrepl" }
+// Method implements [directory.Tracker].
+func (t *syncrepl) Method() string { return "syncrepl" }
 
 // filter matches objects, and containers: when one moves, nothing is told of what is in
 // it.
-func (t *syncrepl) filter() string { return "(|" + t.s.scope() + containerFilter + ")" }
+func (t *syncrepl) filter() string { return "(|" + t.s.Scope() + directory.ContainerFilter + ")" }
 
-// begin asks for the content of nothing, which comes with a cookie of now: cookies are
+// Begin implements [directory.Tracker]. It asks for the content of nothing, which comes with a cookie of now: cookies are
 // of the server, not of a filter.
-func (t *syncrepl) begin(ctx context.Context, c *ldapconn.Conn, w *watermark) error {
+func (t *syncrepl) Begin(ctx context.Context, c *ldapconn.Conn, w *directory.Watermark) error {
 	r, err := t.refresh(ctx, c, ldap.ScopeBaseObject, "(!(objectClass=*))", nil)
 	if err == nil && len(r.cookie) == 0 {
-		err = t.d.fault("no-start-change-log-not-enabled", "the server gave no cookie (RFC 4533)")
+		err = t.d.Fault("no-start-change-log-not-enabled", "the server gave no cookie (RFC 4533)")
 	}
 	w.Cookie = r.cookie
 	return err
 }
 
-// since asks what changed since the cookie. A server that knows the cookie no more, or
+// Since implements [directory.Tracker]: what changed since the cookie. A server that knows the cookie no more, or
 // that can only list what is still there, as OpenLDAP after a restart without a log of
 // its sessions, needs a full import.
-func (t *syncrepl) since(ctx context.Context, c *ldapconn.Conn, w *watermark) (changeSet, error) {
+func (t *syncrepl) Since(ctx context.Context, c *ldapconn.Conn, w *directory.Watermark) (directory.ChangeSet, error) {
 	r, err := t.refresh(ctx, c, ldap.ScopeWholeSubtree, t.filter(), w.Cookie)
 	switch {
 	case ldap.IsErrorAnyOf(err, ldap.LDAPResultSyncRefreshRequired, ldap.LDAPResultUnwillingToPerform, ldap.LDAPResultProtocolError):
-		return changeSet{}, t.d.fullImportRequired("the server refuses the cookie: %s", err)
+		return directory.ChangeSet{}, t.d.FullImportRequired("the server refuses the cookie: %s", err)
 	case err != nil:
-		return changeSet{}, err
+		return directory.ChangeSet{}, err
 	case r.present || !r.deletes && len(r.cookie) > 0 && !bytes.Equal(r.cookie, w.Cookie):
-		return changeSet{}, t.d.fullImportRequired("the server has no log of what was deleted since the last import")
+		return directory.ChangeSet{}, t.d.FullImportRequired("the server has no log of what was deleted since the last import")
 	}
 	if len(r.cookie) > 0 { // none if nothing changed
 		w.Cookie = r.cookie
@@ -56,7 +58,7 @@ func (t *syncrepl) since(ctx context.Context, c *ldapconn.Conn, w *watermark) (c
 
 // A refresh is the answer to one request of content synchronization.
 type refresh struct {
-	set     changeSet
+	set     directory.ChangeSet
 	cookie  []byte
 	present bool // what is still there is listed
 	deletes bool // what is gone is named, so nothing else is
@@ -73,7 +75,7 @@ func (t *syncrepl) refresh(ctx context.Context, c *ldapconn.Conn, scope int, fil
 	r := new(refresh)
 	for answer.Next() {
 		if e := answer.Entry(); e != nil && t.isContainer(e) {
-			r.set.containers = append(r.set.containers, e.DN)
+			r.set.Containers = append(r.set.Containers, e.DN)
 		}
 		for _, control := range answer.Controls() {
 			r.read(control)
@@ -97,7 +99,7 @@ func (t *syncrepl) refresh(ctx context.Context, c *ldapconn.Conn, scope int, fil
 // together with what is below them, and yet it is right to look.
 func (t *syncrepl) isContainer(e *ldap.Entry) bool {
 	classes := map[string]bool{}
-	t.s.subschema.superiors(classes, e.GetAttributeValues("objectClass"))
+	t.s.Subschema.Superiors(classes, e.GetAttributeValues("objectClass"))
 	for _, class := range []string{"organizationalunit", "organization", "domain", "dcobject", "locality", "country", "container", "nscontainer"} {
 		if classes[class] {
 			return true
@@ -109,7 +111,7 @@ func (t *syncrepl) isContainer(e *ldap.Entry) bool {
 func (r *refresh) read(control ldap.Control) {
 	switch control := control.(type) {
 	case *ldap.ControlSyncState:
-		r.set.add(control.EntryUUID.String())
+		r.set.Add(control.EntryUUID.String())
 		r.keep(control.Cookie)
 	case *ldap.ControlSyncInfo:
 		switch {
@@ -124,7 +126,7 @@ func (r *refresh) read(control ldap.Control) {
 			r.present = r.present || !control.SyncIdSet.RefreshDeletes
 			for _, id := range control.SyncIdSet.SyncUUIDs {
 				if control.SyncIdSet.RefreshDeletes {
-					r.set.add(id.String())
+					r.set.Add(id.String())
 				}
 			}
 			r.keep(control.SyncIdSet.Cookie)
@@ -139,4 +141,45 @@ func (r *refresh) keep(cookie []byte) {
 	if len(cookie) > 0 {
 		r.cookie = bytes.Clone(cookie)
 	}
+}
+
+// Listen implements [directory.Dialect] by content synchronization that goes on
+// (RFC 4533, refreshAndPersist).
+func (t *dialect) Listen(ctx context.Context, c *ldapconn.Conn, s *directory.Server, base string, heard func()) error {
+	by, err := t.Tracker(s, base)
+	if err != nil {
+		return err
+	}
+	sync, ok := by.(*syncrepl)
+	if !ok {
+		return t.Fault("no-start-change-log-not-enabled", "%s: its changes are told by %q", ldapconn.ErrNoSync, methodOf(by))
+	}
+	w := new(directory.Watermark)
+	if err := sync.Begin(ctx, c, w); err != nil {
+		return err
+	}
+	defer c.EndWith(ctx)()
+	inner, cancel := context.WithCancel(ctx)
+	defer cancel()
+	req := ldap.NewSearchRequest(base, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 0, 0, false, sync.filter(), []string{"1.1"}, nil)
+	answer := c.LDAP().Syncrepl(inner, req, 64, ldap.SyncRequestModeRefreshAndPersist, w.Cookie, false)
+	heard()
+	for answer.Next() {
+		news := answer.Entry() != nil
+		for _, control := range answer.Controls() {
+			info, ok := control.(*ldap.ControlSyncInfo)
+			news = news || ok && info.SyncIdSet != nil
+		}
+		if news {
+			heard()
+		}
+	}
+	return answer.Err()
+}
+
+func methodOf(t directory.Tracker) string {
+	if t == nil {
+		return "none"
+	}
+	return t.Method()
 }

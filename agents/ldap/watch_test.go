@@ -8,12 +8,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/metasync/metasync/agents/internal/directory"
 	"github.com/metasync/metasync/engine/fault"
 )
 
 // listening runs Watch, and returns what receives a value for each call of changed, and
 // ends it at the end of the test.
-func listening(t *testing.T, d *directory) <-chan struct{} {
+func listening(t *testing.T, d *directory.Directory) <-chan struct{} {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	calls, done := make(chan struct{}, 100), make(chan error)

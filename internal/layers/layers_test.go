@@ -84,7 +84,7 @@ var libraries = []struct {
 	{"github.com/alecthomas/kong", []string{"cmd"}, "the command line is parsed in one place"},
 	{"github.com/fsnotify/fsnotify", []string{"internal/filewatch"}, "what a changed file means is decided in one place"},
 	{"github.com/wneessen/go-mail", []string{"engine/notify"}, "mail is written and sent in one place"},
-	{"github.com/go-ldap/ldap", []string{"internal/ldapconn", "agents"}, "connections are opened, bounded and kept in one place; the agent for directories writes over them"},
+	{"github.com/go-ldap/ldap", []string{"internal/ldapconn", "agents"}, "connections are opened, bounded and kept in one place; the agents for directories write over them"},
 	{"github.com/jackc/pgx", []string{"internal/sqlconn"}, "what drivers do differently is made alike in one place"},
 	{"github.com/go-sql-driver/mysql", []string{"internal/sqlconn"}, "what drivers do differently is made alike in one place"},
 	{"github.com/microsoft/go-mssqldb", []string{"internal/sqlconn"}, "what drivers do differently is made alike in one place"},

@@ -1,4 +1,4 @@
-package ldap
+package directory
 
 import (
 	"cmp"
@@ -15,16 +15,16 @@ import (
 )
 
 // OpenExport implements agent.Exporter: it connects, and asks the server for its schema.
-func (d *directory) OpenExport(ctx context.Context, req agent.ExportRequest) (agent.Export, error) {
+func (d *Directory) OpenExport(ctx context.Context, req agent.ExportRequest) (agent.Export, error) {
 	if req.Partition != "" {
 		if _, err := d.base(req.Partition); err != nil {
 			return nil, err
 		}
 	}
 	if req.Full {
-		return nil, d.misconfigured("there is no full export to a directory")
+		return nil, d.Misconfigured("there is no full export to a directory")
 	}
-	c, err := d.connect(ctx)
+	c, err := d.Connect(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -35,15 +35,15 @@ func (d *directory) OpenExport(ctx context.Context, req agent.ExportRequest) (ag
 	}
 	return &export{
 		d: d, server: s, conns: []*ldapconn.Conn{c},
-		asserts: slices.Contains(s.controls, oidAssertion),
-		exop:    d.settings.Passwords == "exop" && slices.Contains(s.extensions, oidPassword),
+		asserts: slices.Contains(s.Controls, oidAssertion),
+		exop:    d.settings.PasswordModify && slices.Contains(s.extensions, oidPassword),
 	}, nil
 }
 
 // An export writes over several connections.
 type export struct {
-	d       *directory
-	server  *server
+	d       *Directory
+	server  *Server
 	conns   []*ldapconn.Conn
 	asserts bool // the server checks the anchor itself (RFC 4528)
 	exop    bool // passwords are written by an operation of their own (RFC 3062)
@@ -69,7 +69,7 @@ func (x *export) Put(ctx context.Context, changes []agent.Change) ([]agent.Resul
 	for order := ordered(changes); len(order) > 0; {
 		n := wave(changes, order)
 		if err := x.put(ctx, changes, order[:n], results); err != nil {
-			return nil, x.d.failed("stopped-connectivity", err)
+			return nil, x.d.Failed("stopped-connectivity", err)
 		}
 		order = order[n:]
 	}
@@ -153,7 +153,7 @@ func refersTo(c *agent.Change, names map[string]bool) bool {
 func (x *export) put(ctx context.Context, changes []agent.Change, which []int, results []agent.Result) error {
 	workers := min(len(which), x.d.settings.Connections)
 	for len(x.conns) < workers {
-		c, err := x.d.connect(ctx)
+		c, err := x.d.Connect(ctx)
 		if err != nil {
 			return err
 		}

@@ -1,4 +1,4 @@
-package ldap
+package directory
 
 import (
 	"context"
@@ -13,7 +13,7 @@ import (
 )
 
 // admits refuses a name that does not begin with the attribute of the object type.
-func (k *kind) admits(name string) error {
+func (k *Kind) admits(name string) error {
 	dn, err := identity.ParseDN(name)
 	if err != nil || len(dn) == 0 {
 		return fault.New("invalid-dn", "%q cannot be a name", name)
@@ -25,7 +25,7 @@ func (k *kind) admits(name string) error {
 }
 
 // add creates an object, and reads the anchor that the server has given it.
-func (w *writer) add(ctx context.Context, c *agent.Change, k *kind) (agent.Result, error) {
+func (w *writer) add(ctx context.Context, c *agent.Change, k *Kind) (agent.Result, error) {
 	if err := k.admits(c.DN); err != nil {
 		return agent.Result{}, err
 	}
@@ -35,23 +35,23 @@ func (w *writer) add(ctx context.Context, c *agent.Change, k *kind) (agent.Resul
 	}
 	req := ldap.NewAddRequest(c.DN, nil)
 	for _, m := range content {
-		req.Attribute(m.name, m.values)
+		req.Attribute(m.Name, m.Values)
 	}
 	err = w.c.LDAP().Add(req)
 	if w.lacksParent(ctx, c.DN, err) {
 		if !w.d.settings.CreateParents {
-			return agent.Result{}, fault.New("non-existent-parent", "there is no %q", parentOf(c.DN))
+			return agent.Result{}, fault.New("non-existent-parent", "there is no %q", ParentOf(c.DN))
 		}
 		if err := w.createAbove(ctx, c.DN); err != nil {
 			return agent.Result{}, err
 		}
 		err = w.c.LDAP().Add(req)
 	}
-	if c.Repeated && isCode(err, ldap.LDAPResultEntryAlreadyExists) {
+	if c.Repeated && IsCode(err, ldap.LDAPResultEntryAlreadyExists) {
 		err = w.again(ctx, c, k, content, err)
 	}
 	if err != nil {
-		if password != "" && isCode(err, ldap.LDAPResultConstraintViolation) {
+		if password != "" && IsCode(err, ldap.LDAPResultConstraintViolation) {
 			err = fault.Wrap("password-policy-violation", err)
 		}
 		return agent.Result{}, err
@@ -65,12 +65,12 @@ func (w *writer) add(ctx context.Context, c *agent.Change, k *kind) (agent.Resul
 
 // content returns the attributes of a new entry: the classes of its type and what its
 // name says belong to it in any case.
-func (w *writer) content(c *agent.Change, k *kind) (content []modification, password string, err error) {
+func (w *writer) content(c *agent.Change, k *Kind) (content []Modification, password string, err error) {
 	content, password, err = w.modifications(c, k)
 	if err != nil {
 		return nil, "", err
 	}
-	content = slices.DeleteFunc(content, func(m modification) bool { return len(m.values) == 0 })
+	content = slices.DeleteFunc(content, func(m Modification) bool { return len(m.Values) == 0 })
 	for _, class := range append([]string{k.Class}, k.Auxiliary...) {
 		content = with(content, "objectClass", class)
 	}
@@ -86,49 +86,49 @@ func (w *writer) content(c *agent.Change, k *kind) (content []modification, pass
 }
 
 // with returns a content with a value, which may be there already.
-func with(content []modification, name, value string) []modification {
+func with(content []Modification, name, value string) []Modification {
 	for i := range content {
 		m := &content[i]
-		if !strings.EqualFold(m.name, name) {
+		if !strings.EqualFold(m.Name, name) {
 			continue
 		}
-		if !slices.ContainsFunc(m.values, func(v string) bool { return strings.EqualFold(v, value) }) {
-			m.values = append(m.values, value)
+		if !slices.ContainsFunc(m.Values, func(v string) bool { return strings.EqualFold(v, value) }) {
+			m.Values = append(m.Values, value)
 		}
 		return content
 	}
-	return append(content, modification{ldap.ReplaceAttribute, name, []string{value}})
+	return append(content, Modification{ldap.ReplaceAttribute, name, []string{value}})
 }
 
 // again gives an object that an interrupted export has created all its values. An entry
 // of another class is not the one.
-func (w *writer) again(ctx context.Context, c *agent.Change, k *kind, content []modification, exists error) error {
+func (w *writer) again(ctx context.Context, c *agent.Change, k *Kind, content []Modification, exists error) error {
 	e, err := w.c.Read(ctx, c.DN, []string{"objectClass"}, 0)
 	if err != nil || e == nil {
 		return exists
 	}
 	classes := map[string]bool{}
-	w.server.subschema.superiors(classes, values(e, "objectClass"))
-	if !classes[strings.ToLower(w.server.subschema.class(k.Class).name)] {
+	w.server.Subschema.Superiors(classes, Values(e, "objectClass"))
+	if !classes[strings.ToLower(w.server.Subschema.class(k.Class).name)] {
 		return exists
 	}
-	content = slices.DeleteFunc(slices.Clone(content), func(m modification) bool { return strings.EqualFold(m.name, "objectClass") })
+	content = slices.DeleteFunc(slices.Clone(content), func(m Modification) bool { return strings.EqualFold(m.Name, "objectClass") })
 	return w.modify(c.DN, content, nil)
 }
 
 // lacksParent reports whether an entry was refused because there is nothing above it.
 func (w *writer) lacksParent(ctx context.Context, name string, err error) bool {
-	if !isCode(err, ldap.LDAPResultNoSuchObject, ldap.LDAPResultReferral, ldap.LDAPResultUnwillingToPerform) {
+	if !IsCode(err, ldap.LDAPResultNoSuchObject, ldap.LDAPResultReferral, ldap.LDAPResultUnwillingToPerform) {
 		return false
 	}
-	if isCode(err, ldap.LDAPResultNoSuchObject) {
+	if IsCode(err, ldap.LDAPResultNoSuchObject) {
 		return true
 	}
 	dn, _ := identity.ParseDN(name) // admits has read it
 	if !w.d.inBase(dn) {
 		return false
 	}
-	is, lost := w.anchorAt(ctx, parentOf(name))
+	is, lost := w.anchorAt(ctx, ParentOf(name))
 	return lost == nil && is == ""
 }
 
@@ -159,7 +159,7 @@ func (w *writer) createAbove(ctx context.Context, name string) error {
 		req.Attribute("objectClass", []string{class})
 		req.Attribute(rdn[0].Type, []string{rdn[0].Value})
 		// Another connection may create it at the same time.
-		if err := w.c.LDAP().Add(req); err != nil && !isCode(err, ldap.LDAPResultEntryAlreadyExists) {
+		if err := w.c.LDAP().Add(req); err != nil && !IsCode(err, ldap.LDAPResultEntryAlreadyExists) {
 			return err
 		}
 	}

@@ -1,4 +1,4 @@
-package ldap
+package directory
 
 import (
 	"bytes"
@@ -14,9 +14,9 @@ import (
 
 // fill appends the entry for what the server delivered. Errors of values are errors
 // on that entry.
-func (d *directory) fill(s *server, k *kind, page *agent.Page, from *ldapconn.Entry) {
+func (d *Directory) fill(s *Server, k *Kind, page *agent.Page, from *ldapconn.Entry) {
 	e := page.Add()
-	e.Op, e.ObjectType, e.DN, e.Anchor = identity.Add, k.schema.Name, from.DN, value(from, s.anchor)
+	e.Op, e.ObjectType, e.DN, e.Anchor = identity.Add, k.schema.Name, from.DN, s.Anchor.Of(from)
 	total := 0
 	for i := range from.Attributes {
 		total += len(from.Attributes[i].Values)
@@ -47,7 +47,7 @@ func (d *directory) fill(s *server, k *kind, page *agent.Page, from *ldapconn.En
 	e.Attributes = identity.SortAttributes(attributes)
 }
 
-func (d *directory) valueFault(e *agent.Entry, c *column, err error) *fault.Error {
+func (d *Directory) valueFault(e *agent.Entry, c *Column, err error) *fault.Error {
 	name := "invalid-attribute-value"
 	if parse := (*identity.ParseError)(nil); errors.As(err, &parse) {
 		name = parse.Name

@@ -1,4 +1,4 @@
-package ldap
+package directory
 
 import (
 	"slices"
@@ -7,9 +7,9 @@ import (
 	"github.com/metasync/metasync/engine/identity"
 )
 
-// A subschema is what a server says of its attributes and object classes (RFC 4512
+// A Subschema is what a server says of its attributes and object classes (RFC 4512
 // §4.2). Names are found in lower case.
-type subschema struct {
+type Subschema struct {
 	attributes map[string]*attributeType
 	classes    map[string]*objectClass
 }
@@ -110,8 +110,8 @@ func (d definition) first(keyword string) string {
 }
 
 // parseSubschema reads the definitions of a server.
-func parseSubschema(attributeTypes, objectClasses []string) *subschema {
-	s := &subschema{attributes: map[string]*attributeType{}, classes: map[string]*objectClass{}}
+func parseSubschema(attributeTypes, objectClasses []string) *Subschema {
+	s := &Subschema{attributes: map[string]*attributeType{}, classes: map[string]*objectClass{}}
 	for _, text := range attributeTypes {
 		def := parseDefinition(text)
 		syntax, _, _ := strings.Cut(def.first("SYNTAX"), "{")
@@ -133,12 +133,15 @@ func parseSubschema(attributeTypes, objectClasses []string) *subschema {
 	return s
 }
 
-func (s *subschema) attribute(name string) *attributeType { return s.attributes[strings.ToLower(name)] }
+// HasAttribute reports whether the server knows an attribute.
+func (s *Subschema) HasAttribute(name string) bool { return s.attribute(name) != nil }
 
-func (s *subschema) class(name string) *objectClass { return s.classes[strings.ToLower(name)] }
+func (s *Subschema) attribute(name string) *attributeType { return s.attributes[strings.ToLower(name)] }
+
+func (s *Subschema) class(name string) *objectClass { return s.classes[strings.ToLower(name)] }
 
 // syntaxOf returns the syntax of an attribute, which may be that of its superior.
-func (s *subschema) syntaxOf(a *attributeType) string {
+func (s *Subschema) syntaxOf(a *attributeType) string {
 	for range 16 { // deeper than any hierarchy; one that is a circle ends too
 		if a.syntax != "" {
 			return a.syntax
@@ -150,9 +153,9 @@ func (s *subschema) syntaxOf(a *attributeType) string {
 	return ""
 }
 
-// superiors adds classes and everything that they are derived from to a set of
+// Superiors adds classes and everything that they are derived from to a set of
 // names in lower case.
-func (s *subschema) superiors(into map[string]bool, names []string) {
+func (s *Subschema) Superiors(into map[string]bool, names []string) {
 	for _, name := range names {
 		c := s.class(name)
 		if c == nil {
@@ -164,7 +167,7 @@ func (s *subschema) superiors(into map[string]bool, names []string) {
 			continue
 		}
 		into[key] = true
-		s.superiors(into, c.sup)
+		s.Superiors(into, c.sup)
 	}
 }
 

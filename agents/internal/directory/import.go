@@ -1,4 +1,4 @@
-package ldap
+package directory
 
 import (
 	"cmp"
@@ -21,9 +21,9 @@ const (
 
 // A directoryImport reads from one connection of its own.
 type directoryImport struct {
-	d        *directory
+	d        *Directory
 	c        *ldapconn.Conn
-	server   *server
+	server   *Server
 	base     string // what is searched
 	pageSize int
 	complete bool
@@ -33,24 +33,24 @@ type directoryImport struct {
 
 	changed []string // of a delta import: the anchors that are still to be read
 
-	mark  *watermark // what Close returns
+	mark  *Watermark // what Close returns
 	ended error      // what every further Next returns
 }
 
 // OpenImport implements agent.Importer: it asks the server for its schema, and for
 // what changed if the import is a delta one.
-func (d *directory) OpenImport(ctx context.Context, req agent.ImportRequest) (agent.Import, error) {
+func (d *Directory) OpenImport(ctx context.Context, req agent.ImportRequest) (agent.Import, error) {
 	m := &directoryImport{d: d, pageSize: cmp.Or(req.PageSize, defaultPageSize)}
 	var err error
 	if m.base, err = d.base(req.Partition); err != nil {
 		return nil, err
 	}
-	if m.c, err = d.connect(ctx); err != nil {
+	if m.c, err = d.Connect(ctx); err != nil {
 		return nil, err
 	}
 	if err = m.open(ctx, req); err != nil {
 		m.c.Close()
-		return nil, d.failed("no-start-connection", err)
+		return nil, d.Failed("no-start-connection", err)
 	}
 	return m, nil
 }
@@ -69,11 +69,11 @@ func (m *directoryImport) open(ctx context.Context, req agent.ImportRequest) err
 		places = append(places, only)
 	}
 	for _, place := range places {
-		if err = d.exists(ctx, m.c, place); err != nil {
+		if err = d.Exists(ctx, m.c, place); err != nil {
 			return err
 		}
 	}
-	t, err := d.tracker(m.server, m.base)
+	t, err := d.dialect.Tracker(m.server, m.base)
 	if err != nil {
 		return err
 	}
@@ -102,21 +102,21 @@ func (m *directoryImport) only(c identity.Containers) string {
 	found := ""
 	for _, name := range c.Include() {
 		dn, err := identity.ParseDN(name)
-		if err != nil || isWithin(base, dn) || found != "" && isWithin(dn, base) {
+		if err != nil || IsWithin(base, dn) || found != "" && IsWithin(dn, base) {
 			return ""
 		}
-		if isWithin(dn, base) {
+		if IsWithin(dn, base) {
 			found = name
 		}
 	}
 	return found
 }
 
-// exists says that a place is gone, or hidden, before nothing is found below it.
-func (d *directory) exists(ctx context.Context, c *ldapconn.Conn, dn string) error {
+// Exists says that a place is gone, or hidden, before nothing is found below it.
+func (d *Directory) Exists(ctx context.Context, c *ldapconn.Conn, dn string) error {
 	e, err := c.Read(ctx, dn, []string{"1.1"}, 0)
 	if err == nil && e == nil {
-		err := d.fault("no-start-partition-delete", "the server shows no %q", dn)
+		err := d.Fault("no-start-partition-delete", "the server shows no %q", dn)
 		err.Hint = "either it is gone, or bindDN may not read it"
 		return err
 	}
@@ -145,7 +145,7 @@ func (m *directoryImport) Next(ctx context.Context, page *agent.Page) error {
 		if err == io.EOF {
 			m.ended = io.EOF
 		} else if err != nil {
-			m.ended = m.d.failed("stopped-import-read", err)
+			m.ended = m.d.Failed("stopped-import-read", err)
 		}
 	}
 	if m.ended != nil {
@@ -156,7 +156,7 @@ func (m *directoryImport) Next(ctx context.Context, page *agent.Page) error {
 
 func (m *directoryImport) nextPage(ctx context.Context, page *agent.Page) error {
 	found, err := search(ctx, m.c, ldap.NewSearchRequest(m.base, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 0, 0, false,
-		m.server.scope(), m.server.all(), []ldap.Control{m.paging}))
+		m.server.Scope(), m.server.all(), []ldap.Control{m.paging}))
 	if err != nil {
 		return err
 	}
@@ -186,7 +186,7 @@ func (m *directoryImport) nextChanged(ctx context.Context, page *agent.Page) err
 	}
 	here := map[string]bool{}
 	for i := range entries {
-		here[value(&entries[i], m.server.anchor)] = kinds[i] != nil
+		here[m.server.Anchor.Of(&entries[i])] = kinds[i] != nil
 	}
 	for _, anchor := range anchors {
 		if !here[anchor] {
@@ -209,7 +209,7 @@ func (m *directoryImport) Close(_ context.Context, outcome agent.Outcome) ([]byt
 	if outcome != agent.Completed || m.mark == nil {
 		return nil, nil
 	}
-	return m.mark.bytes()
+	return m.mark.Bytes()
 }
 
 // A result is a page of a search.
@@ -242,11 +242,32 @@ func search(ctx context.Context, c *ldapconn.Conn, req *ldap.SearchRequest) (res
 	return out, nil
 }
 
+// Records calls f for every record of a log, page by page, in the order of the server.
+func Records(ctx context.Context, c *ldapconn.Conn, base, filter string, attributes []string, f func(*ldapconn.Entry) error) error {
+	paging := ldap.NewControlPaging(defaultPageSize)
+	for {
+		page, err := search(ctx, c, ldap.NewSearchRequest(base, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 0, 0, false,
+			filter, attributes, []ldap.Control{paging}))
+		if err != nil {
+			return err
+		}
+		for i := range page.entries {
+			if err := f(&page.entries[i]); err != nil {
+				return err
+			}
+		}
+		if len(page.cookie) == 0 {
+			return nil
+		}
+		paging.SetCookie(page.cookie)
+	}
+}
+
 // fetch reads the entries with these anchors that are objects of any kind.
-func (d *directory) fetch(ctx context.Context, c *ldapconn.Conn, s *server, base string, anchors []string) ([]ldapconn.Entry, []*kind, error) {
+func (d *Directory) fetch(ctx context.Context, c *ldapconn.Conn, s *Server, base string, anchors []string) ([]ldapconn.Entry, []*Kind, error) {
 	entries, err := c.Search(ctx, ldapconn.Search{
 		Base: base, Scope: ldapconn.ScopeSub, Attributes: s.all(),
-		Filter: "(&" + s.scope() + anyOf(s.anchor, anchors) + ")",
+		Filter: "(&" + s.Scope() + s.Anchor.anyOf(anchors) + ")",
 	})
 	if err != nil {
 		return nil, nil, err
@@ -255,11 +276,12 @@ func (d *directory) fetch(ctx context.Context, c *ldapconn.Conn, s *server, base
 	return entries, kinds, err
 }
 
-func anyOf(attribute string, list []string) string {
+// anyOf returns the filter that matches the entries with these anchors.
+func (a *Anchor) anyOf(anchors []string) string {
 	var b strings.Builder
 	b.WriteString("(|")
-	for _, v := range list {
-		b.WriteString("(" + attribute + "=" + ldapconn.EscapeFilter(v) + ")")
+	for _, anchor := range anchors {
+		b.WriteString(a.filter(anchor))
 	}
 	b.WriteString(")")
 	return b.String()
@@ -268,8 +290,8 @@ func anyOf(attribute string, list []string) string {
 // classify returns the kind of every entry: the first one, as they are configured, that
 // it matches. Where classes do not tell, the server is asked; nil is an entry that has
 // ceased to be an object meanwhile.
-func (d *directory) classify(ctx context.Context, c *ldapconn.Conn, s *server, base string, entries []ldapconn.Entry) ([]*kind, error) {
-	kinds := make([]*kind, len(entries))
+func (d *Directory) classify(ctx context.Context, c *ldapconn.Conn, s *Server, base string, entries []ldapconn.Entry) ([]*Kind, error) {
+	kinds := make([]*Kind, len(entries))
 	if len(s.kinds) == 1 {
 		for i := range kinds {
 			kinds[i] = s.kinds[0]
@@ -279,10 +301,10 @@ func (d *directory) classify(ctx context.Context, c *ldapconn.Conn, s *server, b
 	var doubtful []int
 	for i := range entries {
 		classes := map[string]bool{}
-		s.subschema.superiors(classes, values(&entries[i], "objectClass"))
-		var candidates []*kind
+		s.Subschema.Superiors(classes, Values(&entries[i], "objectClass"))
+		var candidates []*Kind
 		for _, k := range s.kinds {
-			if own := s.subschema.class(k.Class); classes[strings.ToLower(own.name)] {
+			if own := s.Subschema.class(k.Class); classes[strings.ToLower(own.name)] {
 				candidates = append(candidates, k)
 			}
 		}
@@ -303,22 +325,22 @@ func (d *directory) classify(ctx context.Context, c *ldapconn.Conn, s *server, b
 	return kinds, nil
 }
 
-func (d *directory) ask(ctx context.Context, c *ldapconn.Conn, s *server, base string, entries []ldapconn.Entry, kinds []*kind, which []int) error {
+func (d *Directory) ask(ctx context.Context, c *ldapconn.Conn, s *Server, base string, entries []ldapconn.Entry, kinds []*Kind, which []int) error {
 	anchors, at := make([]string, len(which)), map[string]int{}
 	for i, index := range which {
-		anchors[i] = value(&entries[index], s.anchor)
+		anchors[i] = s.Anchor.Of(&entries[index])
 		at[anchors[i]] = index
 	}
 	for _, k := range slices.Backward(s.kinds) { // so that the first one is what stays
 		// Without paging: slapd has one paged search at a time on a connection, and
 		// the import is in the middle of it.
 		found, err := search(ctx, c, ldap.NewSearchRequest(base, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 0, 0, false,
-			"(&"+k.match()+anyOf(s.anchor, anchors)+")", []string{s.anchor}, nil))
+			"(&"+k.match()+s.Anchor.anyOf(anchors)+")", []string{s.Anchor.Attribute}, nil))
 		if err != nil {
 			return err
 		}
 		for i := range found.entries {
-			if index, ok := at[value(&found.entries[i], s.anchor)]; ok {
+			if index, ok := at[s.Anchor.Of(&found.entries[i])]; ok {
 				kinds[index] = k
 			}
 		}
@@ -327,9 +349,9 @@ func (d *directory) ask(ctx context.Context, c *ldapconn.Conn, s *server, base s
 }
 
 // ReadObject implements agent.ObjectReader.
-func (d *directory) ReadObject(ctx context.Context, req agent.ObjectRequest, page *agent.Page) error {
+func (d *Directory) ReadObject(ctx context.Context, req agent.ObjectRequest, page *agent.Page) error {
 	page.Reset()
-	c, err := d.connect(ctx)
+	c, err := d.Connect(ctx)
 	if err != nil {
 		return err
 	}
@@ -346,28 +368,28 @@ func (d *directory) ReadObject(ctx context.Context, req agent.ObjectRequest, pag
 		if req.Partition != "" && req.Partition != base {
 			continue
 		}
-		if err := d.exists(ctx, c, base); err != nil {
-			return d.failed("no-start-connection", err)
+		if err := d.Exists(ctx, c, base); err != nil {
+			return d.Failed("no-start-connection", err)
 		}
 		if err := d.readOne(ctx, c, s, base, req, page); err != nil || len(page.Entries) > 0 {
-			return d.failed("no-start-connection", err)
+			return d.Failed("no-start-connection", err)
 		}
 	}
 	return nil
 }
 
-func (d *directory) readOne(ctx context.Context, c *ldapconn.Conn, s *server, base string, req agent.ObjectRequest, page *agent.Page) error {
+func (d *Directory) readOne(ctx context.Context, c *ldapconn.Conn, s *Server, base string, req agent.ObjectRequest, page *agent.Page) error {
 	var entries []ldapconn.Entry
-	var kinds []*kind
+	var kinds []*Kind
 	var err error
 	if req.Anchor != "" {
 		entries, kinds, err = d.fetch(ctx, c, s, base, []string{req.Anchor})
 	} else {
 		above, _ := identity.ParseDN(base) // Open has read it
-		if dn, bad := identity.ParseDN(req.DN); bad != nil || !isWithin(dn, above) {
+		if dn, bad := identity.ParseDN(req.DN); bad != nil || !IsWithin(dn, above) {
 			return nil
 		}
-		entries, err = c.Search(ctx, ldapconn.Search{Base: req.DN, Scope: ldapconn.ScopeBase, Filter: s.scope(), Attributes: s.all()})
+		entries, err = c.Search(ctx, ldapconn.Search{Base: req.DN, Scope: ldapconn.ScopeBase, Filter: s.Scope(), Attributes: s.all()})
 		if ldap.IsErrorWithCode(err, ldap.LDAPResultNoSuchObject) {
 			return nil
 		}

@@ -1,4 +1,4 @@
-package ldap
+package directory
 
 import (
 	"context"
@@ -18,14 +18,17 @@ func errMissing() error {
 	return fault.New("cd-missing-object", "the directory has no entry with the anchor of the object")
 }
 
-func isCode(err error, codes ...uint16) bool { return ldap.IsErrorAnyOf(err, codes...) }
+// IsCode reports whether an error is an answer of the server with one of the codes.
+func IsCode(err error, codes ...uint16) bool { return ldap.IsErrorAnyOf(err, codes...) }
 
-func parentOf(name string) string {
+// ParentOf returns the name of the entry above, "" if there is none.
+func ParentOf(name string) string {
 	dn, _ := identity.ParseDN(name) // "" for what is no name
 	return dn.Parent().String()
 }
 
-func sameName(a, b string) bool {
+// SameName reports whether two texts are one distinguished name.
+func SameName(a, b string) bool {
 	x, err := identity.ParseDN(a)
 	y, bad := identity.ParseDN(b)
 	return err == nil && bad == nil && x.Fold() == y.Fold()
@@ -40,7 +43,7 @@ func (w *writer) at(ctx context.Context, dn, anchor string, f func(dn string, co
 	}
 	var controls []ldap.Control
 	if w.asserts {
-		packet, err := ldap.CompileFilter("(" + w.server.anchor + "=" + ldapconn.EscapeFilter(anchor) + ")")
+		packet, err := ldap.CompileFilter(w.server.Anchor.filter(anchor))
 		if err != nil {
 			return dn, fault.Wrap("invalid-dn", err)
 		}
@@ -55,7 +58,7 @@ func (w *writer) at(ctx context.Context, dn, anchor string, f func(dn string, co
 		}
 	}
 	err := f(dn, controls)
-	if isCode(err, ldap.LDAPResultNoSuchObject, ldap.LDAPResultAssertionFailed) {
+	if IsCode(err, ldap.LDAPResultNoSuchObject, ldap.LDAPResultAssertionFailed) {
 		return w.elsewhere(ctx, dn, anchor, controls, err, f)
 	}
 	return dn, err
@@ -65,13 +68,13 @@ func (w *writer) at(ctx context.Context, dn, anchor string, f func(dn string, co
 func (w *writer) elsewhere(ctx context.Context, dn, anchor string, controls []ldap.Control, why error, f func(string, []ldap.Control) error) (string, error) {
 	for _, base := range w.d.settings.Base {
 		found, err := w.c.Search(ctx, ldapconn.Search{
-			Base: base, Scope: ldapconn.ScopeSub, Filter: "(" + w.server.anchor + "=" + ldapconn.EscapeFilter(anchor) + ")", Attributes: []string{"1.1"},
+			Base: base, Scope: ldapconn.ScopeSub, Filter: w.server.Anchor.filter(anchor), Attributes: []string{"1.1"},
 		})
 		switch {
-		case err != nil && !isCode(err, ldap.LDAPResultNoSuchObject):
+		case err != nil && !IsCode(err, ldap.LDAPResultNoSuchObject):
 			return dn, err
 		case len(found) == 0:
-		case sameName(found[0].DN, dn) && why != nil:
+		case SameName(found[0].DN, dn) && why != nil:
 			return dn, why // something else was missing
 		default:
 			return found[0].DN, f(found[0].DN, controls)
@@ -82,18 +85,18 @@ func (w *writer) elsewhere(ctx context.Context, dn, anchor string, controls []ld
 
 // anchorAt returns the anchor of the entry with a name, "" if there is none.
 func (w *writer) anchorAt(ctx context.Context, dn string) (string, error) {
-	e, err := w.c.Read(ctx, dn, []string{w.server.anchor}, 0)
+	e, err := w.c.Read(ctx, dn, []string{w.server.Anchor.Attribute}, 0)
 	if err != nil || e == nil {
-		if isCode(err, ldap.LDAPResultInvalidDNSyntax) {
+		if IsCode(err, ldap.LDAPResultInvalidDNSyntax) {
 			err = nil
 		}
 		return "", err
 	}
-	return value(e, w.server.anchor), nil
+	return w.server.Anchor.Of(e), nil
 }
 
 // update renames or moves an object and then modifies it.
-func (w *writer) update(ctx context.Context, c *agent.Change, k *kind) (agent.Result, error) {
+func (w *writer) update(ctx context.Context, c *agent.Change, k *Kind) (agent.Result, error) {
 	mods, password, err := w.modifications(c, k)
 	if err != nil {
 		return agent.Result{}, err
@@ -111,12 +114,12 @@ func (w *writer) update(ctx context.Context, c *agent.Change, k *kind) (agent.Re
 	if len(mods) > 0 {
 		at, err := w.at(ctx, dn, c.Anchor, func(dn string, controls []ldap.Control) error { return w.modify(dn, mods, controls) })
 		if err != nil {
-			if password != "" && isCode(err, ldap.LDAPResultConstraintViolation) {
+			if password != "" && IsCode(err, ldap.LDAPResultConstraintViolation) {
 				err = fault.Wrap("password-policy-violation", err)
 			}
 			return r, err
 		}
-		if !sameName(at, dn) {
+		if !SameName(at, dn) {
 			r.DN, dn = at, at
 		}
 	}
@@ -134,14 +137,14 @@ func (w *writer) rename(ctx context.Context, dn, to string, controls []ldap.Cont
 		return fault.New("invalid-dn", "%q cannot be a name", to)
 	}
 	superior := ""
-	if parent := target.Parent().String(); !sameName(parent, parentOf(dn)) {
+	if parent := target.Parent().String(); !SameName(parent, ParentOf(dn)) {
 		superior = parent
 	}
 	err = w.c.LDAP().ModifyDN(ldap.NewModifyDNWithControlsRequest(dn, target[0].String(), true, superior, controls))
 	switch {
-	case isCode(err, ldap.LDAPResultEntryAlreadyExists):
+	case IsCode(err, ldap.LDAPResultEntryAlreadyExists):
 		return fault.Wrap("rename-to-existing-dn", err)
-	case superior != "" && isCode(err, ldap.LDAPResultNoSuchObject, ldap.LDAPResultOther, ldap.LDAPResultUnwillingToPerform):
+	case superior != "" && IsCode(err, ldap.LDAPResultNoSuchObject, ldap.LDAPResultOther, ldap.LDAPResultUnwillingToPerform):
 		if is, lost := w.anchorAt(ctx, superior); lost != nil || is != "" {
 			return err
 		}
@@ -159,16 +162,16 @@ func (w *writer) rename(ctx context.Context, dn, to string, controls []ldap.Cont
 	return err
 }
 
-// A modification is one change of an attribute as the protocol has it.
-type modification struct {
-	op     uint // ldap.AddAttribute, ldap.DeleteAttribute, ldap.ReplaceAttribute
-	name   string
-	values []string
+// A Modification is one change of an attribute as the protocol has it.
+type Modification struct {
+	Op     uint // ldap.AddAttribute, ldap.DeleteAttribute, ldap.ReplaceAttribute
+	Name   string
+	Values []string
 }
 
 // modifications returns what an update does, without a password that is written by an
 // operation of its own.
-func (w *writer) modifications(c *agent.Change, k *kind) (mods []modification, password string, err error) {
+func (w *writer) modifications(c *agent.Change, k *Kind) (mods []Modification, password string, err error) {
 	for i := range c.Changes {
 		change := &c.Changes[i]
 		column := k.columns[strings.ToLower(change.Name)]
@@ -183,7 +186,7 @@ func (w *writer) modifications(c *agent.Change, k *kind) (mods []modification, p
 		if err != nil {
 			return nil, "", err
 		}
-		if isPassword(column) && len(come) > 0 {
+		if w.d.isPassword(column) && len(come) > 0 {
 			password = come[0]
 			if !w.d.secure || w.exop {
 				continue
@@ -193,22 +196,24 @@ func (w *writer) modifications(c *agent.Change, k *kind) (mods []modification, p
 		case identity.Update:
 			// Those that come are first: a group that must have a member keeps one.
 			if len(come) > 0 {
-				mods = append(mods, modification{ldap.AddAttribute, column.wire, come})
+				mods = append(mods, Modification{ldap.AddAttribute, column.wire, come})
 			}
 			if len(gone) > 0 {
-				mods = append(mods, modification{ldap.DeleteAttribute, column.wire, gone})
+				mods = append(mods, Modification{ldap.DeleteAttribute, column.wire, gone})
 			}
 		default:
 			// Without values it deletes, also what is not there.
-			mods = append(mods, modification{ldap.ReplaceAttribute, column.wire, come})
+			mods = append(mods, Modification{ldap.ReplaceAttribute, column.wire, come})
 		}
 	}
 	return mods, password, nil
 }
 
-func isPassword(c *column) bool { return strings.EqualFold(c.Name, passwordAttribute) }
+func (d *Directory) isPassword(c *Column) bool {
+	return strings.EqualFold(c.Name, d.settings.PasswordAttribute)
+}
 
-func refusal(c *column, change *identity.Change) *fault.Error {
+func refusal(c *Column, change *identity.Change) *fault.Error {
 	var out *fault.Error
 	switch {
 	case c == nil:
@@ -238,25 +243,25 @@ func formatValues(change *identity.Change, list []identity.Value) ([]string, err
 
 // modify changes an entry. Values that are there already, or gone already, are no
 // errors: then the values are halved until those are found, and the others take effect.
-func (w *writer) modify(dn string, mods []modification, controls []ldap.Control) error {
+func (w *writer) modify(dn string, mods []Modification, controls []ldap.Control) error {
 	req := ldap.NewModifyRequest(dn, controls)
 	for _, m := range mods {
-		switch m.op {
+		switch m.Op {
 		case ldap.AddAttribute:
-			req.Add(m.name, m.values)
+			req.Add(m.Name, m.Values)
 		case ldap.DeleteAttribute:
-			req.Delete(m.name, m.values)
+			req.Delete(m.Name, m.Values)
 		default:
-			req.Replace(m.name, m.values)
+			req.Replace(m.Name, m.Values)
 		}
 	}
 	err := w.c.LDAP().Modify(req)
-	if !isCode(err, ldap.LDAPResultAttributeOrValueExists, ldap.LDAPResultNoSuchAttribute) {
+	if !IsCode(err, ldap.LDAPResultAttributeOrValueExists, ldap.LDAPResultNoSuchAttribute) {
 		return err
 	}
 	first, second := halves(mods)
 	if len(second) == 0 {
-		if len(first) == 1 && first[0].op == ldap.ReplaceAttribute && len(first[0].values) > 0 {
+		if len(first) == 1 && first[0].Op == ldap.ReplaceAttribute && len(first[0].Values) > 0 {
 			return err // the server holds two of the values for the same
 		}
 		return nil
@@ -269,16 +274,16 @@ func (w *writer) modify(dn string, mods []modification, controls []ldap.Control)
 
 // halves divides modifications, and the values of a single one. What replaces is not
 // divided.
-func halves(mods []modification) (first, second []modification) {
+func halves(mods []Modification) (first, second []Modification) {
 	if len(mods) > 1 {
 		return mods[:len(mods)/2], mods[len(mods)/2:]
 	}
 	m := mods[0]
-	if m.op == ldap.ReplaceAttribute || len(m.values) < 2 {
+	if m.Op == ldap.ReplaceAttribute || len(m.Values) < 2 {
 		return mods, nil
 	}
-	n := len(m.values) / 2
-	return []modification{{m.op, m.name, m.values[:n]}}, []modification{{m.op, m.name, m.values[n:]}}
+	n := len(m.Values) / 2
+	return []Modification{{m.Op, m.Name, m.Values[:n]}}, []Modification{{m.Op, m.Name, m.Values[n:]}}
 }
 
 // setPassword writes a password that is written apart. If that fails, the attribute
@@ -298,11 +303,11 @@ func (w *writer) setPassword(_ context.Context, r *agent.Result, dn, password st
 		return err
 	}
 	named := *fault.As(err, "cd-error")
-	if isCode(err, ldap.LDAPResultConstraintViolation, ldap.LDAPResultUnwillingToPerform) {
+	if IsCode(err, ldap.LDAPResultConstraintViolation, ldap.LDAPResultUnwillingToPerform) {
 		named.Name = "password-policy-violation"
 	}
-	named.Agent, named.Object, named.Attribute = w.d.name, dn, passwordAttribute
-	r.Refused, r.Err = []string{passwordAttribute}, &named
+	named.Agent, named.Object, named.Attribute = w.d.name, dn, w.d.settings.PasswordAttribute
+	r.Refused, r.Err = []string{w.d.settings.PasswordAttribute}, &named
 	return nil
 }
 
@@ -311,7 +316,7 @@ func (w *writer) setPassword(_ context.Context, r *agent.Result, dn, password st
 func (w *writer) delete(ctx context.Context, c *agent.Change) error {
 	_, err := w.at(ctx, c.DN, c.Anchor, func(dn string, controls []ldap.Control) error {
 		err := w.c.LDAP().Del(ldap.NewDelRequest(dn, controls))
-		if !w.d.settings.DeleteSubtree || !isCode(err, ldap.LDAPResultNotAllowedOnNonLeaf) {
+		if !w.d.settings.DeleteSubtree || !IsCode(err, ldap.LDAPResultNotAllowedOnNonLeaf) {
 			return err
 		}
 		if c.Anchor != "" {
@@ -324,7 +329,7 @@ func (w *writer) delete(ctx context.Context, c *agent.Change) error {
 		}
 		return w.c.LDAP().Del(ldap.NewDelRequest(dn, controls))
 	})
-	if c.Repeated && (fault.Name(err) == "cd-missing-object" || isCode(err, ldap.LDAPResultNoSuchObject)) {
+	if c.Repeated && (fault.Name(err) == "cd-missing-object" || IsCode(err, ldap.LDAPResultNoSuchObject)) {
 		return nil
 	}
 	return err
@@ -338,10 +343,10 @@ func (w *writer) deleteBelow(ctx context.Context, dn string) error {
 	}
 	slices.SortStableFunc(found, func(a, b ldapconn.Entry) int { return depth(b.DN) - depth(a.DN) })
 	for i := range found {
-		if sameName(found[i].DN, dn) {
+		if SameName(found[i].DN, dn) {
 			continue
 		}
-		if err := w.c.LDAP().Del(ldap.NewDelRequest(found[i].DN, nil)); err != nil && !isCode(err, ldap.LDAPResultNoSuchObject) {
+		if err := w.c.LDAP().Del(ldap.NewDelRequest(found[i].DN, nil)); err != nil && !IsCode(err, ldap.LDAPResultNoSuchObject) {
 			return err
 		}
 	}
