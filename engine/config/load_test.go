@@ -257,7 +257,11 @@ func TestAgents(t *testing.T) {
 func TestNotify(t *testing.T) {
 	same(t, notify.Settings{
 		Mail: &notify.Mail{
-			Server: "smtp.example.org:2525", TLS: notify.StartTLS, CA: []byte(certificate), Username: "sync", Password: "s3cret",
+			Server: "smtp.example.org:2525", TLS: notify.StartTLS, CA: []byte(certificate), Username: "sync",
+			OAuth: &notify.OAuth{
+				TokenURL: "https://login.example.org/token", ClientID: "metasync", ClientSecret: "s3cret", RefreshToken: "let-monitoring-in",
+				Scopes: []string{"https://outlook.office365.com/.default"}, CA: []byte(certificate),
+			},
 			From: "metasync <metasync@example.org>", To: []string{"idm@example.org", "Ada <ada@example.org>"},
 		},
 		Webhooks: []notify.Webhook{

@@ -31,6 +31,7 @@ type mailForm struct {
 	Insecure  bool          `yaml:"insecure" default:"false" doc:"Allows tls: none to another machine: mails and the password are readable on the way."`
 	Username  string        `yaml:"username" doc:"The user of the mail server; without it nobody logs in."`
 	Password  secretText    `yaml:"password" doc:"The password: ${env:NAME} or ${file:PATH}."`
+	OAuth     *oauthForm    `yaml:"oauth" doc:"Where the access tokens come from with which the user logs in, in place of a password."`
 	From      address       `yaml:"from,required" doc:"The address that mail comes from."`
 	To        []address     `yaml:"to,required" doc:"The addresses that get mail, unless an agent has others. Each gets a mail of its own."`
 	Ignore    []word        `yaml:"ignore" default:"[success, completed-no-objects]" doc:"Results of runs, whatever their case, that nobody is told of, and that resolve what was wrong. Steps that a threshold holds are told in any case."`
@@ -42,7 +43,15 @@ type mailForm struct {
 
 func (m *mailForm) check(l *loader, n *node) {
 	l.needs(n, "password", "username")
-	l.needs(n, "username", "password")
+	l.needs(n, "oauth", "username")
+	if at := n.get("oauth"); at != nil && n.get("password") != nil {
+		l.fail(at.at, "oauth and password exclude each other")
+	} else if at == nil {
+		l.needs(n, "username", "password")
+	}
+	if at := n.get("oauth"); at != nil && m.TLS == string(notify.NoTLS) {
+		l.fail(at.at, "a token is not sent without TLS")
+	}
 	settings := m.settings()
 	if at := n.get("tls"); at != nil && m.TLS == string(notify.NoTLS) && !m.Insecure && m.Server.text != "" && !settings.IsLoopback() {
 		l.fail(at.at, "tls: none is for a server on this machine").Hint = "with insecure: true, mails and the password are readable on the way"
@@ -66,14 +75,50 @@ func (m *mailForm) refine(s *jsonschema.Schema) {
 	s.Properties["to"].MinItems = ptr(1)
 	s.Properties["maxErrors"].Minimum = ptr(0.0)
 	s.Properties["ignore"].UniqueItems = true
-	s.DependentRequired = map[string][]string{"password": {"username"}, "username": {"password"}}
+	s.DependentRequired = map[string][]string{"password": {"username"}, "oauth": {"username"}}
+}
+
+// oauthForm is where access tokens come from, as it is written.
+type oauthForm struct {
+	TokenURL     hookURL      `yaml:"tokenURL,required" doc:"Where tokens are asked for: https, or http on this machine."`
+	ClientID     string       `yaml:"clientID,required" doc:"The name of metasync there."`
+	ClientSecret secretText   `yaml:"clientSecret" doc:"Its secret: ${env:NAME} or ${file:PATH}."`
+	RefreshToken secretText   `yaml:"refreshToken" doc:"A token with which new ones are got, ${env:NAME} or ${file:PATH}, where client credentials do not do."`
+	Scopes       []word       `yaml:"scopes" doc:"What the tokens are for, as https://outlook.office365.com/.default."`
+	CA           certificates `yaml:"ca" doc:"A file with the certificates, in PEM, that may have signed that of the server; otherwise those of the machine."`
+}
+
+func (o *oauthForm) check(l *loader, n *node) {
+	if o.TokenURL.text != "" && strings.HasPrefix(strings.ToLower(o.TokenURL.text), "http:") {
+		at, err := url.Parse(o.TokenURL.text)
+		if err == nil && at.Hostname() != "localhost" && !net.ParseIP(at.Hostname()).IsLoopback() {
+			l.fail(o.TokenURL.at, "the secret would be sent in clear: https is needed")
+		}
+	}
+	if n.get("clientSecret") == nil && n.get("refreshToken") == nil {
+		l.fail(n.at, "oauth needs clientSecret or refreshToken")
+	}
+}
+
+func (o *oauthForm) refine(s *jsonschema.Schema) {
+	s.AnyOf = []*jsonschema.Schema{{Required: []string{"clientSecret"}}, {Required: []string{"refreshToken"}}}
+}
+
+func (o *oauthForm) settings() *notify.OAuth {
+	if o == nil {
+		return nil
+	}
+	return &notify.OAuth{
+		TokenURL: o.TokenURL.text, ClientID: o.ClientID, ClientSecret: string(o.ClientSecret), RefreshToken: string(o.RefreshToken),
+		Scopes: words(o.Scopes), CA: o.CA.pem,
+	}
 }
 
 // settings returns the mail without the recipients.
 func (m *mailForm) settings() *notify.Mail {
 	return &notify.Mail{
 		Server: m.Server.text, TLS: notify.TLS(m.TLS), CA: m.CA.pem,
-		Username: m.Username, Password: string(m.Password), From: m.From.text,
+		Username: m.Username, Password: string(m.Password), OAuth: m.OAuth.settings(), From: m.From.text,
 	}
 }
 

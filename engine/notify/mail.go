@@ -14,6 +14,7 @@ import (
 
 	"github.com/wneessen/go-mail"
 	"github.com/wneessen/go-mail/smtp"
+	"golang.org/x/oauth2"
 )
 
 // mailKey names the mail channel in the store.
@@ -29,6 +30,7 @@ type mailer struct {
 	client   *mail.Client
 	session  *smtp.Client
 	raw      net.Conn
+	tokens   oauth2.TokenSource
 }
 
 func newMailer(m Mail) *mailer { return &mailer{settings: m} }
@@ -134,7 +136,14 @@ func (m *mailer) dial(ctx context.Context) error {
 	default:
 		options = append(options, mail.WithTLSPolicy(mail.TLSMandatory))
 	}
-	if m.settings.Username != "" {
+	switch {
+	case m.settings.OAuth != nil:
+		token, err := m.token(ctx)
+		if err != nil {
+			return err
+		}
+		options = append(options, mail.WithSMTPAuth(mail.SMTPAuthXOAUTH2), mail.WithUsername(m.settings.Username), mail.WithPassword(token))
+	case m.settings.Username != "":
 		mechanisms := []mail.SMTPAuthType{mail.SMTPAuthSCRAMSHA256, mail.SMTPAuthSCRAMSHA1, mail.SMTPAuthPlain, mail.SMTPAuthLogin}
 		if m.settings.TLS == NoTLS { // as the configuration allows
 			mechanisms = []mail.SMTPAuthType{mail.SMTPAuthSCRAMSHA256, mail.SMTPAuthSCRAMSHA1, mail.SMTPAuthPlainNoEnc, mail.SMTPAuthLoginNoEnc}
@@ -145,7 +154,9 @@ func (m *mailer) dial(ctx context.Context) error {
 	if m.client, err = mail.NewClient(host, options...); err != nil {
 		return err
 	}
-	m.session, err = m.client.DialToSMTPClientWithContext(ctx)
+	if m.session, err = m.client.DialToSMTPClientWithContext(ctx); err != nil {
+		m.tokens = nil // the server may have refused the token
+	}
 	return err
 }
 

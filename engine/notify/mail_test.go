@@ -34,8 +34,9 @@ import (
 type postOffice struct {
 	mu       sync.Mutex
 	mails    []letter
-	password string // of the user sync; "" lets everybody in
-	refuses  string // a recipient
+	password string        // of the user sync; "" lets everybody in
+	token    func() string // that the user has instead; nil is none
+	refuses  string        // a recipient
 	logins   int
 }
 
@@ -56,12 +57,39 @@ type postSession struct {
 func (o *postOffice) NewSession(c *smtp.Conn) (smtp.Session, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return &postSession{office: o, conn: c, known: o.password == ""}, nil
+	return &postSession{office: o, conn: c, known: o.password == "" && o.token == nil}, nil
 }
 
-func (s *postSession) AuthMechanisms() []string { return []string{sasl.Plain} }
+func (s *postSession) AuthMechanisms() []string {
+	if s.office.token != nil {
+		return []string{xoauth2}
+	}
+	return []string{sasl.Plain}
+}
 
-func (s *postSession) Auth(string) (sasl.Server, error) {
+const xoauth2 = "XOAUTH2"
+
+// A tokenLogin is the server of XOAUTH2.
+type tokenLogin struct{ *postSession }
+
+func (l tokenLogin) Next(response []byte) (challenge []byte, done bool, err error) {
+	l.office.mu.Lock()
+	defer l.office.mu.Unlock()
+	if len(response) == 0 {
+		return nil, false, nil
+	}
+	l.office.logins++
+	if string(response) != "user=sync\x01auth=Bearer "+l.office.token()+"\x01\x01" {
+		return nil, true, smtp.ErrAuthFailed
+	}
+	l.known = true
+	return nil, true, nil
+}
+
+func (s *postSession) Auth(mechanism string) (sasl.Server, error) {
+	if mechanism == xoauth2 {
+		return tokenLogin{s}, nil
+	}
 	return sasl.NewPlainServer(func(_, username, password string) error {
 		s.office.mu.Lock()
 		defer s.office.mu.Unlock()

@@ -64,6 +64,7 @@ type Mail struct {
 	CA       []byte // certificates in PEM that the server's may be signed by; nil is those of the machine
 	Username string // "" logs in nowhere
 	Password string
+	OAuth    *OAuth // log in with its tokens, and no password; nil is not
 	From     string
 	To       []string
 }

@@ -83,6 +83,7 @@ var libraries = []struct {
 	{"github.com/goccy/go-yaml", []string{"engine/config"}, "only the configuration knows its textual form"},
 	{"github.com/alecthomas/kong", []string{"cmd"}, "the command line is parsed in one place"},
 	{"github.com/fsnotify/fsnotify", []string{"internal/filewatch"}, "what a changed file means is decided in one place"},
+	{"golang.org/x/oauth2", []string{"engine/notify"}, "tokens are for the log-in of mail"},
 	{"github.com/wneessen/go-mail", []string{"engine/notify"}, "mail is written and sent in one place"},
 	{"github.com/go-ldap/ldap", []string{"internal/ldapconn", "agents"}, "connections are opened, bounded and kept in one place; the agents for directories write over them"},
 	{"github.com/jackc/pgx", []string{"internal/sqlconn"}, "what drivers do differently is made alike in one place"},
