@@ -413,7 +413,7 @@ func (e *Engine) Facts() ([]autosync.Facts, error) {
 				Agent: name, Imported: state.Imported,
 				PendingImports: int(c[space.CountToSync]), FailedImports: int(c[space.CountSyncFailed]),
 				PendingExports: int(c[space.CountToExport]), FailedExports: int(c[space.CountExportFailed]),
-				Unconfirmed: int(c[space.CountUnconfirmed]),
+				Unconfirmed: int(c[space.CountUnconfirmed]), NeedsJoin: state.Rules != "" && tx.Awake(name),
 			}
 			f.NeedsFullImport = env.needsFullImport(name, &state)
 			if state.Imported {

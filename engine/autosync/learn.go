@@ -54,6 +54,9 @@ func (s *Scheduler) learn(facts map[string]Facts, now time.Time) {
 		if f.Unconfirmed == 0 {
 			from.unconfirmed = origin{}
 		}
+		if !f.NeedsJoin {
+			from.partners = origin{}
+		}
 		s.origins[agent] = from
 		s.expect(retryKey{agent, syncing}, f.FailedImports, now)
 		s.expect(retryKey{agent, exporting}, f.FailedExports, now)
@@ -87,7 +90,7 @@ func stalled(steps []run.StepType, before, after Facts) bool {
 		case run.Resync:
 			return same(len(before.Outdated), len(after.Outdated))
 		case run.DeltaSync:
-			return same(before.PendingImports, after.PendingImports)
+			return same(before.PendingImports, after.PendingImports) || before.NeedsJoin && after.NeedsJoin && before.PendingImports == 0
 		case run.Export:
 			return same(before.PendingExports, after.PendingExports)
 		}
@@ -114,6 +117,11 @@ func (s *Scheduler) trace(e *execution, facts map[string]Facts, now time.Time) {
 			target := s.origins[agent]
 			target.exports = o
 			s.origins[agent] = target
+		}
+		if f.NeedsJoin && !e.before[agent].NeedsJoin {
+			seeker := s.origins[agent]
+			seeker.partners = o
+			s.origins[agent] = seeker
 		}
 	}
 }

@@ -47,7 +47,7 @@ type origin struct {
 }
 
 // origins are the runs that the facts of an agent come from.
-type origins struct{ imports, exports, unconfirmed origin }
+type origins struct{ imports, exports, unconfirmed, partners origin }
 
 // A want is a run that should happen.
 type want struct {
@@ -188,6 +188,8 @@ func (s *situation) followUps(a AgentSettings) []want {
 		follow(run.FullSync, "changed rules", origin{})
 	case facts.PendingImports > 0:
 		follow(run.DeltaSync, pendingImports, from.imports)
+	case facts.NeedsJoin:
+		follow(run.DeltaSync, "join partners", from.partners)
 	}
 	if facts.FailedImports > 0 {
 		retry(run.DeltaSync, "synchronization errors")

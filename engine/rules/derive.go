@@ -123,6 +123,7 @@ func (c *compiler) indexes() {
 		for _, o := range a.Objects {
 			for _, join := range o.Joins {
 				join.index(c.set.Indexed)
+				join.seek(a.Name)
 			}
 		}
 	}
@@ -135,6 +136,9 @@ func (c *compiler) indexes() {
 	for _, types := range c.set.IndexedConnectors {
 		compact(types)
 	}
+	for _, t := range c.set.types {
+		compact(t.Seekers)
+	}
 }
 
 // index adds the metaverse attributes by which a join finds objects, by type.
@@ -144,6 +148,27 @@ func (j *Join) index(indexed map[string][]string) {
 			if t.Attributes[pair.Metaverse] != nil {
 				indexed[t.Name] = append(indexed[t.Name], pair.Metaverse)
 			}
+		}
+	}
+}
+
+// seek notes with the metaverse attributes that the criterion looks at whose it is.
+func (j *Join) seek(agent string) {
+	for _, t := range j.Types {
+		add := func(attribute string) {
+			if t.Attributes[attribute] == nil || slices.Contains(t.Seekers[attribute], agent) {
+				return
+			}
+			if t.Seekers == nil {
+				t.Seekers = map[string][]string{}
+			}
+			t.Seekers[attribute] = append(t.Seekers[attribute], agent)
+		}
+		for _, pair := range j.Pairs {
+			add(pair.Metaverse)
+		}
+		for _, name := range j.Scope.Reads() {
+			add(name)
 		}
 	}
 }

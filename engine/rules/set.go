@@ -82,6 +82,9 @@ type Type struct {
 	Delete     DeletionRule
 	Extension  MetaverseExtension
 
+	// Seekers names, by attribute, the agents whose join criteria look at it, ordered.
+	Seekers map[string][]string
+
 	// Outbound holds the outbound rules in the order in which they apply:
 	// behind the rules that they depend on, then by precedence.
 	Outbound []*OutboundRule

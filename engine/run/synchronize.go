@@ -70,7 +70,7 @@ func (x *synchronization) all(full bool) error {
 		if full {
 			x.total = int(tx.LastSequence(x.agent.Name))
 		}
-		return false, nil
+		return false, tx.BeginSeeking(x.agent.Name)
 	})
 	if err != nil {
 		return err
@@ -102,7 +102,10 @@ func (x *synchronization) all(full bool) error {
 	if cut && x.halt == "" {
 		x.tooMany()
 	}
-	return nil
+	if x.halt != "" {
+		return nil
+	}
+	return x.batches(func(tx *space.Tx) (bool, error) { return false, tx.EndSeeking(x.agent.Name) })
 }
 
 // rest synchronizes what comes after the ordinary objects.

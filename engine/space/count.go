@@ -18,21 +18,27 @@ func (tx *Tx) count(spc uint16, from, to tally) {
 	}
 }
 
+// sums are the counters of a space: as a transaction has found them, and as it leaves
+// them.
+type sums struct{ stored, now [Counters]int64 }
+
+// countersOf returns the counters of a space, to be changed.
 func (tx *Tx) countersOf(spc uint16) *[Counters]int64 {
 	counters := tx.counters[spc]
 	if counters == nil {
-		counters = new([Counters]int64)
+		counters = new(sums)
 		data := tx.kv.Get(bucketCount, spaceKey(spc))
 		for i := 0; i < int(Counters) && len(data) > 0; i++ {
 			n, width := binary.Varint(data)
 			if width <= 0 {
 				break
 			}
-			counters[i], data = n, data[width:]
+			counters.stored[i], data = n, data[width:]
 		}
+		counters.now = counters.stored
 		tx.counters[spc] = counters
 	}
-	return counters
+	return &counters.now
 }
 
 // Counters returns the counters of an agent's connector space, those of the

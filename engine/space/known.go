@@ -97,7 +97,7 @@ func (tx *Tx) Forget(agent string) (more bool, err error) {
 		return false, err
 	}
 	delete(tx.counters, tx.space.Number(agent)) // or they would be written again
-	return false, tx.deleteAll(bucketMeta, [][]byte{stateKey(agent), knownKey(agent)})
+	return false, tx.deleteAll(bucketMeta, [][]byte{seekKey(agent), ambiguousKey(agent), stateKey(agent), knownKey(agent)})
 }
 
 func (tx *Tx) deleteAll(bucket store.Bucket, keys [][]byte) error {

@@ -175,7 +175,7 @@ func (s *Space) begin(base store.Reader) *Tx {
 		connectors: map[identity.ID]*Connector{},
 		objects:    map[identity.ID]*Object{},
 		sequences:  map[uint16]uint64{},
-		counters:   map[uint16]*[Counters]int64{},
+		counters:   map[uint16]*sums{},
 	}
 	tx.encoder.Names = &s.names
 	tx.sources = func(attribute string, n int) identity.Source { return tx.edgesOf(tx.decoding, attribute, n) }

@@ -28,7 +28,8 @@ type Tx struct {
 	orphans    []identity.ID // lost a referrer
 
 	sequences  map[uint16]uint64
-	counters   map[uint16]*[Counters]int64
+	counters   map[uint16]*sums
+	ambiguous  map[string]bool // see HasAmbiguous
 	census     map[censusKey]int64 // what is different from the store
 	namesSaved int
 }

@@ -271,8 +271,11 @@ func (tx *Tx) finish() error {
 		}
 	}
 	for spc, counters := range tx.counters {
+		if counters.now == counters.stored {
+			continue
+		}
 		var data []byte
-		for _, n := range counters {
+		for _, n := range counters.now {
 			data = binary.AppendVarint(data, n)
 		}
 		if err := tx.kv.Put(bucketCount, spaceKey(spc), data); err != nil {

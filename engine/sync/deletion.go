@@ -179,6 +179,11 @@ func (u *unit) deleteObject(mv *space.Object) error {
 	}
 	u.trace.cuts(BecauseDeleted, "")
 	t := u.rules.Type(mv.Type)
+	if t != nil {
+		for attribute := range t.Seekers {
+			u.seeks(mv, attribute)
+		}
+	}
 	for _, id := range slices.Clone(mv.Connectors) {
 		c, err := u.tx.Connector(id)
 		if err != nil {

@@ -213,7 +213,7 @@ func (s *Synchronizer) byHand(tx *space.Tx, id identity.ID, do func(*unit, *spac
 		if err := do(u, c); err != nil {
 			return err
 		}
-		return u.checkUnique(0)
+		return u.conclude(0)
 	})
 	if err == nil {
 		return u.result, nil

@@ -20,7 +20,7 @@ func (u *unit) link(c *space.Connector, view *connectorView, agent *rules.AgentR
 	}
 	if found.ambiguous && !agent.ProjectOnAmbiguous {
 		u.warn(c, fault.New("join-ambiguous", "several metaverse objects match the join criteria; none was joined and none projected"))
-		return unlinked, nil
+		return unlinked, u.tx.NoteAmbiguous(agent.Name)
 	}
 	return u.project(c, view, agent, object)
 }

@@ -97,7 +97,7 @@ func (s *Synchronizer) Together(tx *space.Tx, ids []identity.ID, mode Mode) (res
 			results, units = append(results, u.result), append(units, u)
 		}
 		for _, u := range units { // only now: they may pass values to one another
-			if err := u.checkUnique(u.whole); err != nil {
+			if err := u.conclude(u.whole); err != nil {
 				return err
 			}
 		}

@@ -92,7 +92,7 @@ func (u *unit) wholly(id identity.ID, do func() (dn string, err error)) (Result,
 		if dn, err = do(); err != nil {
 			return err
 		}
-		if err := u.checkUnique(0); err != nil {
+		if err := u.conclude(0); err != nil {
 			return err // a weaker value that comes up may be somebody's already
 		}
 		return u.failure

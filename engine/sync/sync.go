@@ -173,7 +173,7 @@ func (s *Synchronizer) Connector(tx *space.Tx, id identity.ID, mode Mode) (Resul
 		if err := u.connector(id, mode); err != nil {
 			return err
 		}
-		if err := u.checkUnique(u.whole); err != nil {
+		if err := u.conclude(u.whole); err != nil {
 			return err
 		}
 		return u.failure
@@ -214,7 +214,7 @@ func (s *Synchronizer) Object(tx *space.Tx, id identity.ID) (Result, error) {
 		if err := u.outbound(mv); err != nil {
 			return err
 		}
-		return u.checkUnique(0)
+		return u.conclude(0)
 	})
 	if err == nil {
 		return u.result, nil
@@ -277,6 +277,7 @@ type unit struct {
 
 	overlaid overlaid    // see importview.go
 	written  []written   // see unique.go
+	sought   []sought    // see seek.go
 	whole    identity.ID // the metaverse object into which all flows were evaluated
 
 	failure   error                         // of the store, where none could be returned

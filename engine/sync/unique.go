@@ -22,6 +22,7 @@ type written struct {
 
 // wrote notes that an attribute got other values.
 func (u *unit) wrote(mv *space.Object, attribute string) {
+	u.seeks(mv, attribute)
 	t := u.rules.Type(mv.Type)
 	if t == nil || len(t.Unique) == 0 {
 		return
