@@ -150,48 +150,122 @@ func (x *export) nameTaken(tx *space.Tx, c *space.Connector, dn string) error {
 		return err
 	}
 	if holder.State == space.Placeholder {
+		x.lost = x.lost || holder.Deleted
 		return tx.Absorb(holder, c)
 	}
+	name := holder.DN
 	holder.DN = transientPrefix + holder.ID.String()
 	switch {
 	case x.capabilities.AnchorIsDN && holder.Exported != nil && holder.Exported.Op.Removes() && !holder.State.IsConnector():
 		return tx.RemoveConnector(holder) // it was deleted, and cannot be there any more
 	case x.capabilities.AnchorIsDN:
 		holder.Anchor = ""
+	case holder.Exported != nil && holder.Exported.Op == identity.Delete && !holder.State.IsConnector():
+		x.lost = true
+		if err := tx.Forsake(holder.ID, name); err != nil {
+			return err
+		}
 	}
 	holder.SetDigest(nil)
 	tx.PutConnector(holder)
 	return nil
 }
 
-// namedChanges returns changes with the DNs of objects in place of references.
-func (x *export) namedChanges(tx *space.Tx, changes []identity.Change) ([]identity.Change, error) {
-	out := slices.Clone(changes)
-	for i := range out {
+// namedChanges returns changes of an object, which is marked, with the DNs of objects in
+// place of references. Those that name nobody are left out.
+func (x *export) namedChanges(tx *space.Tx, c *space.Connector, changes []identity.Change) ([]identity.Change, error) {
+	out := make([]identity.Change, 0, len(changes))
+	for _, change := range changes {
 		var err error
-		if out[i].Values, err = x.namedValues(tx, out[i].Values); err != nil {
+		before := len(change.Removed)
+		if change.Values, err = x.namedValues(tx, change.Values); err != nil {
 			return nil, err
 		}
-		if out[i].Removed, err = x.namedValues(tx, out[i].Removed); err != nil {
+		if change.Removed, err = x.namedRemoved(tx, c, &change); err != nil {
 			return nil, err
+		}
+		if before == 0 || len(change.Values)+len(change.Removed) > 0 {
+			out = append(out, change)
 		}
 	}
 	return out, nil
 }
 
 func (x *export) namedAttributes(tx *space.Tx, attributes identity.Attributes) (identity.Attributes, error) {
-	attributes = attributes.Clone()
+	out := make(identity.Attributes, 0, len(attributes))
 	for i := range attributes {
 		values, err := x.namedValues(tx, attributes[i].All())
 		if err != nil {
 			return nil, err
 		}
-		attributes[i] = identity.Attribute{Name: attributes[i].Name, Values: values}
+		if len(values) > 0 {
+			out = append(out, identity.Attribute{Name: attributes[i].Name, Values: values})
+		}
 	}
-	return attributes, nil
+	return out, nil
 }
 
+// namedValues returns values with the DNs of objects in place of references. A deleted
+// object that has lost its name to another one is nobody.
 func (x *export) namedValues(tx *space.Tx, values []identity.Value) ([]identity.Value, error) {
+	return x.nameEach(tx, values, func(c *space.Connector) (string, error) {
+		if c.NameLost {
+			return "", nil
+		}
+		return c.DN, nil
+	})
+}
+
+// namedRemoved returns the DNs of references that a change of an object takes away. A
+// deleted object that has lost its name had it when it was referred to; but where the
+// object shall refer to whoever has the name now, nothing is taken away.
+func (x *export) namedRemoved(tx *space.Tx, owner *space.Connector, change *identity.Change) ([]identity.Value, error) {
+	return x.nameEach(tx, change.Removed, func(c *space.Connector) (string, error) {
+		if !c.NameLost {
+			return c.DN, nil
+		}
+		id, err := tx.ByDN(x.agent.Name, c.DN)
+		if err != nil {
+			return "", err
+		}
+		if a := owner.TopImage().Find(change.Name); id != 0 && a != nil && a.Contains(identity.ReferenceTo(id)) {
+			return "", nil
+		}
+		return c.DN, nil
+	})
+}
+
+// dropLost takes out of a marked object the references to deleted objects that its change
+// takes away, where these have lost their names. No import could confirm that: it shows
+// whoever has the name.
+func (x *export) dropLost(tx *space.Tx, c *space.Connector, sent *identity.Delta) error {
+	if !x.lost {
+		return nil
+	}
+	for i := range sent.Changes {
+		var gone []identity.Value
+		for _, v := range sent.Changes[i].Removed {
+			if v.Ref() == 0 {
+				break
+			}
+			target, err := tx.Connector(v.Ref())
+			if err != nil {
+				return err
+			}
+			if target != nil && target.NameLost {
+				gone = append(gone, v)
+			}
+		}
+		if len(gone) > 0 {
+			c.Drop(sent.Changes[i].Name, gone)
+		}
+	}
+	return nil
+}
+
+// nameEach returns values with the names that name gives to objects in place of
+// references to them. "" leaves one out.
+func (x *export) nameEach(tx *space.Tx, values []identity.Value, name func(*space.Connector) (string, error)) ([]identity.Value, error) {
 	if len(values) == 0 || values[0].Type() != identity.TypeReference {
 		return values, nil
 	}
@@ -205,8 +279,15 @@ func (x *export) namedValues(tx *space.Tx, values []identity.Value) ([]identity.
 		if err != nil {
 			return nil, err
 		}
-		if target != nil {
-			out = append(out, identity.Reference(target.DN))
+		if target == nil {
+			continue
+		}
+		dn, err := name(target)
+		if err != nil {
+			return nil, err
+		}
+		if dn != "" {
+			out = append(out, identity.Reference(dn))
 		}
 	}
 	return identity.Normalize(out), nil

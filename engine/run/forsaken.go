@@ -44,3 +44,12 @@ func (s *step) forsake(tx *space.Tx, old identity.ID, spare, sent func(*space.Co
 	}
 	return nil
 }
+
+// removeDeleted removes an object that the system has deleted, by what a change log or
+// the answer to an export tells.
+func (s *step) removeDeleted(tx *space.Tx, c *space.Connector) error {
+	if s.agent.Agent.Capabilities().AnchorIsDN {
+		return tx.RemoveConnector(c)
+	}
+	return tx.RemoveDeleted(c)
+}
