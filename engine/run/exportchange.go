@@ -78,14 +78,11 @@ func (x *export) mark(tx *space.Tx, t turn, wanted func(*identity.Delta) bool) (
 	if o.op == identity.Delete {
 		return o, change, nil
 	}
-	if err := x.dropLost(tx, c, o.sent); err != nil {
-		return o, change, err
-	}
 	if err := x.fill(tx, c, &o, change); err != nil {
 		return o, change, err
 	}
 	if len(o.sent.Changes) > 0 && change.Op == identity.Update && change.NewDN == "" && len(change.Changes) == 0 {
-		return outgoing{}, nil, nil // it took away nothing but what is gone
+		return outgoing{}, nil, x.dropLost(tx, c, o.sent) // it takes away nothing but what is gone
 	}
 	return o, change, nil
 }

@@ -12,7 +12,8 @@ import (
 type naming struct {
 	id         identity.ID
 	dn, anchor string
-	vacated    bool // it has taken the place of another object
+	vacated    bool            // it has taken the place of another object
+	done       *identity.Delta // may have taken away references to deleted objects; nil has not
 }
 
 // rename stores the names that objects got.
@@ -28,9 +29,15 @@ func (x *export) rename() error {
 					if err != nil || c == nil {
 						return err
 					}
+					if n.done != nil {
+						if err := x.dropLost(tx, c, n.done); err != nil {
+							return err
+						}
+					}
 					if n.vacated && c.Replaces != nil {
 						c.Vacate()
-						if err := x.forsake(tx, c.ID, nil, x.sentBefore); err != nil {
+						x.lost = true
+						if err := x.forsake(tx, c, nil, x.sentBefore); err != nil {
 							return err
 						}
 					}
@@ -235,16 +242,26 @@ func (x *export) namedRemoved(tx *space.Tx, owner *space.Connector, change *iden
 	})
 }
 
-// dropLost takes out of a marked object the references to deleted objects that its change
-// takes away, where these have lost their names. No import could confirm that: it shows
+// hasReferences reports whether a change is about references too.
+func (x *export) hasReferences(o *outgoing) bool {
+	t := x.agent.Schema.Type(o.objectType)
+	return t != nil && slices.ContainsFunc(o.sent.Changes, func(c identity.Change) bool {
+		a := t.Attribute(c.Name)
+		return a != nil && a.Type == identity.TypeReference
+	})
+}
+
+// dropLost takes out of an object the references to deleted objects that have lost their
+// names, where a change has taken them away. No import could confirm that: it shows
 // whoever has the name.
-func (x *export) dropLost(tx *space.Tx, c *space.Connector, sent *identity.Delta) error {
-	if !x.lost {
-		return nil
-	}
-	for i := range sent.Changes {
+func (x *export) dropLost(tx *space.Tx, c *space.Connector, done *identity.Delta) error {
+	for i := range done.Changes {
+		values := done.Changes[i].Removed
+		if a := c.ImportImage().Find(done.Changes[i].Name); a != nil && done.Changes[i].Op != identity.Update {
+			values = a.All()
+		}
 		var gone []identity.Value
-		for _, v := range sent.Changes[i].Removed {
+		for _, v := range values {
 			if v.Ref() == 0 {
 				break
 			}
@@ -257,7 +274,8 @@ func (x *export) dropLost(tx *space.Tx, c *space.Connector, sent *identity.Delta
 			}
 		}
 		if len(gone) > 0 {
-			c.Drop(sent.Changes[i].Name, gone)
+			c.Drop(done.Changes[i].Name, gone)
+			tx.PutConnector(c)
 		}
 	}
 	return nil

@@ -252,6 +252,9 @@ func (x *export) count(o *outgoing, done *identity.Delta) {
 // learnt returns how an object is named after its change, if that is news.
 func (x *export) learnt(o outgoing, change agent.Change, result agent.Result) (naming, bool) {
 	n := naming{id: o.id, vacated: o.op == identity.DeleteAdd}
+	if x.lost && o.op == identity.Update && x.hasReferences(&o) && result.Action == agent.NoAction && result.Err == nil {
+		n.done = o.sent
+	}
 	expected := change.DN
 	if o.rename {
 		n.dn = o.sent.DN
@@ -265,7 +268,7 @@ func (x *export) learnt(o outgoing, change agent.Change, result agent.Result) (n
 	if !x.capabilities.AnchorIsDN && (n.vacated || result.Anchor != change.Anchor) {
 		n.anchor = result.Anchor
 	}
-	return n, n.vacated || n.dn != "" || n.anchor != ""
+	return n, n.vacated || n.done != nil || n.dn != "" || n.anchor != ""
 }
 
 func exportCounter(o outgoing) string {

@@ -35,16 +35,60 @@ func (tx *Tx) LoseName(placeholder *Connector) error {
 // while the connector space still has it, when another object gets its name: they are to
 // a placeholder that has lost the name.
 func (tx *Tx) Forsake(deleted identity.ID, name string) error {
-	owners, err := tx.Referrers(deleted)
-	if err != nil || len(owners) == 0 {
+	if owners, err := tx.Referrers(deleted); err != nil || len(owners) == 0 {
 		return err
 	}
-	placeholder := tx.NewConnector(tx.space.AgentOf(deleted))
-	placeholder.State, placeholder.DN, placeholder.NameLost = Placeholder, name, true
-	tx.PutConnector(placeholder)
+	placeholder := tx.nameLost(deleted, name)
 	if err := tx.redirect(deleted, placeholder.ID); err != nil {
 		return err
 	}
+	return tx.keepLost(placeholder)
+}
+
+// ForsakeReplaced is Forsake for the old object of a delete-add: the new one has its id and
+// its name. spare names who is left alone, sent whose exported references are to the old
+// one as well; nil is nobody, and everybody.
+func (tx *Tx) ForsakeReplaced(replaced *Connector, spare, sent func(*Connector) bool) error {
+	owners, err := tx.Referrers(replaced.ID)
+	if err != nil || len(owners) == 0 {
+		return err
+	}
+	placeholder := tx.nameLost(replaced.ID, replaced.DN)
+	for _, id := range owners {
+		owner, err := tx.Connector(id)
+		if err != nil {
+			return err
+		}
+		if owner == nil || id == replaced.ID || spare != nil && spare(owner) {
+			continue
+		}
+		if owner.forsake(replaced.ID, placeholder.ID, sent == nil || sent(owner)) {
+			tx.PutConnector(owner)
+			if err := tx.retryOwner(owner); err != nil {
+				return err
+			}
+		}
+	}
+	return tx.keepLost(placeholder)
+}
+
+// nameLost returns the placeholder of a deleted object whose name another one has.
+func (tx *Tx) nameLost(deleted identity.ID, name string) *Connector {
+	c := tx.NewConnector(tx.space.AgentOf(deleted))
+	c.State, c.DN, c.NameLost = Placeholder, name, true
+	return c
+}
+
+// keepLost keeps a new placeholder if anybody refers to it.
+func (tx *Tx) keepLost(placeholder *Connector) error {
+	if err := tx.flush(); err != nil {
+		return err
+	}
+	if !tx.HasReferrers(placeholder.ID) {
+		tx.connectors[placeholder.ID] = nil
+		return nil
+	}
+	tx.PutConnector(placeholder)
 	return tx.lookAgain(placeholder.ID)
 }
 
@@ -83,13 +127,18 @@ func (tx *Tx) lookAgain(id identity.ID) error {
 			owner.SetDigest(nil)
 			tx.PutConnector(owner)
 		}
-		if owner.State.IsConnector() {
-			if err := tx.RetryObject(owner.Link); err != nil {
-				return err
-			}
+		if err := tx.retryOwner(owner); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+func (tx *Tx) retryOwner(c *Connector) error {
+	if !c.State.IsConnector() {
+		return nil
+	}
+	return tx.RetryObject(c.Link)
 }
 
 // Name returns the DN by which the object is found, "" if it has lost its name.
