@@ -308,6 +308,9 @@ func (w *world) resolve(tx *space.Tx, values []identity.Value) string {
 				continue
 			}
 			shown[i] = identity.String("@" + c.DN)
+			if c.NameLost {
+				shown[i] = identity.String("@" + c.DN + "(deleted)")
+			}
 		}
 	}
 	return showValues(shown)
@@ -356,6 +359,8 @@ func (w *world) showConnector(tx *space.Tx, c *space.Connector) string {
 	}{
 		{c.NotReimported, "not reimported"},
 		{c.RetryReferences, "retries references"},
+		{c.Deleted, "deleted"},
+		{c.NameLost, "deleted, another one has the name"},
 		{len(c.Detected) > 0, fmt.Sprintf("detected %q", c.Detected)},
 		{c.Attempts > 0, fmt.Sprintf("%d attempts", c.Attempts)},
 	} {

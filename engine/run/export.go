@@ -135,6 +135,7 @@ type export struct {
 	cleared      map[identity.ID]*cleared
 	settled      []identity.ID // likewise: what no import has to confirm
 	replacing    bool          // objects have yet to take the places of others, see hold
+	lost         bool          // deleted objects may have lost their names, see dropLost
 	limited      exportLimits  // see exportlimits.go
 	rounds       *rounds       // nil if no object has to be left out, see exportround.go
 }
@@ -162,6 +163,7 @@ func (x *export) begin() (pending bool, err error) {
 		}
 		x.waiting = int(counters[space.CountExportDelete])
 		x.replacing = counters[space.CountReplacing] > 0 && !x.definition.idle() && !x.replacesAtEnd()
+		x.lost = counters[space.CountNameLost] > 0
 		x.rounds, err = x.newRounds(tx, &counters)
 		return err
 	})

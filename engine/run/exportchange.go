@@ -78,7 +78,13 @@ func (x *export) mark(tx *space.Tx, t turn, wanted func(*identity.Delta) bool) (
 	if o.op == identity.Delete {
 		return o, change, nil
 	}
-	return o, change, x.fill(tx, c, &o, change)
+	if err := x.fill(tx, c, &o, change); err != nil {
+		return o, change, err
+	}
+	if len(o.sent.Changes) > 0 && change.Op == identity.Update && change.NewDN == "" && len(change.Changes) == 0 {
+		return outgoing{}, nil, x.dropLost(tx, c, o.sent) // it takes away nothing but what is gone
+	}
+	return o, change, nil
 }
 
 // fill gives a change what the agent's export level asks for.
@@ -105,7 +111,7 @@ func (x *export) fill(tx *space.Tx, c *space.Connector, o *outgoing, change *age
 		change.Changes = x.wholeObject(c.ObjectType, change.Image)
 		return nil
 	}
-	if change.Changes, err = x.namedChanges(tx, o.sent.Changes); err != nil {
+	if change.Changes, err = x.namedChanges(tx, c, o.sent.Changes); err != nil {
 		return err
 	}
 	for i := range change.Changes {

@@ -12,7 +12,8 @@ import (
 type naming struct {
 	id         identity.ID
 	dn, anchor string
-	vacated    bool // it has taken the place of another object
+	vacated    bool            // it has taken the place of another object
+	done       *identity.Delta // may have taken away references to deleted objects; nil has not
 }
 
 // rename stores the names that objects got.
@@ -28,9 +29,15 @@ func (x *export) rename() error {
 					if err != nil || c == nil {
 						return err
 					}
+					if n.done != nil {
+						if err := x.dropLost(tx, c, n.done); err != nil {
+							return err
+						}
+					}
 					if n.vacated && c.Replaces != nil {
 						c.Vacate()
-						if err := x.forsake(tx, c.ID, nil, x.sentBefore); err != nil {
+						x.lost = true
+						if err := x.forsake(tx, c, nil, x.sentBefore); err != nil {
 							return err
 						}
 					}
@@ -150,48 +157,133 @@ func (x *export) nameTaken(tx *space.Tx, c *space.Connector, dn string) error {
 		return err
 	}
 	if holder.State == space.Placeholder {
+		x.lost = x.lost || holder.Deleted
 		return tx.Absorb(holder, c)
 	}
+	name := holder.DN
 	holder.DN = transientPrefix + holder.ID.String()
 	switch {
 	case x.capabilities.AnchorIsDN && holder.Exported != nil && holder.Exported.Op.Removes() && !holder.State.IsConnector():
 		return tx.RemoveConnector(holder) // it was deleted, and cannot be there any more
 	case x.capabilities.AnchorIsDN:
 		holder.Anchor = ""
+	case holder.Exported != nil && holder.Exported.Op == identity.Delete && !holder.State.IsConnector():
+		x.lost = true
+		if err := tx.Forsake(holder.ID, name); err != nil {
+			return err
+		}
 	}
 	holder.SetDigest(nil)
 	tx.PutConnector(holder)
 	return nil
 }
 
-// namedChanges returns changes with the DNs of objects in place of references.
-func (x *export) namedChanges(tx *space.Tx, changes []identity.Change) ([]identity.Change, error) {
-	out := slices.Clone(changes)
-	for i := range out {
+// namedChanges returns changes of an object, which is marked, with the DNs of objects in
+// place of references. Those that name nobody are left out.
+func (x *export) namedChanges(tx *space.Tx, c *space.Connector, changes []identity.Change) ([]identity.Change, error) {
+	out := make([]identity.Change, 0, len(changes))
+	for _, change := range changes {
 		var err error
-		if out[i].Values, err = x.namedValues(tx, out[i].Values); err != nil {
+		before := len(change.Removed)
+		if change.Values, err = x.namedValues(tx, change.Values); err != nil {
 			return nil, err
 		}
-		if out[i].Removed, err = x.namedValues(tx, out[i].Removed); err != nil {
+		if change.Removed, err = x.namedRemoved(tx, c, &change); err != nil {
 			return nil, err
+		}
+		if before == 0 || len(change.Values)+len(change.Removed) > 0 {
+			out = append(out, change)
 		}
 	}
 	return out, nil
 }
 
 func (x *export) namedAttributes(tx *space.Tx, attributes identity.Attributes) (identity.Attributes, error) {
-	attributes = attributes.Clone()
+	out := make(identity.Attributes, 0, len(attributes))
 	for i := range attributes {
 		values, err := x.namedValues(tx, attributes[i].All())
 		if err != nil {
 			return nil, err
 		}
-		attributes[i] = identity.Attribute{Name: attributes[i].Name, Values: values}
+		if len(values) > 0 {
+			out = append(out, identity.Attribute{Name: attributes[i].Name, Values: values})
+		}
 	}
-	return attributes, nil
+	return out, nil
 }
 
+// namedValues returns values with the DNs of objects in place of references. A deleted
+// object that has lost its name to another one is nobody.
 func (x *export) namedValues(tx *space.Tx, values []identity.Value) ([]identity.Value, error) {
+	return x.nameEach(tx, values, func(c *space.Connector) (string, error) {
+		if c.NameLost {
+			return "", nil
+		}
+		return c.DN, nil
+	})
+}
+
+// namedRemoved returns the DNs of references that a change of an object takes away. A
+// deleted object that has lost its name had it when it was referred to; but where the
+// object shall refer to whoever has the name now, nothing is taken away.
+func (x *export) namedRemoved(tx *space.Tx, owner *space.Connector, change *identity.Change) ([]identity.Value, error) {
+	return x.nameEach(tx, change.Removed, func(c *space.Connector) (string, error) {
+		if !c.NameLost {
+			return c.DN, nil
+		}
+		id, err := tx.ByDN(x.agent.Name, c.DN)
+		if err != nil {
+			return "", err
+		}
+		if a := owner.TopImage().Find(change.Name); id != 0 && a != nil && a.Contains(identity.ReferenceTo(id)) {
+			return "", nil
+		}
+		return c.DN, nil
+	})
+}
+
+// hasReferences reports whether a change is about references too.
+func (x *export) hasReferences(o *outgoing) bool {
+	t := x.agent.Schema.Type(o.objectType)
+	return t != nil && slices.ContainsFunc(o.sent.Changes, func(c identity.Change) bool {
+		a := t.Attribute(c.Name)
+		return a != nil && a.Type == identity.TypeReference
+	})
+}
+
+// dropLost takes out of an object the references to deleted objects that have lost their
+// names, where a change has taken them away. No import could confirm that: it shows
+// whoever has the name.
+func (x *export) dropLost(tx *space.Tx, c *space.Connector, done *identity.Delta) error {
+	for i := range done.Changes {
+		values := done.Changes[i].Removed
+		if a := c.ImportImage().Find(done.Changes[i].Name); a != nil && done.Changes[i].Op != identity.Update {
+			values = a.All()
+		}
+		var gone []identity.Value
+		for _, v := range values {
+			if v.Ref() == 0 {
+				break
+			}
+			target, err := tx.Connector(v.Ref())
+			if err != nil {
+				return err
+			}
+			if target != nil && target.NameLost {
+				gone = append(gone, v)
+			}
+		}
+		if len(gone) > 0 {
+			c.Drop(done.Changes[i].Name, gone)
+			tx.PutConnector(c)
+		}
+	}
+	return nil
+}
+
+// nameEach returns values with the names that name gives to objects in place of
+// references to them. "" leaves one out.
+func (x *export) nameEach(tx *space.Tx, values []identity.Value, name func(*space.Connector) (string, error)) ([]identity.Value, error) {
 	if len(values) == 0 || values[0].Type() != identity.TypeReference {
 		return values, nil
 	}
@@ -205,8 +297,15 @@ func (x *export) namedValues(tx *space.Tx, values []identity.Value) ([]identity.
 		if err != nil {
 			return nil, err
 		}
-		if target != nil {
-			out = append(out, identity.Reference(target.DN))
+		if target == nil {
+			continue
+		}
+		dn, err := name(target)
+		if err != nil {
+			return nil, err
+		}
+		if dn != "" {
+			out = append(out, identity.Reference(dn))
 		}
 	}
 	return identity.Normalize(out), nil

@@ -29,7 +29,8 @@ type outgoing struct {
 
 // page marks changes as sent, sends them, and takes the mark back from those
 // that failed or shall come again. Who refers to an object that gets another name in
-// the page, or takes that of another one, waits until it is known whether it has got it.
+// the page, or takes that of another one, waits until it is known whether it has got it;
+// so does who refers to the other one.
 func (x *export) page(turns []turn, wanted func(*identity.Delta) bool) error {
 	if err := x.ctx.Err(); err != nil || x.mustStop() {
 		return err
@@ -61,6 +62,13 @@ func (x *export) page(turns []turn, wanted func(*identity.Delta) bool) error {
 					x.renames(o.id, o.sent.DN)
 				default:
 					moving[o.id] = true
+					holder, err := tx.ByDN(x.agent.Name, o.sent.DN)
+					if err != nil {
+						return err
+					}
+					if holder != 0 {
+						moving[holder] = true // its name is another's from now on
+					}
 				}
 				return nil
 			})
@@ -244,6 +252,9 @@ func (x *export) count(o *outgoing, done *identity.Delta) {
 // learnt returns how an object is named after its change, if that is news.
 func (x *export) learnt(o outgoing, change agent.Change, result agent.Result) (naming, bool) {
 	n := naming{id: o.id, vacated: o.op == identity.DeleteAdd}
+	if x.lost && o.op == identity.Update && x.hasReferences(&o) && result.Action == agent.NoAction && result.Err == nil {
+		n.done = o.sent
+	}
 	expected := change.DN
 	if o.rename {
 		n.dn = o.sent.DN
@@ -257,7 +268,7 @@ func (x *export) learnt(o outgoing, change agent.Change, result agent.Result) (n
 	if !x.capabilities.AnchorIsDN && (n.vacated || result.Anchor != change.Anchor) {
 		n.anchor = result.Anchor
 	}
-	return n, n.vacated || n.dn != "" || n.anchor != ""
+	return n, n.vacated || n.done != nil || n.dn != "" || n.anchor != ""
 }
 
 func exportCounter(o outgoing) string {
@@ -459,7 +470,7 @@ func (x *export) settleObject(tx *space.Tx, id identity.ID) error {
 	case err != nil || c == nil || c.Exported == nil || c.Batch != x.batch || !c.Import.IsZero():
 		return err // else an import has to say what it is
 	case c.Exported.Op.Removes() && !c.State.IsConnector():
-		return tx.RemoveConnector(c)
+		return x.removeDeleted(tx, c)
 	case c.Exported.Op.Removes():
 		return nil
 	}

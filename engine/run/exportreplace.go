@@ -219,7 +219,8 @@ func (x *export) settleGone(tx *space.Tx, o *outgoing, result agent.Result) erro
 	}
 	c.Vacate()
 	tx.PutConnector(c)
-	return x.forsake(tx, c.ID, nil, nil)
+	x.lost = true
+	return x.forsake(tx, c, nil, nil)
 }
 
 // sentBefore reports whether nothing was sent for an object in this export: who refers

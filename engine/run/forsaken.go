@@ -1,9 +1,6 @@
 package run
 
-import (
-	"github.com/metasync/metasync/engine/identity"
-	"github.com/metasync/metasync/engine/space"
-)
+import "github.com/metasync/metasync/engine/space"
 
 // A system that deletes an object may drop the references to it, and tell of that in
 // no change log. Those who referred to the old object of a delete-add are told as soon
@@ -11,36 +8,20 @@ import (
 // references to the new one.
 
 // forsake has those who refer to an object of which the system has deleted the old one
-// lose that reference. spare names who is left alone, sent whose exported references
-// are to the old one as well. In systems that know objects by their names alone,
-// references are to whoever has the name.
-func (s *step) forsake(tx *space.Tx, old identity.ID, spare, sent func(*space.Connector) bool) error {
+// lose that reference, see [space.Tx.ForsakeReplaced]. In systems that know objects by
+// their names alone, references are to whoever has the name.
+func (s *step) forsake(tx *space.Tx, c *space.Connector, spare, sent func(*space.Connector) bool) error {
 	if s.agent.Agent.Capabilities().AnchorIsDN {
 		return nil
 	}
-	owners, err := tx.Referrers(old)
-	if err != nil {
-		return err
+	return tx.ForsakeReplaced(c, spare, sent)
+}
+
+// removeDeleted removes an object that the system has deleted, by what a change log or
+// the answer to an export tells.
+func (s *step) removeDeleted(tx *space.Tx, c *space.Connector) error {
+	if s.agent.Agent.Capabilities().AnchorIsDN {
+		return tx.RemoveConnector(c)
 	}
-	for _, id := range owners {
-		owner, err := tx.Connector(id)
-		if err != nil {
-			return err
-		}
-		if owner == nil || id == old || spare != nil && spare(owner) {
-			continue
-		}
-		changed, exported := owner.Forsake(old, sent == nil || sent(owner))
-		if !changed {
-			continue
-		}
-		if exported && owner.State.IsConnector() {
-			owner.RetryReferences = true // so that somebody looks at it
-			if err := tx.RetryObject(owner.Link); err != nil {
-				return err
-			}
-		}
-		tx.PutConnector(owner)
-	}
-	return nil
+	return tx.RemoveDeleted(c)
 }

@@ -63,6 +63,10 @@ func (x *staging) displace(tx *space.Tx, holder, by *space.Connector) error {
 	case holder.State == space.Placeholder:
 		// Who refers to it may also refer to the object by the name that it had
 		// before: the two must not become one before all names are known.
+	case !x.complete && holder.Import != nil && holder.Import.Op == identity.Delete && !x.agent.Agent.Capabilities().AnchorIsDN:
+		if err := tx.Forsake(holder.ID, holder.DN); err != nil { // the change log has told that it is deleted
+			return err
+		}
 	case x.complete && x.seen.has(holder.ID.Sequence()):
 		return fault.New("duplicate-object", "the system delivered another object named %q before", holder.DN)
 	case holder.Anchor == "":

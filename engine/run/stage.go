@@ -72,6 +72,13 @@ func (x *staging) stage(tx *space.Tx, e *agent.Entry, digest space.Digest) (coun
 		return x.stageImage(tx, c, e, image, before, nil)
 	}
 	isNew := c == nil || c.State == space.Placeholder
+	switch {
+	case c == nil || !c.Deleted:
+	case x.complete:
+		c.Deleted = false // what refers to it is looked at as well
+	default:
+		c = nil // references to it mean another one, see takeName
+	}
 	if c == nil {
 		c = tx.NewConnector(x.agent.Name)
 	}
@@ -151,6 +158,11 @@ func (x *staging) stageImage(tx *space.Tx, c *space.Connector, e *agent.Entry, i
 	before := c.Import
 	renamed := c.DN != formerly
 	reborn := !x.complete && before != nil && before.Op == identity.Delete // the change log says so: it is another object with that anchor
+	if reborn && !x.agent.Agent.Capabilities().AnchorIsDN {
+		if err := tx.Forsake(c.ID, formerly); err != nil {
+			return "", err
+		}
+	}
 	if reborn || e.ObjectType != "" && c.ObjectType != e.ObjectType {
 		c.Import = &identity.Delta{Op: identity.DeleteAdd, ObjectType: e.ObjectType, DN: e.DN, Changes: identity.Diff(nil, image)}
 		x.put(tx, c, e, digest)
@@ -221,7 +233,10 @@ func (x *staging) put(tx *space.Tx, c *space.Connector, e *agent.Entry, digest *
 func (x *staging) stageDelete(tx *space.Tx, c *space.Connector) error {
 	x.details.on(c)
 	if c.Exported != nil && c.Exported.Op == identity.Delete && !c.State.IsConnector() {
-		return tx.RemoveConnector(c) // as we asked for
+		if x.complete {
+			return tx.RemoveConnector(c)
+		}
+		return x.removeDeleted(tx, c) // as we asked for
 	}
 	c.Import = &identity.Delta{Op: identity.Delete}
 	c.SetDigest(nil)
@@ -240,7 +255,7 @@ func (x *staging) resolve(tx *space.Tx, owner identity.ID, attributes identity.A
 		if !copied {
 			attributes, copied = attributes.Clone(), true
 		}
-		values, err := x.resolveValues(tx, owner, attributes[i].Values)
+		values, err := x.resolveValues(tx, owner, attributes[i].Values, x.target)
 		if err != nil {
 			return nil, err
 		}
@@ -249,14 +264,15 @@ func (x *staging) resolve(tx *space.Tx, owner identity.ID, attributes identity.A
 	return attributes, nil
 }
 
-func (x *staging) resolveValues(tx *space.Tx, owner identity.ID, values []identity.Value) ([]identity.Value, error) {
+// resolveValues returns values with the objects that find knows by their DNs.
+func (x *staging) resolveValues(tx *space.Tx, owner identity.ID, values []identity.Value, find func(*space.Tx, string) (identity.ID, error)) ([]identity.Value, error) {
 	out := make([]identity.Value, len(values))
 	for i, v := range values {
 		if v.Type() != identity.TypeReference || v.Ref() != 0 {
 			out[i] = v
 			continue
 		}
-		id, err := x.target(tx, v.Str())
+		id, err := find(tx, v.Str())
 		if err != nil {
 			return nil, err
 		}
@@ -270,18 +286,36 @@ func (x *staging) resolveChanges(tx *space.Tx, owner identity.ID, changes []iden
 	out := slices.Clone(changes)
 	for i := range out {
 		var err error
-		if out[i].Values, err = x.resolveValues(tx, owner, out[i].Values); err != nil {
+		if out[i].Values, err = x.resolveValues(tx, owner, out[i].Values, x.target); err != nil {
 			return nil, err
 		}
-		if out[i].Removed, err = x.resolveValues(tx, owner, out[i].Removed); err != nil {
+		if out[i].Removed, err = x.resolveValues(tx, owner, out[i].Removed, x.named); err != nil {
 			return nil, err
 		}
 	}
 	return out, nil
 }
 
-// target returns the object with a DN, creating a placeholder if need be.
+// target returns the object that a reference means by a DN, creating a placeholder if
+// need be. That of a deleted object is not meant by what an import shows now; a
+// complete import shows what all references mean.
 func (x *staging) target(tx *space.Tx, dn string) (identity.ID, error) {
+	id, err := x.named(tx, dn)
+	if err != nil || x.complete || tx.Counters(x.agent.Name)[space.CountDeleted] == 0 {
+		return id, err
+	}
+	c, err := tx.Connector(id)
+	if err != nil || c == nil || !c.Deleted {
+		return id, err
+	}
+	if err := tx.LoseName(c); err != nil {
+		return 0, err
+	}
+	return x.named(tx, dn)
+}
+
+// named returns the object with a DN, creating a placeholder if need be.
+func (x *staging) named(tx *space.Tx, dn string) (identity.ID, error) {
 	if dn == "" {
 		return 0, fault.New("invalid-reference-value", "a reference is empty")
 	}

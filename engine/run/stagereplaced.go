@@ -82,5 +82,5 @@ func (x *staging) vacate(tx *space.Tx, c *space.Connector) error {
 		c.Unapplied, c.Exported, c.Batch = c.Exported.Merge(c.Unapplied), nil, 0
 	}
 	tx.PutConnector(c)
-	return x.forsake(tx, c.ID, func(owner *space.Connector) bool { return x.seen.has(owner.ID.Sequence()) }, nil)
+	return x.forsake(tx, c, func(owner *space.Connector) bool { return x.seen.has(owner.ID.Sequence()) }, nil)
 }

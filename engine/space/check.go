@@ -200,7 +200,7 @@ func (c *checker) connector(id identity.ID, want *derived) error {
 	if o.Anchor != "" {
 		claim(want.anchors, anchorKey(id.Space(), o.Anchor), "anchor", o.Anchor)
 	}
-	claim(want.names, c.tx.dnKey(id.Space(), o.Anchor, o.DN), "DN", o.DN)
+	claim(want.names, c.tx.dnKey(id.Space(), o.Anchor, o.Name()), "DN", o.DN)
 	c.derive(id, &o.origin, want)
 	c.attributes(id, o.Synchronized)
 	switch {
@@ -217,6 +217,9 @@ func (c *checker) connector(id identity.ID, want *derived) error {
 	}
 	if o.State == Placeholder && (o.Anchor != "" || len(o.Synchronized) > 0 || !o.Import.IsZero() || !o.Unapplied.IsZero() || o.Exported != nil) {
 		c.found("placeholder %s has content", id)
+	}
+	if o.State != Placeholder && (o.Deleted || o.NameLost) {
+		c.found("%s is a %s, and the placeholder of a deleted object", id, o.State)
 	}
 	if o.State == Placeholder && !c.tx.HasReferrers(id) {
 		c.found("nobody refers to placeholder %s", id)

@@ -67,6 +67,14 @@ type Connector struct {
 	// be created, can have its name; nil if there is none.
 	Replaces *Replaced
 
+	// Deleted: the placeholder was an object that its system has deleted, and who
+	// refers to it may have lost the reference (see [Tx.RemoveDeleted]).
+	Deleted bool
+
+	// NameLost: the placeholder is that of a deleted object, and another object has its
+	// name since. DN is what it was called.
+	NameLost bool
+
 	// The images, stacked: each delta turns the image below it into the next
 	// (sync-engine §1.3). A nil delta changes nothing.
 	Synchronized identity.Attributes
@@ -183,6 +191,8 @@ const (
 	CountExportFailed // waiting for export after a failed one
 	CountObject       // metaverse objects
 	CountReplacing    // objects that are to take the place of others
+	CountDeleted      // placeholders of deleted objects that have their names
+	CountNameLost     // ... that have lost them
 	Counters          // how many counters there are
 )
 
@@ -222,6 +232,8 @@ func (c *Connector) tally() tally {
 		t = t.with(CountExportFailed, c.ExportError != nil)
 	}
 	t = t.with(CountReplacing, c.Replaces != nil)
+	t = t.with(CountDeleted, c.Deleted)
+	t = t.with(CountNameLost, c.NameLost)
 	t = t.with(CountUnconfirmed, c.Exported != nil && !c.NotReimported)
 	if c.NeedsSync() {
 		t = t.with(CountToSync, c.ImportError == nil)

@@ -38,6 +38,8 @@ const (
 	hasCut
 	hasCutObject
 	hasReplaced
+	isDeleted
+	isNameLost
 )
 
 func encodeConnector(e *identity.Encoder, c *Connector) {
@@ -66,6 +68,8 @@ func encodeConnector(e *identity.Encoder, c *Connector) {
 	set(hasCut, c.Cut != nil)
 	set(hasCutObject, c.Cut != nil && c.Cut.Object != 0)
 	set(hasReplaced, c.Replaces != nil)
+	set(isDeleted, c.Deleted)
+	set(isNameLost, c.NameLost)
 
 	e.Byte(connectorVersion)
 	e.Uint(flags)
@@ -214,6 +218,8 @@ func decodeConnector(data []byte, names identity.Names, sources func(string, int
 	c.Provisioned = flags&isProvisioned != 0
 	c.NotReimported = flags&isNotReimported != 0
 	c.RetryReferences = flags&isRetryReferences != 0
+	c.Deleted = flags&isDeleted != 0
+	c.NameLost = flags&isNameLost != 0
 	if c.State >= states && d.Err() == nil {
 		return fmt.Errorf("connector record %s: %w: unknown state %d", c.ID, identity.ErrCorrupt, c.State)
 	}

@@ -190,6 +190,7 @@ func drawConnector(t *rapid.T) *Connector {
 	}
 	c.Attempts = rapid.IntRange(0, 300).Draw(t, "attempts")
 	c.Provisioned, c.NotReimported, c.RetryReferences = has("provisioned"), has("not reimported"), has("retry")
+	c.Deleted, c.NameLost = has("deleted"), has("name lost")
 	return c
 }
 

@@ -9,16 +9,28 @@ import (
 // Absorb makes everyone who refers to a placeholder refer to the object that
 // turned out to be meant, and lets the placeholder go with the unit. The object
 // may take its name from then on. Owners of references that are linked are marked
-// to be synchronized again.
+// to be synchronized again. The placeholder of a deleted object loses its name, and
+// stays: nobody else was meant by it.
 func (tx *Tx) Absorb(placeholder, into *Connector) error {
-	owners, err := tx.Referrers(placeholder.ID)
+	if placeholder.Deleted {
+		return tx.LoseName(placeholder)
+	}
+	if err := tx.redirect(placeholder.ID, into.ID); err != nil {
+		return err
+	}
+	return tx.RemoveConnector(placeholder)
+}
+
+// redirect makes everyone who refers to one object refer to another one.
+func (tx *Tx) redirect(from, to identity.ID) error {
+	owners, err := tx.Referrers(from)
 	if err != nil {
 		return err
 	}
-	if _, err := tx.Waiters(placeholder.ID); err != nil {
+	if _, err := tx.Waiters(from); err != nil {
 		return err // they are among the owners
 	}
-	moved := map[identity.ID]identity.ID{placeholder.ID: into.ID}
+	moved := map[identity.ID]identity.ID{from: to}
 	for _, id := range owners {
 		owner, err := tx.Connector(id)
 		if err != nil {
@@ -31,7 +43,7 @@ func (tx *Tx) Absorb(placeholder, into *Connector) error {
 		owner.RetryReferences = owner.State.IsConnector()
 		tx.PutConnector(owner)
 	}
-	return tx.RemoveConnector(placeholder)
+	return nil
 }
 
 // ReplaceReferences returns the attributes with references to some objects in

@@ -59,108 +59,60 @@ func (c *Connector) Vacate() {
 	c.SetDigest(nil)
 }
 
-// Forsake notes that the system has deleted an object, in whose place another one
-// has its id from now on: what refers to it refers to nobody. Many systems drop such
-// references, and not all of them tell of it. They leave the image as a pending import
-// that nobody has seen and, with sent, what was exported. What is not sent yet means
-// the new object and stays; where it takes the reference away, that is left to it. The
-// next import looks at c again in any case. It reports whether c has changed, and
-// whether it has in what was exported.
-func (c *Connector) Forsake(old identity.ID, sent bool) (changed, exported bool) {
-	if c.Import != nil && c.Import.Op.Removes() {
-		return false, false
-	}
-	value := identity.ReferenceTo(old)
-	if c.Replaces != nil {
-		changed = c.Replaces.forsake(value)
-	}
-	image, top := c.ImportImage(), c.TopImage()
-	var lost []identity.Change
-	for i := range image {
-		a := &image[i]
-		if !a.Contains(value) {
-			continue
+// forsake makes what refers to the old object of a delete-add refer to its placeholder:
+// what the system had, what was exported - values only with sent - and what is to be
+// taken away. A value that is still to be sent means the new object; where there is one,
+// the old one is simply gone. It reports whether c has changed.
+func (c *Connector) forsake(old, placeholder identity.ID, sent bool) (changed bool) {
+	moved := map[identity.ID]identity.ID{old: placeholder}
+	note := func(values []identity.Value, on bool) []identity.Value {
+		replaced, hit := replaceInValues(values, moved)
+		if !hit || !on {
+			return values
 		}
 		changed = true
-		switch stays := top.Find(a.Name); {
-		case stays == nil || !stays.Contains(value):
-		case a.Len() == 1:
-			lost = append(lost, identity.Change{Name: a.Name, Op: identity.Delete})
-		default:
-			lost = append(lost, identity.Change{Name: a.Name, Op: identity.Update, Removed: []identity.Value{value}})
+		return replaced
+	}
+	attributes := func(list identity.Attributes) identity.Attributes {
+		list = list.Clone()
+		for i, a := range list {
+			replaced, hit := replaceInAttribute(a, moved)
+			if hit {
+				list[i], changed = replaced, true
+			}
 		}
+		return list
 	}
-	if sent {
-		exported = c.forsakeExported(value, top)
+	c.Synchronized = attributes(c.Synchronized)
+	if c.Replaces != nil {
+		c.Replaces.Attributes = attributes(c.Replaces.Attributes)
 	}
-	if len(lost) > 0 {
-		c.lose(lost)
-	}
-	if changed || exported {
-		c.SetDigest(nil)
-	}
-	return changed || exported, exported
-}
-
-// forsake takes a reference out of what the object had that is to be deleted.
-func (r *Replaced) forsake(value identity.Value) (found bool) {
-	for _, a := range r.Attributes {
-		if a.Contains(value) {
-			left := slices.DeleteFunc(slices.Clone(a.Values), func(v identity.Value) bool { return v == value })
-			r.Attributes, found = r.Attributes.Clone().Set(a.Name, left...), true
-		}
-	}
-	return found
-}
-
-// lose makes changes part of the pending import.
-func (c *Connector) lose(changes []identity.Change) {
-	lost := &identity.Delta{Op: identity.Update, Changes: changes}
-	if c.Import != nil && c.Import.Op != identity.Update {
-		c.Import = c.Import.Merge(lost)
-		return
-	}
-	pending := &identity.Delta{Op: identity.Update}
-	if c.Import != nil {
-		pending.DN = c.Import.DN
-	}
-	pending.Changes = identity.Diff(c.Synchronized, lost.Apply(c.ImportImage()))
-	if c.Import = pending; pending.DN == "" && len(pending.Changes) == 0 {
-		c.Import = nil
-	}
-}
-
-// forsakeExported takes a reference out of what was exported, unless top, the object
-// as it is going to be, lacks it. It reports whether it was there.
-func (c *Connector) forsakeExported(value identity.Value, top identity.Attributes) (found bool) {
-	if c.Exported == nil {
-		return false
-	}
-	sent := *c.Exported
-	sent.Changes = slices.Clone(sent.Changes)
-	for _, change := range c.Exported.Changes {
-		stays := top.Find(change.Name)
-		if !identity.Contains(change.Values, value) || stays == nil || !stays.Contains(value) {
+	for _, layer := range []struct {
+		delta  **identity.Delta
+		values bool
+	}{{&c.Import, true}, {&c.Exported, sent}, {&c.Unapplied, false}} {
+		if *layer.delta == nil {
 			continue
 		}
-		found = true
-		change.Values = slices.DeleteFunc(slices.Clone(change.Values), func(v identity.Value) bool { return v == value })
-		switch {
-		case len(change.Values)+len(change.Removed) > 0:
-			sent.SetChange(change)
-		case change.Op == identity.Replace && sent.Op == identity.Update:
-			sent.SetChange(identity.Change{Name: change.Name, Op: identity.Delete}) // the value before it is gone as well
-		default:
-			sent.DropChange(change.Name)
+		d := **layer.delta
+		d.Changes = slices.Clone(d.Changes)
+		for i := range d.Changes {
+			d.Changes[i].Values = note(d.Changes[i].Values, layer.values)
+			d.Changes[i].Removed = note(d.Changes[i].Removed, true)
+		}
+		*layer.delta = &d
+	}
+	for _, d := range []*identity.Delta{c.Exported, c.Unapplied} {
+		if d == nil || !changed {
+			continue
+		}
+		for _, change := range d.Changes {
+			if identity.Contains(change.Values, identity.ReferenceTo(old)) {
+				c.Drop(change.Name, []identity.Value{identity.ReferenceTo(placeholder)})
+			}
 		}
 	}
-	if !found {
-		return false
-	}
-	if c.Exported = &sent; sent.Op == identity.Update && sent.DN == "" && len(sent.Changes) == 0 {
-		c.Exported, c.Batch, c.NotReimported = nil, 0, false
-	}
-	return true
+	return changed
 }
 
 // listed returns attributes of which none has its values elsewhere.

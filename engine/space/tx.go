@@ -29,7 +29,7 @@ type Tx struct {
 
 	sequences  map[uint16]uint64
 	counters   map[uint16]*sums
-	ambiguous  map[string]bool // see HasAmbiguous
+	ambiguous  map[string]bool     // see HasAmbiguous
 	census     map[censusKey]int64 // what is different from the store
 	namesSaved int
 }

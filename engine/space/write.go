@@ -80,7 +80,7 @@ func (tx *Tx) writeConnector(c *Connector) (err error) {
 	if err := tx.writeAnchor(c, before); err != nil {
 		return err
 	}
-	wasKey, isKey := tx.dnKey(spc, before.anchor, before.dn), tx.dnKey(spc, c.Anchor, c.DN)
+	wasKey, isKey := tx.dnKey(spc, before.anchor, before.dn), tx.dnKey(spc, c.Anchor, c.Name())
 	if err := tx.moveName(wasKey, isKey, id); err != nil {
 		return err
 	}
@@ -234,7 +234,7 @@ func (tx *Tx) moveName(was, is, id []byte) error {
 
 func (tx *Tx) originOf(c *Connector) origin {
 	o := origin{
-		exists: true, tally: c.tally(), anchor: c.Anchor, dn: c.DN, objectType: c.ObjectType, rules: c.Rules, parked: c.isParked(),
+		exists: true, tally: c.tally(), anchor: c.Anchor, dn: c.Name(), objectType: c.ObjectType, rules: c.Rules, parked: c.isParked(),
 		references: c.references(nil), edges: edgeNames(c.Synchronized),
 	}
 	for i, list := range lists {

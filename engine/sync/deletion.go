@@ -15,6 +15,9 @@ func (u *unit) importDelete(c *space.Connector) error {
 		return err
 	}
 	remove := func() error { return u.tx.RemoveConnector(c) }
+	if a := u.rules.Agent(u.space.AgentOf(c.ID)); a != nil && !a.AnchorIsDN && c.Import != nil && c.Import.Op == identity.Delete {
+		remove = func() error { return u.tx.RemoveDeleted(c) } // a change log says so
+	}
 	if !c.State.IsConnector() {
 		return remove()
 	}

@@ -114,7 +114,7 @@ func (u *unit) stageValues(c *space.Connector, mv *space.Object, flow *rules.Out
 		return false, nil
 	}
 	if u.replacing(u.space.AgentOf(c.ID)) {
-		return false, nil // what is there may have to come again
+		return false, nil // what is there may have to come again, or is nobody any more
 	}
 	var added, removed []identity.Value
 	if change, differs := was.Diff(is); differs {

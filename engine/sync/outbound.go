@@ -248,6 +248,12 @@ func (o *outbound) create(agent, objectType, dn, rule string, stranger bool) (ad
 	if err != nil {
 		return false, err
 	}
+	if c != nil && c.Deleted { // what others refer to is not what is created
+		if err := o.tx.LoseName(c); err != nil {
+			return false, err
+		}
+		c = nil
+	}
 	vacated := false
 	if c != nil && c.State == space.ExplicitDisconnector && (c.ObjectType != objectType || !o.comesBack(c, stranger)) {
 		if vacated, err = o.replaceable(agent, c); err != nil {

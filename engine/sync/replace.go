@@ -111,9 +111,11 @@ func (u *unit) restore(c *space.Connector) {
 	u.tx.PutConnector(c)
 }
 
-// replacing reports whether objects of an agent are to take the place of others.
+// replacing reports whether objects of an agent are to take the place of others, or have
+// the names of deleted ones to which somebody still refers.
 func (u *unit) replacing(agent string) bool {
-	return u.tx.Counters(agent)[space.CountReplacing] > 0
+	counters := u.tx.Counters(agent)
+	return counters[space.CountReplacing]+counters[space.CountNameLost] > 0
 }
 
 // renewed returns the change that brings a reference attribute from what a connector
