@@ -123,7 +123,7 @@ func presentCounts(h *hold.Hold, c [space.Counters]int64, env *Environment) hold
 	case h.Step == hold.Import:
 		return nil
 	case h.Step == hold.Sync && h.Rules == "":
-		return hold.Counts{hold.Deletes: int(c[space.CountToSync] + c[space.CountSyncFailed])}
+		return pendingRemovals(h, int(c[space.CountToSync]+c[space.CountSyncFailed]))
 	case h.Step == hold.Sync && h.Rules != env.Rules.Fingerprint:
 		return hold.Counts{} // other rules decide now
 	case h.Step == hold.Sync:
@@ -134,6 +134,17 @@ func presentCounts(h *hold.Hold, c [space.Counters]int64, env *Environment) hold
 	counts := hold.Counts{hold.Adds: adds, hold.Updates: updates, hold.Renames: updates, hold.Deletes: deletes, hold.Changes: adds + updates + deletes}
 	if i := slices.IndexFunc(h.Reasons, func(r hold.Reason) bool { return r.Kind == hold.MemberRemovals }); i >= 0 && updates > 0 {
 		counts[hold.MemberRemovals] = h.Reasons[i].Count
+	}
+	return counts
+}
+
+// pendingRemovals are the most that so many pending objects can delete. How many they
+// disconnect nobody knows: what was found, as long as no fewer are pending than were set
+// aside.
+func pendingRemovals(h *hold.Hold, pending int) hold.Counts {
+	counts := hold.Counts{hold.Deletes: pending, hold.Disconnects: pending}
+	if i := slices.IndexFunc(h.Reasons, func(r hold.Reason) bool { return r.Kind == hold.Disconnects }); i >= 0 && pending >= h.Pending {
+		counts[hold.Disconnects] = h.Reasons[i].Count
 	}
 	return counts
 }
