@@ -125,6 +125,7 @@ type Hold struct {
 	Step      Step   `json:"step"`                // what is held
 	Of        Step   `json:"of"`                  // whose limits: a synchronization may be held for what an import has staged
 	Partition string `json:"partition,omitempty"` // of the step, if it is about one
+	File      string `json:"file,omitempty"`      // that an export is resumed from: only that is held
 
 	Profile string    `json:"profile"`
 	Run     uint64    `json:"run"`
@@ -159,6 +160,9 @@ func (h *Hold) Text() string {
 	}
 	if h.Step != h.Of {
 		text += " in an " + string(h.Of)
+	}
+	if h.File != "" {
+		text += " in " + h.File
 	}
 	if h.Rejected == nil {
 		text += ": metasync approve " + h.Agent

@@ -136,6 +136,7 @@ type export struct {
 	settled      []identity.ID // likewise: what no import has to confirm
 	replacing    bool          // objects have yet to take the places of others, see hold
 	limited      exportLimits  // see exportlimits.go
+	file         fileLimits    // see resumehold.go
 	rounds       *rounds       // nil if no object has to be left out, see exportround.go
 }
 

@@ -20,9 +20,9 @@ type Held struct {
 }
 
 // Blocks reports whether a hold keeps a kind of step from being started: where only
-// some objects are left out, it does not.
+// some objects are left out, or a file is held, it does not.
 func Blocks(h *hold.Hold) bool {
-	return !h.Partial && (h.Rejected == nil || h.Step != h.Of)
+	return !h.Partial && h.File == "" && (h.Rejected == nil || h.Step != h.Of)
 }
 
 // FindHeld returns what of an agent is kept back. It costs nothing if nothing is.
@@ -77,8 +77,8 @@ func FindHeld(tx *space.Tx, env *Environment, agent string) (held Held, err erro
 
 // count counts the objects of a hold that are still pending and left out.
 func (held *Held) count(tx *space.Tx, h *hold.Hold, marks []hold.Mark) error {
-	if h.Step == hold.Import {
-		return nil // an import looks at the system anew each time
+	if h.Step == hold.Import || h.File != "" {
+		return nil // an import looks at the system anew each time, and a file is not pending
 	}
 	for _, m := range marks {
 		pending, err := isPending(tx, h.Step, m)
@@ -120,7 +120,7 @@ func presentCounts(h *hold.Hold, c [space.Counters]int64, env *Environment) hold
 	switch {
 	case h.Step != h.Of:
 		return pendingImports(c)
-	case h.Step == hold.Import:
+	case h.Step == hold.Import, h.File != "":
 		return nil
 	case h.Step == hold.Sync && h.Rules == "":
 		return pendingRemovals(h, int(c[space.CountToSync]+c[space.CountSyncFailed]))
