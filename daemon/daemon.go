@@ -234,8 +234,8 @@ func (d *Daemon) Run(ctx context.Context) error {
 	defer cancel()
 	parts := map[string]func(context.Context) error{
 		"scheduler": d.scheduler.Run, "triggers": d.triggers.Run, "watch": d.watch, "history": d.prune, "events": d.deliver,
-		"notifications": d.notices().run, "health of the triggers": d.notices().watchTriggers,
-		"workflows": d.runWorkflows,
+		"notifications": d.notices().run,
+		"workflows":     d.runWorkflows,
 	}
 	ended := make(chan error, len(parts))
 	for name, part := range parts {

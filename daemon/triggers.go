@@ -156,8 +156,9 @@ func (d *Daemon) newTriggers() *triggers.Manager {
 	})
 }
 
-// triggerEvent logs what happens to triggers.
+// triggerEvent logs what happens to triggers, and tells who wants to know.
 func (d *Daemon) triggerEvent(e triggers.Event) {
+	d.notices().triggerEvent(e)
 	log := d.options.Log.With("agent", e.Agent, "trigger", e.Trigger)
 	switch e.Kind {
 	case triggers.EventFailed:
