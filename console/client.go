@@ -116,6 +116,11 @@ func (c *Client) NotifyTest(ctx context.Context, to string) ([]notify.Trial, err
 	return ask[[]notify.Trial](ctx, c, pathNotifyTest, notifyTestRequest{to})
 }
 
+// CloseIncident implements [Service].
+func (c *Client) CloseIncident(ctx context.Context, q daemon.IncidentClosing) (*notify.Incident, error) {
+	return ask[*notify.Incident](ctx, c, pathIncident, q)
+}
+
 // Isolate implements [Service].
 func (c *Client) Isolate(ctx context.Context, q daemon.IsolationQuery) (*daemon.Isolation, error) {
 	return ask[*daemon.Isolation](ctx, c, pathIsolate, q)

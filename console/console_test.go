@@ -50,6 +50,12 @@ func TestClientIsTheService(t *testing.T) {
 			return s.Details(t.Context(), engine.DetailQuery{Run: 2, Step: 1, Counter: "stage-update", Agent: "HR"})
 		},
 		"notify test": func(s Service) (any, error) { return s.NotifyTest(t.Context(), "ada@example.org") },
+		"close incident": func(s Service) (any, error) {
+			return s.CloseIncident(t.Context(), daemon.IncidentClosing{Incident: "1", User: "ada", Reason: "why"})
+		},
+		"close none": func(s Service) (any, error) {
+			return s.CloseIncident(t.Context(), daemon.IncidentClosing{Incident: "none"})
+		},
 		"workflow": func(s Service) (any, error) {
 			return s.DecideWorkflow(t.Context(), daemon.WorkflowVerdict{ID: 7, Drop: true}, "ada")
 		},

@@ -297,6 +297,13 @@ func (f *fake) NotifyTest(_ context.Context, to string) ([]notify.Trial, error) 
 	return []notify.Trial{{Channel: "mail", To: to, OK: true}, {Channel: "webhook", Error: "no"}}, nil
 }
 
+func (f *fake) CloseIncident(_ context.Context, q daemon.IncidentClosing) (*notify.Incident, error) {
+	if q.Incident == "none" {
+		return nil, fault.New("unknown-incident", "no incident is open that is called %q", q.Incident)
+	}
+	return &notify.Incident{ID: q.Incident, Kind: notify.Runs, State: q.User + q.Reason}, nil
+}
+
 func (f *fake) DecideWorkflow(_ context.Context, v daemon.WorkflowVerdict, user string) (int, error) {
 	if v.ID == 99 {
 		return 0, fault.New("unknown-entry", "%s decides about nothing", user)

@@ -192,6 +192,9 @@ func newHandler(ctx context.Context, service Service) http.Handler {
 	answer(mux, pathNotifyTest, func(ctx context.Context, q notifyTestRequest) (any, error) {
 		return service.NotifyTest(ctx, q.To)
 	})
+	answer(mux, pathIncident, func(ctx context.Context, q daemon.IncidentClosing) (any, error) {
+		return service.CloseIncident(ctx, q)
+	})
 	answer(mux, pathIsolate, func(ctx context.Context, q daemon.IsolationQuery) (any, error) {
 		return service.Isolate(ctx, q)
 	})

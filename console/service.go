@@ -78,6 +78,8 @@ type Service interface {
 	// NotifyTest sends a test message through every channel, mail only to an address
 	// if it is given, and says what became of each.
 	NotifyTest(ctx context.Context, to string) ([]notify.Trial, error)
+	// CloseIncident ends an incident that somebody was told of, for a user.
+	CloseIncident(ctx context.Context, q daemon.IncidentClosing) (*notify.Incident, error)
 	// Isolate tells which rule functions of the scripts of a configuration depend on
 	// what earlier calls left behind, on samples of the stored objects.
 	Isolate(ctx context.Context, q daemon.IsolationQuery) (*daemon.Isolation, error)
@@ -131,6 +133,7 @@ const (
 	pathRemoval    = "/api/preview-removal"
 	pathOrphans    = "/api/orphans"
 	pathNotifyTest = "/api/notify-test"
+	pathIncident   = "/api/close-incident"
 	pathIsolate    = "/api/isolate"
 	pathWorkflow   = "/api/decide-workflow"
 	pathOnce       = "/api/once"

@@ -53,6 +53,7 @@ type candidate struct {
 	functions  rules.Functions
 	triggers   []autosync.TriggerSpec
 	automatic  []string               // the names of those that nobody declared
+	listening  *listening             // of the daemon in which it is in force
 	tests      []scripting.TestResult // of the scripts; all passed
 	settings   autosync.Settings
 
@@ -170,11 +171,11 @@ func (c *candidate) complete(o Options) error {
 	for _, a := range c.config.Agents {
 		c.triggers = append(c.triggers, a.Triggers...)
 	}
+	problems := c.define(o.Log)
 	for _, t := range c.automaticTriggers() {
 		c.triggers = append(c.triggers, t)
 		c.automatic = append(c.automatic, t.Name)
 	}
-	problems := c.define(o.Log)
 	problems = append(problems, c.connectTriggers()...)
 	if err := triggers.Validate(c.triggers); err != nil {
 		problems = append(problems, err)

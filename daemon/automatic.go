@@ -47,6 +47,8 @@ type TriggerPlan struct {
 	Name      string `json:"name"`
 	Automatic bool   `json:"automatic"` // nobody declared it
 	Text      string `json:"text"`
+
+	Choice *Choice `json:"choice,omitempty"` // of an automatic one
 }
 
 // Plan tells what was chosen for each agent, in the order of the configuration.
@@ -66,7 +68,8 @@ func (d *Daemon) Plan(context.Context) ([]AgentPlan, error) {
 		}
 		for _, t := range c.triggers {
 			if t.Agent == a.Name {
-				p.Triggers = append(p.Triggers, TriggerPlan{t.Name, slices.Contains(c.automatic, t.Name), triggerText(t)})
+				choice := c.chosen(t.Agent, t.Name, d.listening)
+				p.Triggers = append(p.Triggers, TriggerPlan{t.Name, choice != nil, choice.text(t), choice})
 			}
 		}
 		suggested, why, err := d.suggest(a.Name)
@@ -94,6 +97,14 @@ func importPlan(a config.Agent, role string, triggered bool, suggested time.Dura
 		p.Every, p.Why = suggested.String(), why
 	}
 	return p
+}
+
+// text says when a trigger fires; there may be no choice.
+func (c *Choice) text(t autosync.TriggerSpec) string {
+	if c != nil && c.By == ByPolling {
+		return "every " + c.Every
+	}
+	return triggerText(t)
 }
 
 // triggerText says when a trigger fires.
@@ -147,29 +158,49 @@ func role(in, out int) string {
 }
 
 // automaticTriggers are those of sources that nobody gave one: a source that is a
-// file is watched.
+// file is watched, one that may tell of changes is listened to.
 func (c *candidate) automaticTriggers() []autosync.TriggerSpec {
 	var list []autosync.TriggerSpec
 	for _, a := range c.config.Agents {
 		declared := slices.ContainsFunc(c.triggers, func(t autosync.TriggerSpec) bool { return t.Agent == a.Name })
-		files, ok := a.Settings.(agent.Files)
 		profile := autosync.DefaultOperations(a.Profiles)[run.DeltaImport]
 		in, out := c.flows(a.Name)
-		if declared || !ok || profile == "" || a.Import != (config.Import{}) || role(in, out) != RoleSource {
+		if declared || profile == "" || a.Import != (config.Import{}) || role(in, out) != RoleSource {
+			continue
+		}
+		spec := autosync.TriggerSpec{Agent: a.Name, Run: []autosync.Request{{Profile: profile}}, Position: a.Position}
+		files, ok := a.Settings.(agent.Files)
+		if !ok {
+			if c.watcher(a.Name) != nil {
+				spec.Name, spec.Changes, spec.MinInterval = a.Name+" changes", true, automaticPause
+				list = append(list, spec)
+			}
 			continue
 		}
 		watched := files.Files()
 		for _, file := range watched {
-			name := a.Name + " file"
+			spec.Name = a.Name + " file"
 			if len(watched) > 1 {
-				name += " " + file // triggers have names of their own
+				spec.Name += " " + file // triggers have names of their own
 			}
-			list = append(list, autosync.TriggerSpec{
-				Name: name, Agent: a.Name, Run: []autosync.Request{{Profile: profile}}, Watch: file, Settle: automaticSettle, Position: a.Position,
-			})
+			spec.Watch, spec.Settle = file, automaticSettle
+			list = append(list, spec)
 		}
 	}
 	return list
+}
+
+// chosen says how an automatic trigger finds changes, nil of one that was declared.
+func (c *candidate) chosen(agent, trigger string, l *listening) *Choice {
+	at := slices.IndexFunc(c.triggers, func(t autosync.TriggerSpec) bool { return t.Agent == agent && t.Name == trigger })
+	if at < 0 || !slices.Contains(c.automatic, trigger) {
+		return nil
+	}
+	choice := Choice{By: ByFiles, Why: "it is a source, and a file"}
+	if c.triggers[at].Changes {
+		choice = l.choice(agent)
+	}
+	return &choice
 }
 
 // automaticSettle is how long a source must be quiet before it is imported.

@@ -31,6 +31,7 @@ type Daemon struct {
 	notifier  *notify.Notifier
 	scheduler *autosync.Scheduler
 	triggers  *triggers.Manager
+	listening *listening
 	metrics   *metrics.Metrics
 	queue     *workflow.Queue
 	started   time.Time
@@ -140,7 +141,7 @@ func Open(ctx context.Context, o Options) (_ *Daemon, err error) {
 		return nil, err
 	}
 	d.metrics = metrics.New(metrics.Options{Version: o.Version, View: d.measure, History: d.engine.History(), Log: d.options.Log})
-	d.triggers = d.newTriggers()
+	d.triggers, d.listening = d.newTriggers(), d.newListening()
 	if err := d.triggers.Replace(d.supervised(c)); err != nil {
 		return nil, err
 	}
@@ -234,8 +235,8 @@ func (d *Daemon) Run(ctx context.Context) error {
 	defer cancel()
 	parts := map[string]func(context.Context) error{
 		"scheduler": d.scheduler.Run, "triggers": d.triggers.Run, "watch": d.watch, "history": d.prune, "events": d.deliver,
-		"notifications": d.notices().run, "health of the triggers": d.notices().watchTriggers,
-		"workflows": d.runWorkflows,
+		"notifications": d.notices().run,
+		"workflows":     d.runWorkflows,
 	}
 	ended := make(chan error, len(parts))
 	for name, part := range parts {

@@ -67,6 +67,7 @@ func redactedController(c autosync.Controller, secrets []string) autosync.Contro
 
 // supervised are the triggers of a candidate, whose checks may stop an agent or all.
 func (d *Daemon) supervised(c *candidate) []autosync.TriggerSpec {
+	c.listening = d.listening
 	specs := make([]autosync.TriggerSpec, len(c.triggers))
 	for i, spec := range c.triggers {
 		specs[i] = spec

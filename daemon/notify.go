@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"time"
 
 	"github.com/metasync/metasync/engine/autosync"
 	"github.com/metasync/metasync/engine/config"
@@ -73,6 +72,7 @@ func (n *notices) begun() {
 			n.recovered(i.Kind, i.Agent, i.Name)
 		}
 	}
+	n.triggersWork()
 	n.parkedNoMore()
 	n.mu.Lock()
 	rejected := n.rejected
@@ -198,41 +198,33 @@ func (d *Daemon) isProfile(agent, name string) bool {
 	})
 }
 
-// lookAtTriggers is how often the health of the triggers is looked at.
-const lookAtTriggers = 10 * time.Second
+// triggerEvent says which triggers fail, and which work again.
+func (n *notices) triggerEvent(e triggers.Event) {
+	switch e.Kind {
+	case triggers.EventFailed, triggers.EventTerminated:
+		n.triggerFailed(e.Agent, e.Trigger, n.triggerKind(e.Agent, e.Trigger), e.Err, e.Kind == triggers.EventTerminated)
+	case triggers.EventRecovered:
+		n.recovered(notify.Trigger, e.Agent, e.Trigger)
+	}
+}
 
-// watchTriggers says which triggers fail, and which work again, until ctx is done.
-func (n *notices) watchTriggers(ctx context.Context) error {
-	ticker := time.NewTicker(lookAtTriggers)
-	defer ticker.Stop()
-	type key struct{ agent, name string }
-	var known map[key]int // failures
-	for {
-		now := map[key]int{}
-		for _, h := range n.triggers.Health() {
-			k := key{h.Agent, h.Name}
-			now[k] = h.Failures
-			before, seen := known[k]
-			switch {
-			case h.Failures > 0 && (!seen || h.Failures != before):
-				n.triggerFailed(h.Agent, h.Name, n.triggerKind(h), errors.New(h.LastError), h.State == triggers.Terminated)
-			case h.Failures == 0 && (before > 0 || !seen && !h.LastCheck.IsZero()):
-				n.recovered(notify.Trigger, h.Agent, h.Name)
-			}
-		}
-		known = now
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticker.C:
+// triggersWork says of triggers that are called failed that they are not: nobody told
+// of it before the daemon ended.
+func (n *notices) triggersWork() {
+	incidents := n.notifier.Incidents()
+	health := n.triggers.Health()
+	for _, i := range incidents {
+		works := func(h triggers.Health) bool { return h.Agent == i.Agent && h.Name == i.Name && h.Failures == 0 }
+		if i.Kind == notify.Trigger && slices.ContainsFunc(health, works) {
+			n.recovered(i.Kind, i.Agent, i.Name)
 		}
 	}
 }
 
 // triggerKind says what a trigger waits for.
-func (n *notices) triggerKind(h triggers.Health) string {
+func (n *notices) triggerKind(agent, name string) string {
 	for _, t := range (*Daemon)(n).current().triggers {
-		if t.Agent != h.Agent || t.Name != h.Name {
+		if t.Agent != agent || t.Name != name {
 			continue
 		}
 		switch {
@@ -243,9 +235,29 @@ func (n *notices) triggerKind(h triggers.Health) string {
 		case t.Every > 0:
 			return "interval"
 		}
-		return h.Kind
+		return triggers.KindOf(&t)
 	}
 	return ""
+}
+
+// CloseIncident ends an open incident for the given user; see [notify.Notifier.Close].
+func (d *Daemon) CloseIncident(_ context.Context, q IncidentClosing) (*notify.Incident, error) {
+	closed, err := d.notifier.Close(q.Incident, q.User, q.Reason)
+	if err != nil {
+		return nil, err
+	}
+	text := closed.Key()
+	if q.Reason != "" {
+		text += ": " + q.Reason
+	}
+	return closed, d.note(Note{Kind: "notify-close", Agent: closed.Agent, User: q.User, Text: text})
+}
+
+// An IncidentClosing says which incident is over, and who says so.
+type IncidentClosing struct {
+	Incident string `json:"incident"` // its id, or its key
+	User     string `json:"user"`
+	Reason   string `json:"reason,omitempty"`
 }
 
 // NotifyTest sends a test message through every channel; see [notify.Notifier.Test].

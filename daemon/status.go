@@ -33,7 +33,7 @@ type Status struct {
 	Agents    []AgentStatus     `json:"agents"`
 	Metaverse int               `json:"metaverseObjects"`
 	Scheduler autosync.Status   `json:"scheduler"`
-	Triggers  []triggers.Health `json:"triggers"`
+	Triggers  []TriggerStatus   `json:"triggers"`
 	Notify    notify.Status     `json:"notify"`                 // messages that wait, and incidents that are open
 	Raised    []stephold.Raised `json:"raisedLimits,omitempty"` // thresholds that somebody has raised
 	Workflows workflow.Status   `json:"workflows"`
@@ -72,6 +72,12 @@ type AgentStatus struct {
 	Last  *run.Record    `json:"lastRun,omitempty"` // the newest run of the agent
 }
 
+// A TriggerStatus is how a trigger is doing.
+type TriggerStatus struct {
+	triggers.Health
+	Choice *Choice `json:"choice,omitempty"` // of one that nobody declared: how it finds changes
+}
+
 // lastRuns is how far back a status looks for the newest run of an agent.
 const lastRuns = 200
 
@@ -90,7 +96,10 @@ func (d *Daemon) Status(context.Context) (Status, error) {
 		Version: d.options.Version, Running: running, PID: os.Getpid(), Started: d.started,
 		File: active.config.File, State: active.config.State, Warnings: warnings,
 		Scripts: active.status(since), Held: d.heldNow(),
-		Scheduler: d.scheduler.Status(), Triggers: d.triggers.Health(),
+		Scheduler: d.scheduler.Status(), Triggers: []TriggerStatus{},
+	}
+	for _, h := range d.triggers.Health() {
+		s.Triggers = append(s.Triggers, TriggerStatus{h, active.chosen(h.Agent, h.Name, d.listening)})
 	}
 	if d.options.DryRun {
 		s.Scheduler.Export = "dry-run"

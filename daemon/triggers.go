@@ -63,16 +63,28 @@ func (c *candidate) listen(t *autosync.TriggerSpec) error {
 		err.Position = t.Position
 		return err
 	}
-	t.External = &autosync.External{
-		Kind: "changes", Text: "changes of " + t.Agent,
-		Watch: func(ctx context.Context, _ []byte, skip bool, report func([]byte, bool)) error {
-			return w.Watch(ctx, func() {
-				report(autosync.Heard(), !skip)
-				skip = false
-			})
-		},
+	t.External = &autosync.External{Kind: "changes", Text: "changes of " + t.Agent + " " + c.fingerprint(t.Agent)}
+	if slices.Contains(c.automatic, t.Name) {
+		name := t.Agent
+		t.External.Watch = func(ctx context.Context, _ []byte, skip bool, report func([]byte, bool)) error {
+			return c.listening.watch(ctx, name, w, skip, report)
+		}
+		return nil
+	}
+	t.External.Watch = func(ctx context.Context, _ []byte, skip bool, report func([]byte, bool)) error {
+		return w.Watch(ctx, func() {
+			report(autosync.Heard(), !skip)
+			skip = false
+		})
 	}
 	return nil
+}
+
+// fingerprint tells of what system an agent hears: of another one, what was heard before
+// does not count.
+func (c *candidate) fingerprint(name string) string {
+	at := slices.IndexFunc(c.config.Agents, func(a config.Agent) bool { return a.Name == name })
+	return c.config.Agents[at].Fingerprint
 }
 
 // watcher returns an agent that hears of changes, nil if it does not.
@@ -156,8 +168,9 @@ func (d *Daemon) newTriggers() *triggers.Manager {
 	})
 }
 
-// triggerEvent logs what happens to triggers.
+// triggerEvent logs what happens to triggers, and tells who wants to know.
 func (d *Daemon) triggerEvent(e triggers.Event) {
+	d.notices().triggerEvent(e)
 	log := d.options.Log.With("agent", e.Agent, "trigger", e.Trigger)
 	switch e.Kind {
 	case triggers.EventFailed:

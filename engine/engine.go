@@ -162,6 +162,9 @@ func (e *Engine) Configure(ctx context.Context, d Definition, functions rules.Fu
 	if err := errors.Join(e.remember(env, orphans), e.nameFormer(env)); err != nil {
 		return warnings, err
 	}
+	if _, err := e.runner.ReleaseUncontributed(&env.Environment); err != nil {
+		return warnings, fmt.Errorf("release what no rule contributes any more: %w", err)
+	}
 	e.current.Store(env)
 	return append(warnings, warningsOf(orphans)...), nil
 }

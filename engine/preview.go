@@ -30,11 +30,13 @@ type Preview struct {
 	State     string            `json:"state"`              // before
 	NewState  string            `json:"newState,omitempty"` // after, "" if the object is gone
 	Mode      string            `json:"mode"`               // full or delta
-	Committed bool              `json:"committed"`          // it was done for good
+	Committed bool              `json:"committed"`          // it was done for good, unless a threshold holds it
 	Run       uint64            `json:"run,omitempty"`      // the run that did it
 	Result    run.Result        `json:"result"`
 	Operation sync.Counter      `json:"operation,omitempty"` // the inbound-flow counter
 	Errors    []run.ErrorRecord `json:"errors"`              // and warnings
+	Stopped   string            `json:"stopped,omitempty"`   // why nothing was done
+	Hint      string            `json:"hint,omitempty"`      // what to do about that
 
 	PendingImport  *DeltaView           `json:"pendingImport"`
 	ImportView     rules.ImportView     `json:"importView"`      // what inbound flows read
@@ -244,6 +246,7 @@ func (e *Engine) CommitPreview(ctx context.Context, q PreviewQuery, cause Cause)
 	}
 	step := record.Steps[0]
 	p.Committed, p.Run, p.Result, p.Errors = true, record.Run, record.Result, step.SyncErrors
+	p.Stopped, p.Hint = step.Error, step.Hint
 	return p, nil
 }
 

@@ -39,7 +39,7 @@ type Health struct {
 const (
 	EventFailed     = "failed"     // it will try again
 	EventTerminated = "terminated" // it failed, and will not try again
-	EventRecovered  = "recovered"  // it works again
+	EventRecovered  = "recovered"  // it works again, or begins anew because it was changed
 	EventDropped    = "dropped"    // what happened was outside of its times
 )
 
@@ -54,8 +54,8 @@ type Event struct {
 	Next     time.Time // when it tries again
 }
 
-// kindOf names what a trigger waits for.
-func kindOf(spec *autosync.TriggerSpec) string {
+// KindOf names what a trigger waits for.
+func KindOf(spec *autosync.TriggerSpec) string {
 	switch {
 	case spec.Every > 0:
 		return "every"

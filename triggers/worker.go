@@ -140,7 +140,7 @@ func (w *worker) report() Health {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	h := w.health
-	h.Agent, h.Name, h.Kind = w.spec.Agent, w.spec.Name, kindOf(&w.spec)
+	h.Agent, h.Name, h.Kind = w.spec.Agent, w.spec.Name, KindOf(&w.spec)
 	return h
 }
 
@@ -220,6 +220,7 @@ func (w *worker) begin(ctx context.Context) bool {
 		}
 	}
 	if w.mark.When != whenOf(&spec) {
+		w.anew(now)
 		w.mark = mark{When: whenOf(&spec), Last: now}
 	}
 	if spec.Disabled {
@@ -230,6 +231,7 @@ func (w *worker) begin(ctx context.Context) bool {
 		return true
 	}
 	if w.mark.Terminated != "" && w.mark.Terminated != definitionOf(&spec) {
+		w.anew(now)
 		w.mark.Terminated, w.mark.Failures, w.mark.Error, w.mark.Retry = "", 0, "", time.Time{}
 	}
 	if w.end(w.mark.Terminated); w.mark.Terminated != "" {
@@ -270,6 +272,13 @@ func (w *worker) begin(ctx context.Context) bool {
 	}
 	w.save()
 	return true
+}
+
+// anew says that failures are over because the trigger is another one now.
+func (w *worker) anew(now time.Time) {
+	if w.mark.Failures > 0 {
+		w.event(Event{At: now, Kind: EventRecovered, Failures: w.mark.Failures})
+	}
 }
 
 func (w *worker) end(definition string) {

@@ -56,6 +56,9 @@ func (a *app) printHold(h *hold.Hold) error {
 	if h.Partition != "" {
 		what += " of " + h.Partition
 	}
+	if h.File != "" {
+		what += " from " + a.place(h.File)
+	}
 	state := "held"
 	switch {
 	case h.Rejected != nil:

@@ -15,6 +15,8 @@ import (
 type notifyCmd struct {
 	List notifyListCmd `cmd:"" default:"withargs" help:"Show the open incidents, and the messages that wait."`
 	Test notifyTestCmd `cmd:"" help:"Send a test message through every channel, and say what became of each."`
+
+	Close notifyCloseCmd `cmd:"" help:"End an open incident by hand."`
 }
 
 type notifyListCmd struct{}
@@ -41,6 +43,30 @@ func (*notifyListCmd) Run(a *app) error {
 			return err
 		}
 		return printIncidents(a.stdout, status)
+	})
+}
+
+type notifyCloseCmd struct {
+	Incident string `arg:"" help:"Its id, or its key: KIND/AGENT/NAME, as far as it has them."`
+	Reason   string `placeholder:"TEXT" help:"Why; it goes into the log and the message."`
+}
+
+func (*notifyCloseCmd) Help() string {
+	return "Whoever was told of the incident is told that it was closed, and by whom. If what it is about goes on, it opens anew. " +
+		"Nothing else changes: what is held stays held."
+}
+
+func (c *notifyCloseCmd) Run(a *app) error {
+	return a.serve(func(service console.Service) error {
+		closed, err := service.CloseIncident(a.ctx, daemon.IncidentClosing{Incident: c.Incident, User: userName(), Reason: c.Reason})
+		if err != nil {
+			return err
+		}
+		if a.JSON {
+			return a.printJSON(closed)
+		}
+		fmt.Fprintf(a.stdout, "%s: closed, it was %s since %s\n", oneLine(closed.Key()), oneLine(closed.State), stamp(closed.Opened))
+		return nil
 	})
 }
 
@@ -114,9 +140,9 @@ func printIncidents(w io.Writer, s daemon.Status) error {
 	}
 	fmt.Fprintln(w)
 	t := newTable(w)
-	t.row("INCIDENT", "AGENT", "NAME", "STATE", "SINCE", "OCCURRED")
+	t.row("INCIDENT", "AGENT", "NAME", "STATE", "SINCE", "OCCURRED", "ID")
 	for _, i := range s.Notify.Incidents {
-		t.row(i.Kind, i.Agent, i.Name, i.State, stamp(i.Opened), number(i.Count, "time"))
+		t.row(i.Kind, i.Agent, i.Name, i.State, stamp(i.Opened), number(i.Count, "time"), i.ID)
 	}
 	return t.end()
 }

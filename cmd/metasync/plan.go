@@ -12,8 +12,8 @@ import (
 type planCmd struct{}
 
 func (*planCmd) Help() string {
-	return "An agent into which more attributes flow than out of it is a target, and every other one a source. A source that is a file is watched, " +
-		"and any other one is imported at an interval that the run history calls for, unless `import` and `triggers` of the agent say otherwise."
+	return "An agent into which more attributes flow than out of it is a target, and every other one a source. A source that is a file is watched, one whose system may " +
+		"tell of changes is listened to, or polled if it cannot, and any other one is imported at an interval that the run history calls for, unless `import` and `triggers` of the agent say otherwise."
 }
 
 func (c *planCmd) Run(a *app) error {
@@ -49,6 +49,9 @@ func (a *app) printPlan(p daemon.AgentPlan) error {
 		text := trigger.Text
 		if trigger.Automatic {
 			text += ", automatically"
+		}
+		if c := trigger.Choice; c != nil && c.By != daemon.ByFiles {
+			text += ": " + oneLine(c.Why)
 		}
 		t.row("  trigger "+trigger.Name, text)
 	}

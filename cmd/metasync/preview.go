@@ -28,7 +28,7 @@ type previewCmd struct {
 
 func (*previewCmd) Help() string {
 	return "Tells what a synchronization would do and why; nothing is changed and nothing exported unless --commit is given. " +
-		"The exit code is 3 if objects have errors, and 5 if --with shows differences."
+		"The exit code is 3 if objects have errors, 4 if a threshold holds what --commit would do, and 5 if --with shows differences."
 }
 
 // Validate refuses flags and arguments that do not go together.
@@ -70,10 +70,7 @@ func (c *previewCmd) Run(a *app) error {
 		if err != nil {
 			return err
 		}
-		if p.Result == run.CompletedSyncErrors {
-			return exitErrors
-		}
-		return nil
+		return exitFor(p.Result.Severity()).result()
 	})
 }
 
@@ -85,6 +82,9 @@ func (a *app) printPreview(p *engine.Preview) error {
 		fmt.Fprintf(a.stdout, "%s %s %s: run %d did a %s synchronization: %s\n", p.Agent, p.Object, name, p.Run, p.Mode, p.Result)
 	} else {
 		fmt.Fprintf(a.stdout, "%s %s %s: a %s synchronization would end with %s; nothing was changed\n", p.Agent, p.Object, name, p.Mode, p.Result)
+	}
+	if p.Stopped != "" {
+		fmt.Fprintf(a.stdout, "  %s\n  hint: %s\n", oneLine(p.Stopped), oneLine(p.Hint))
 	}
 	t := newTable(a.stdout)
 	state := p.State

@@ -274,7 +274,15 @@ func printTriggers(w io.Writer, s daemon.Status) error {
 }
 
 // triggerResult says what came of the last look of a trigger.
-func triggerResult(h triggers.Health) string {
+func triggerResult(t daemon.TriggerStatus) string {
+	result := healthResult(t.Health)
+	if c := t.Choice; c != nil && c.By == daemon.ByPolling {
+		result += fmt.Sprintf("; polled every %s: %s", c.Every, oneLine(c.Why))
+	}
+	return result
+}
+
+func healthResult(h triggers.Health) string {
 	switch {
 	case h.Failures > 0:
 		return fmt.Sprintf("failed %s: %s", number(h.Failures, "time"), oneLine(h.LastError))

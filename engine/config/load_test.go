@@ -176,6 +176,7 @@ func TestAgents(t *testing.T) {
 					{Step: hold.Import, Kind: hold.Renames}:        run.AtMost(10),
 					{Step: hold.Import, Kind: hold.Changes}:        run.AtMostPercent(50),
 					{Step: hold.Sync, Kind: hold.Deletes}:          run.AtMost(20),
+					{Step: hold.Sync, Kind: hold.Disconnects}:      run.AtMost(40),
 					{Step: hold.Export, Kind: hold.Adds}:           run.AtMost(100),
 					{Step: hold.Export, Kind: hold.Updates}:        run.AtMost(1000),
 					{Step: hold.Export, Kind: hold.Renames}:        run.AtMost(10),
@@ -185,6 +186,7 @@ func TestAgents(t *testing.T) {
 				Window: run.Window{Length: 12 * time.Hour, Limits: run.Limits{
 					{Step: hold.Import, Kind: hold.Deletes}:        run.AtMost(100),
 					{Step: hold.Sync, Kind: hold.Deletes}:          run.AtMost(30),
+					{Step: hold.Sync, Kind: hold.Disconnects}:      run.AtMost(60),
 					{Step: hold.Export, Kind: hold.Deletes}:        run.AtMost(1000),
 					{Step: hold.Export, Kind: hold.MemberRemovals}: run.AtMost(2000),
 				}},

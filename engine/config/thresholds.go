@@ -36,7 +36,8 @@ type importLimits struct {
 
 // syncLimits are limits of what synchronizations do to the metaverse.
 type syncLimits struct {
-	Deletes limit `yaml:"deletes" doc:"Metaverse objects that may be deleted; what would delete more of them is not synchronized."`
+	Deletes     limit `yaml:"deletes" doc:"Metaverse objects that may be deleted; what would delete more of them is not synchronized."`
+	Disconnects limit `yaml:"disconnects" doc:"Objects of all agents that may be disconnected from the metaverse; what would disconnect more of them is not synchronized."`
 }
 
 type exportThresholds struct {
@@ -112,7 +113,10 @@ func (l *importLimits) into(limits run.Limits) {
 	l.Changes.into(limits, hold.Import, hold.Changes)
 }
 
-func (l *syncLimits) into(limits run.Limits) { l.Deletes.into(limits, hold.Sync, hold.Deletes) }
+func (l *syncLimits) into(limits run.Limits) {
+	l.Deletes.into(limits, hold.Sync, hold.Deletes)
+	l.Disconnects.into(limits, hold.Sync, hold.Disconnects)
+}
 
 func (l *exportLimits) into(limits run.Limits) {
 	l.Adds.into(limits, hold.Export, hold.Adds)

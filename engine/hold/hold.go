@@ -51,10 +51,11 @@ const (
 	Renames        Kind = "renames"
 	Changes        Kind = "changes"        // all objects that change
 	MemberRemovals Kind = "memberRemovals" // values taken out of references with many values
+	Disconnects    Kind = "disconnects"    // objects that lose their link to the metaverse
 )
 
 // Kinds lists them.
-var Kinds = []Kind{Deletes, Adds, Updates, Renames, Changes, MemberRemovals}
+var Kinds = []Kind{Deletes, Adds, Updates, Renames, Changes, MemberRemovals, Disconnects}
 
 // Counts are numbers by what they count.
 type Counts map[Kind]int
@@ -75,6 +76,7 @@ const Everything = "all but one"
 
 var nouns = map[Kind]string{
 	Adds: "additions", Updates: "updates", Renames: "renames", Deletes: "deletions", Changes: "changes", MemberRemovals: "member removals",
+	Disconnects: "disconnections",
 }
 
 // String says it in words: "312 deletions, more than 50".
@@ -123,6 +125,7 @@ type Hold struct {
 	Step      Step   `json:"step"`                // what is held
 	Of        Step   `json:"of"`                  // whose limits: a synchronization may be held for what an import has staged
 	Partition string `json:"partition,omitempty"` // of the step, if it is about one
+	File      string `json:"file,omitempty"`      // that an export is resumed from: only that is held
 
 	Profile string    `json:"profile"`
 	Run     uint64    `json:"run"`
@@ -135,7 +138,7 @@ type Hold struct {
 
 	Rejected *Decision `json:"rejected,omitempty"` // nil: nobody has decided
 
-	// Pending is how many objects wait for the step, Rules the fingerprint of the
+	// Pending is how many objects a synchronization has set aside, Rules the fingerprint of the
 	// rules of a full synchronization: as long as they are the same, so is the finding.
 	Pending int    `json:"pending,omitempty"`
 	Rules   string `json:"rules,omitempty"`
@@ -157,6 +160,9 @@ func (h *Hold) Text() string {
 	}
 	if h.Step != h.Of {
 		text += " in an " + string(h.Of)
+	}
+	if h.File != "" {
+		text += " in " + h.File
 	}
 	if h.Rejected == nil {
 		text += ": metasync approve " + h.Agent

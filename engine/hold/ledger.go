@@ -90,12 +90,16 @@ type Place struct {
 	Agent     string
 	Step, Of  Step
 	Partition string
+	File      string // see [Hold]
 }
 
 // Place returns the place of a hold.
-func (h *Hold) Place() Place { return Place{h.Agent, h.Step, h.Of, h.Partition} }
+func (h *Hold) Place() Place { return Place{h.Agent, h.Step, h.Of, h.Partition, h.File} }
 
 func (p Place) key(what string) []byte {
+	if p.File != "" {
+		return keyOf(p.Agent, what, string(p.Step), string(p.Of), p.Partition, p.File)
+	}
 	return keyOf(p.Agent, what, string(p.Step), string(p.Of), p.Partition)
 }
 

@@ -5,6 +5,7 @@ import "time"
 // An Incident is something that is not as it should be, from the event that opened it
 // to the one that resolves it. Its JSON form is the public one.
 type Incident struct {
+	ID    string `json:"id,omitempty"` // of those that are told; see [Notifier.Close]
 	Kind  Kind   `json:"kind"`
 	Agent string `json:"agent,omitempty"`
 	Name  string `json:"name,omitempty"` // the run profile, the trigger, the object

@@ -64,7 +64,9 @@ func (n *Notifier) Status() (Status, error) {
 func (n *Notifier) Incidents() []Incident {
 	var list []Incident
 	for _, known := range n.incidents() {
-		list = append(list, known.Incident)
+		i := known.Incident
+		i.ID = idOf(known.key())
+		list = append(list, i)
 	}
 	return list
 }

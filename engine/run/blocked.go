@@ -97,7 +97,7 @@ func (x *synchronization) inTheWay(tx *space.Tx, id identity.ID) (identity.ID, e
 		if err != nil {
 			return 0, x.end(err)
 		}
-		if aside, err := x.deletions.note(tx, owner, &result); err != nil || aside {
+		if aside, err := x.removals.note(tx, owner, &result); err != nil || aside {
 			return 0, err
 		}
 		x.report.countOutbound(result.Outbound)
@@ -126,7 +126,7 @@ func (x *synchronization) alone(tx *space.Tx, id identity.ID) error {
 	if err != nil || result.Err != nil {
 		return x.end(err)
 	}
-	if aside, err := x.deletions.note(tx, id, &result); err != nil || aside {
+	if aside, err := x.removals.note(tx, id, &result); err != nil || aside {
 		return err
 	}
 	return x.overcome(tx, id, result)
@@ -140,6 +140,9 @@ func (x *synchronization) together(tx *space.Tx, ids []identity.ID) error {
 	}
 	for i, id := range ids {
 		x.visited[id] = true
+		if _, err := x.removals.note(tx, id, &results[i]); err != nil {
+			return err
+		}
 		if err := x.overcome(tx, id, results[i]); err != nil {
 			return err
 		}
@@ -150,7 +153,7 @@ func (x *synchronization) together(tx *space.Tx, ids []identity.ID) error {
 // overcome takes back the error of an object that has been synchronized after all.
 // That of an object of another agent is in the record of another run.
 func (x *synchronization) overcome(tx *space.Tx, id identity.ID, result sync.Result) error {
-	if x.deletions != nil { // there may be another round
+	if x.removals != nil { // there may be another round
 		delete(x.blocked, id)
 	}
 	if x.space.AgentOf(id) != x.agent.Name {

@@ -137,6 +137,7 @@ type export struct {
 	replacing    bool          // objects have yet to take the places of others, see hold
 	lost         bool          // deleted objects may have lost their names, see dropLost
 	limited      exportLimits  // see exportlimits.go
+	file         fileLimits    // see resumehold.go
 	rounds       *rounds       // nil if no object has to be left out, see exportround.go
 }
 

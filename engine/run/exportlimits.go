@@ -138,8 +138,12 @@ func (x *export) removed(c *space.Connector, d *identity.Delta) int {
 	return n
 }
 
-// at is where the hold of this export is kept.
-func (x *export) at() hold.Place { return x.heldAt(hold.Export, hold.Export) }
+// at is where the hold of this export is kept: that of a file is one of its own.
+func (x *export) at() hold.Place {
+	p := x.heldAt(hold.Export, hold.Export)
+	p.File = x.definition.Resume
+	return p
+}
 
 // checkThreshold returns an error if the export would do more than it may: it is held
 // then. If only deletions are to be held back, it takes them out of the plan.
@@ -199,15 +203,6 @@ func (x *export) tooMuch(reasons []hold.Reason, deletes, total int) *fault.Error
 	return err
 }
 
-// tooManyDeletes returns the error of an export from a file that would delete more
-// than the step allows, nil if it does not.
-func (x *export) tooManyDeletes(deletes, total int) *fault.Error {
-	if !x.limits.deletes.Exceeded(deletes, total) {
-		return nil
-	}
-	return x.deletionError(deletes, total)
-}
-
 func (x *export) deletionError(deletes, total int) *fault.Error {
 	err := fault.New(string(StoppedExportThreshold), "%d of %d objects would be deleted, more than %s", deletes, total, x.limits.deletesNamed)
 	err.Hint = "nothing has been exported; " + approveHint(x.agent.Name)
@@ -242,12 +237,7 @@ func (x *export) keepBackExport(reasons []hold.Reason, partial bool) error {
 					}) {
 						continue
 					}
-					switch {
-					case removals == 1:
-						what += ", and lose 1 member"
-					case removals > 1:
-						what += fmt.Sprintf(", and lose %d members", removals)
-					}
+					what += losing(removals)
 					f.marks = append(f.marks, hold.Mark{ID: id, Hash: hashOf(d)})
 					if len(f.objects) < hold.Listed {
 						f.objects = append(f.objects, heldObject(c, what))
@@ -353,7 +343,14 @@ func (x *export) released() error {
 	if !x.limited.held || x.chosen != nil || x.definition.idle() || x.halt != "" {
 		return nil
 	}
-	return x.space.Update(func(tx *space.Tx) error { return released(tx, x.at()) })
+	return x.space.Update(func(tx *space.Tx) error {
+		if x.definition.Resume != "" { // what was left out of the file is settled with it
+			if err := hold.SetRejected(tx.Store(), x.at(), nil); err != nil {
+				return err
+			}
+		}
+		return released(tx, x.at())
+	})
 }
 
 // metered returns what a change counts as.

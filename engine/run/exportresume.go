@@ -8,6 +8,7 @@ import (
 	"github.com/metasync/metasync/engine/agent"
 	"github.com/metasync/metasync/engine/dropfile"
 	"github.com/metasync/metasync/engine/fault"
+	"github.com/metasync/metasync/engine/hold"
 	"github.com/metasync/metasync/engine/identity"
 	"github.com/metasync/metasync/engine/space"
 )
@@ -29,52 +30,21 @@ func (s *step) resumeExport(exporter agent.Exporter) error {
 	return errors.Join(err, file.Close())
 }
 
-// beginResume checks the deletion threshold against what the file says, and opens
-// a new batch. It returns false if the file is empty.
+// beginResume compares what the file says with the limits, and opens a new batch. It
+// returns false if there is nothing to send.
 func (x *export) beginResume() (some bool, err error) {
-	deletes, total := 0, 0
-	file, err := dropfile.Open(x.definition.Resume, x.header(false))
-	if err != nil {
-		return false, err
-	}
-	for {
-		change, _, err := file.Change()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return false, errors.Join(err, file.Close())
-		}
-		x.total++
-		if deletesObject(change.Op) {
-			deletes++
-		}
-	}
-	if err := file.Close(); err != nil {
+	if err := x.checkFile(); err != nil {
 		return false, err
 	}
 	if x.total == 0 {
 		x.report.Result = CompletedNoObjects
-		return false, nil
+		return false, x.released()
 	}
 	err = x.space.Update(func(tx *space.Tx) error {
-		counters := tx.Counters(x.agent.Name)
-		for _, n := range counters[:space.CountPlaceholder] {
-			total += int(n)
-		}
-		if exceeded := x.tooManyDeletes(deletes, total); exceeded != nil {
-			if !x.agent.Thresholds.SuppressDeletesOnly || deletes == x.total {
-				return exceeded
-			}
-			exceeded.Hint = onlyDeletesHeld
-			x.heldBack = exceeded
-			x.total -= deletes
-		}
 		state, err := tx.AgentState(x.agent.Name)
 		if err != nil {
 			return err
 		}
-		x.batch, x.confirmed, x.seen = state.Batch+1, state.ConfirmedBatch, state.Seen
 		x.report.Batch, x.report.ConfirmedBatch = x.batch, x.confirmed
 		state.Batch = x.batch
 		return tx.SetAgentState(x.agent.Name, state)
@@ -87,6 +57,7 @@ type resumed struct {
 	change agent.Change
 	marked *outgoing    // nil: the connector space has no such change pending
 	refuse *fault.Error // why the line is not sent
+	counts hold.Counts  // of a line that is not pending, where limits count it
 }
 
 // sendFile sends the lines of a file, and then, in further passes, what the agent
@@ -94,13 +65,13 @@ type resumed struct {
 func (x *export) sendFile(file *dropfile.Reader) error {
 	x.pass = 1
 	var page []resumed
-	for {
+	for number := 1; ; number++ {
 		change, secret, err := file.Change()
 		ended := errors.Is(err, io.EOF)
 		if err != nil && !ended {
 			return err
 		}
-		if !ended && (x.heldBack == nil || !deletesObject(change.Op)) {
+		if !ended && (x.heldBack == nil || !deletesLine(&change)) && !x.file.isRejected(number, &change) {
 			r := resumed{change: change}
 			if secret != "" {
 				r.refuse = fault.New("encrypted-attributes", "the file does not tell the value, which is secret")
@@ -135,8 +106,14 @@ func (x *export) sendPage(page []resumed) error {
 			if page[i].refuse != nil {
 				continue
 			}
+			if err := x.countResumed(tx, &page[i]); err != nil {
+				return err
+			}
 			err := tx.Unit(func() error { return x.markResumed(tx, &page[i]) })
 			if err != nil && !errors.Is(err, errNotPending) {
+				return err
+			}
+			if err := x.meterResumed(tx, &page[i]); err != nil {
 				return err
 			}
 		}
@@ -184,7 +161,9 @@ func (x *export) sendLines(page []resumed) error {
 			out, markedChanges, markedResults = append(out, *r.marked), append(markedChanges, r.change), append(markedResults, results[i])
 			continue
 		}
-		x.settleLine(r.change, results[i])
+		if err := x.settleLine(&r, results[i]); err != nil {
+			return err
+		}
 	}
 	if stop < 0 {
 		x.sent += len(page)
@@ -198,10 +177,14 @@ func (x *export) sendLines(page []resumed) error {
 	for _, r := range lines[stop+1:] {
 		if r.marked != nil {
 			rest = append(rest, *r.marked)
+		} else if err := x.unmeterLine(&r); err != nil {
+			return err
 		}
 	}
 	if lines[stop].marked == nil {
-		x.settleLine(lines[stop].change, results[stop])
+		if err := x.settleLine(&lines[stop], results[stop]); err != nil {
+			return err
+		}
 	}
 	return x.stopRun(lines[stop].change.DN, lines[stop].marked, rest, results[stop])
 }
@@ -209,18 +192,20 @@ func (x *export) sendLines(page []resumed) error {
 // settleLine does for a line that is not marked what becomes of it. Nothing in the
 // connector space says how it would have to come again: what the system does not
 // take in this form has failed.
-func (x *export) settleLine(c agent.Change, result agent.Result) {
+func (x *export) settleLine(r *resumed, result agent.Result) error {
+	c := r.change
 	if result.Err == nil && result.Action == agent.NoAction {
 		counter := exportCounter(outgoing{op: c.Op, rename: c.NewDN != ""})
 		x.report.Exports[counter]++
 		x.details.exportedLine(counter, &c)
-		return
+		return nil
 	}
 	failure := result.Err
 	if failure == nil {
 		failure = refusal(result.Action, c.Op)
 	}
 	x.failLine(c, failure)
+	return x.unmeterLine(r)
 }
 
 func (x *export) failLine(c agent.Change, failure *fault.Error) {
@@ -262,6 +247,37 @@ func (x *export) markResumed(tx *space.Tx, r *resumed) error {
 	pending.Repeated = pending.Repeated || r.change.Repeated
 	r.marked, r.change = &o, *pending
 	return nil
+}
+
+// countResumed finds out what a line counts as before it is marked, where limits count
+// it.
+func (x *export) countResumed(tx *space.Tx, r *resumed) error {
+	if x.limited.meter == nil {
+		return nil
+	}
+	return tx.Unit(func() error {
+		kind, removals, _, err := x.countLine(tx, &r.change)
+		r.counts = hold.Counts{kind: 1, hold.Changes: 1, hold.MemberRemovals: removals}
+		return err
+	})
+}
+
+// meterResumed notes that a line is sent. What is marked counts as in any export.
+func (x *export) meterResumed(tx *space.Tx, r *resumed) error {
+	if x.limited.meter == nil || r.refuse != nil {
+		return nil
+	}
+	if r.marked == nil {
+		return x.meterLine(tx, r, 1)
+	}
+	if n := r.counts[hold.MemberRemovals]; n > 0 {
+		if x.plan.tally.removals == nil {
+			x.plan.tally.removals = map[identity.ID]int{}
+		}
+		x.plan.tally.removals[r.marked.id] = n
+	}
+	r.counts = nil
+	return x.meter(tx, r.marked)
 }
 
 // objectOf returns the object that a change is about, 0 if there is none.

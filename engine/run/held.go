@@ -20,9 +20,9 @@ type Held struct {
 }
 
 // Blocks reports whether a hold keeps a kind of step from being started: where only
-// some objects are left out, it does not.
+// some objects are left out, or a file is held, it does not.
 func Blocks(h *hold.Hold) bool {
-	return !h.Partial && (h.Rejected == nil || h.Step != h.Of)
+	return !h.Partial && h.File == "" && (h.Rejected == nil || h.Step != h.Of)
 }
 
 // FindHeld returns what of an agent is kept back. It costs nothing if nothing is.
@@ -77,8 +77,8 @@ func FindHeld(tx *space.Tx, env *Environment, agent string) (held Held, err erro
 
 // count counts the objects of a hold that are still pending and left out.
 func (held *Held) count(tx *space.Tx, h *hold.Hold, marks []hold.Mark) error {
-	if h.Step == hold.Import {
-		return nil // an import looks at the system anew each time
+	if h.Step == hold.Import || h.File != "" {
+		return nil // an import looks at the system anew each time, and a file is not pending
 	}
 	for _, m := range marks {
 		pending, err := isPending(tx, h.Step, m)
@@ -120,10 +120,10 @@ func presentCounts(h *hold.Hold, c [space.Counters]int64, env *Environment) hold
 	switch {
 	case h.Step != h.Of:
 		return pendingImports(c)
-	case h.Step == hold.Import:
+	case h.Step == hold.Import, h.File != "":
 		return nil
 	case h.Step == hold.Sync && h.Rules == "":
-		return hold.Counts{hold.Deletes: int(c[space.CountToSync] + c[space.CountSyncFailed])}
+		return pendingRemovals(h, int(c[space.CountToSync]+c[space.CountSyncFailed]))
 	case h.Step == hold.Sync && h.Rules != env.Rules.Fingerprint:
 		return hold.Counts{} // other rules decide now
 	case h.Step == hold.Sync:
@@ -134,6 +134,17 @@ func presentCounts(h *hold.Hold, c [space.Counters]int64, env *Environment) hold
 	counts := hold.Counts{hold.Adds: adds, hold.Updates: updates, hold.Renames: updates, hold.Deletes: deletes, hold.Changes: adds + updates + deletes}
 	if i := slices.IndexFunc(h.Reasons, func(r hold.Reason) bool { return r.Kind == hold.MemberRemovals }); i >= 0 && updates > 0 {
 		counts[hold.MemberRemovals] = h.Reasons[i].Count
+	}
+	return counts
+}
+
+// pendingRemovals are the most that so many pending objects can delete. How many they
+// disconnect nobody knows: what was found, as long as no fewer are pending than were set
+// aside.
+func pendingRemovals(h *hold.Hold, pending int) hold.Counts {
+	counts := hold.Counts{hold.Deletes: pending, hold.Disconnects: pending}
+	if i := slices.IndexFunc(h.Reasons, func(r hold.Reason) bool { return r.Kind == hold.Disconnects }); i >= 0 && pending >= h.Pending {
+		counts[hold.Disconnects] = h.Reasons[i].Count
 	}
 	return counts
 }

@@ -50,6 +50,10 @@ func (r *Runner) single(ctx context.Context, env *Environment, agentName string,
 	}
 	err = r.space.Update(func(tx *space.Tx) error {
 		x := &synchronization{step: s, sync: sync.New(ctx, env.Rules, r.space, s.report.Started)}
+		var limited *lone
+		if what == CommitPreview {
+			limited = x.limitLone(tx)
+		}
 		result, err := do(x.sync, tx)
 		if err != nil {
 			return err
@@ -61,7 +65,10 @@ func (r *Runner) single(ctx context.Context, env *Environment, agentName string,
 		if _, err := r.history.begin(record); err != nil {
 			return err
 		}
-		s.details = s.newDetails(record.Run, 1)
+		s.details, s.number, s.profile = s.newDetails(record.Run, 1), record.Run, record.Profile
+		if err := limited.conclude(&result); err != nil {
+			return err
+		}
 		if result.Inbound != "" {
 			s.report.Inbound[result.Inbound]++
 			s.details.inbound(&result)

@@ -38,7 +38,8 @@ func (r *Runner) Preview(ctx context.Context, env *Environment, agentName string
 
 // Commit synchronizes one object for good, as a run of its own with one step, and
 // returns its record, which is in the history already. An error on the object is in
-// the record and stays with the object, as after any synchronization; the error
+// the record and stays with the object, as after any synchronization; so is what the
+// limits of synchronizations hold. The error
 // here is one of the store, of do, or a run that is in the way, see [ErrBusy].
 func (r *Runner) Commit(ctx context.Context, env *Environment, agentName string, cause Cause, do func(*sync.Synchronizer, *space.Tx) (sync.Result, error)) (*Record, error) {
 	return r.single(ctx, env, agentName, CommitPreview, cause, false, do)

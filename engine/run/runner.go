@@ -251,7 +251,7 @@ type step struct {
 	schema   identity.Schema // of an import: as the system has it now
 
 	definition Step
-	profile    string // of the run, "" of a single object
+	profile    string // of the run
 	number     uint64 // of the run
 	depth      int    // see Cause
 	limits     limits

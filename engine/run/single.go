@@ -13,6 +13,7 @@ import (
 	"github.com/metasync/metasync/engine/agent"
 	"github.com/metasync/metasync/engine/agent/guard"
 	"github.com/metasync/metasync/engine/fault"
+	"github.com/metasync/metasync/engine/hold"
 	"github.com/metasync/metasync/engine/identity"
 	"github.com/metasync/metasync/engine/space"
 	"github.com/metasync/metasync/engine/sync"
@@ -118,7 +119,7 @@ func (x *Single) step(agentName string, t StepType) (*step, error) {
 	s := &step{
 		Runner: x.Runner, ctx: x.ctx, env: x.env, agent: a, log: x.log.With("agent", agentName, "step", t),
 		report: newReport(t, x.now()), progress: func(string, StepType, int, int) {}, definition: definition,
-		limits: x.batched(limitsOf(definition, a.Thresholds)), rehearsed: x.tx,
+		limits: x.batched(limitsOf(definition, a.Thresholds)), rehearsed: x.tx, profile: SingleObject,
 	}
 	s.report.Agent = agentName
 	x.record.Steps = append(x.record.Steps, s.report)
@@ -133,7 +134,7 @@ func (x *Single) step(agentName string, t StepType) (*step, error) {
 	}
 	s.log = s.log.With("run", x.record.Run, "profile", SingleObject)
 	s.ctx = logging.With(x.ctx, slog.Uint64("run", x.record.Run), slog.String("agent", agentName), slog.String("profile", SingleObject))
-	s.details = s.newDetails(x.record.Run, len(x.record.Steps))
+	s.details, s.number = s.newDetails(x.record.Run, len(x.record.Steps)), x.record.Run
 	return s, nil
 }
 
@@ -439,10 +440,20 @@ func (x *staging) stageGone(tx *space.Tx, id identity.ID) error {
 	for _, n := range counters[:space.CountPlaceholder+1] { // those of the states
 		total += int(n)
 	}
-	if gone > 0 && x.limits.deletes.Exceeded(gone, total) {
+	reasons, err := x.exceeded(tx.Store(), hold.Import, hold.Counts{hold.Deletes: gone}, nil, total)
+	if err != nil {
+		return err
+	}
+	if len(reasons) > 0 {
 		stopped := fault.New(string(StoppedDeletionLimit), "the object is gone from its system, and no deletion is allowed: %s", x.limits.deletesNamed)
+		if reasons[0].Window != "" {
+			stopped.Text = "the object is gone from its system: " + hold.Text(reasons)
+		}
 		stopped.Hint = "if that is right, raise the threshold; nothing has been deleted"
 		return stopped
+	}
+	if err := x.newMeter(x.heldAt(hold.Import, hold.Import), false).add(tx.Store(), hold.Deletes, gone); err != nil {
+		return err
 	}
 	return tx.Unit(func() error { return x.obsoleteObject(tx, id) })
 }
@@ -453,8 +464,12 @@ func (x *Single) Sync(agentName string, t StepType, id identity.ID, do func(*syn
 	return x.carryOut(agentName, t, func(s *step) error {
 		err := s.update(func(tx *space.Tx) error {
 			y := &synchronization{step: s, sync: sync.New(s.ctx, s.env.Rules, tx.Space(), s.report.Started)}
+			limited := y.limitLone(tx)
 			result, err := do(y.sync, tx)
 			if err != nil {
+				return err
+			}
+			if err := limited.conclude(&result); err != nil {
 				return err
 			}
 			if result.Inbound != "" {

@@ -11,12 +11,13 @@ import (
 	"github.com/metasync/metasync/engine/sync"
 )
 
-// Where the deletions of metaverse objects are limited, the objects that would delete
-// one are set aside, and everything else is synchronized. Only then is it known how
-// many they are: they are carried out too, or stay as they are until somebody decides.
+// Where it is limited how many metaverse objects are deleted, or how many objects lose
+// their links, the objects that would do so are set aside, and everything else is
+// synchronized. Only then is it known how many they are: they are carried out too, or
+// stay as they are until somebody decides.
 
-// deletions are the objects of a step that were set aside. nil limits nothing.
-type deletions struct {
+// removals are the objects of a step that were set aside. nil limits nothing.
+type removals struct {
 	x     *synchronization
 	place hold.Place
 	full  bool
@@ -24,58 +25,95 @@ type deletions struct {
 
 	aside    map[identity.ID]setAside // not carried out
 	rejected []hold.Mark
-	left     []hold.Mark // of these: they would still be deleted
-	done     int         // metaverse objects that were deleted
-	allowed  bool        // those that are set aside are being carried out
+	left     map[identity.ID]setAside // of these: they would still do it
+	done     taken
+	allowed  bool // those that are set aside are being carried out
 	approved bool
 	meter    *meter
 	reasons  []hold.Reason // why what is set aside stays so
 }
 
-// A setAside is an object that would delete a metaverse object.
+// A setAside is an object that would delete a metaverse object, or disconnect others.
 type setAside struct {
 	mark   hold.Mark
 	object hold.Object
+	taken  taken
 }
 
-// limitDeletions has deletions counted before they are carried out, if they are
-// limited.
-func (x *synchronization) limitDeletions(t StepType) {
-	m := Measure{hold.Sync, hold.Deletes}
-	thresholds := &x.agent.Thresholds
-	if !thresholds.limit(m, false).IsSet && !thresholds.limit(m, true).IsSet {
+// taken counts what synchronizations take away.
+type taken struct{ deletes, disconnects int }
+
+func takenBy(r *sync.Removals) taken {
+	if r == nil {
+		return taken{}
+	}
+	return taken{r.Deletes, r.Disconnects}
+}
+
+func (t *taken) add(more taken) {
+	t.deletes += more.deletes
+	t.disconnects += more.disconnects
+}
+
+func (t taken) counts() hold.Counts {
+	return hold.Counts{hold.Deletes: t.deletes, hold.Disconnects: t.disconnects}
+}
+
+// note notes with a meter what was taken away.
+func (t taken) note(tx *space.Tx, m *meter) error {
+	if err := m.add(tx.Store(), hold.Deletes, t.deletes); err != nil {
+		return err
+	}
+	return m.add(tx.Store(), hold.Disconnects, t.disconnects)
+}
+
+// limitsSync reports whether something is limited of a synchronization.
+func (t *Thresholds) limitsSync(kind hold.Kind) bool {
+	m := Measure{hold.Sync, kind}
+	return t.Limits[m].IsSet || t.Window.Limits[m].IsSet
+}
+
+// limited reports whether anything that was taken away is limited.
+func (t *Thresholds) limited(n taken) bool {
+	return n.deletes > 0 && t.limitsSync(hold.Deletes) || n.disconnects > 0 && t.limitsSync(hold.Disconnects)
+}
+
+// limitRemovals has what is taken away counted before that is done, if it is limited.
+func (x *synchronization) limitRemovals(t StepType) {
+	limits := &x.agent.Thresholds
+	if !limits.limitsSync(hold.Deletes) && !limits.limitsSync(hold.Disconnects) {
 		return
 	}
-	x.deletions = &deletions{
-		x: x, place: x.heldAt(hold.Sync, hold.Sync), full: t != DeltaSync, total: -1, aside: map[identity.ID]setAside{},
+	x.removals = &removals{
+		x: x, place: x.heldAt(hold.Sync, hold.Sync), full: t != DeltaSync, total: -1,
+		aside: map[identity.ID]setAside{}, left: map[identity.ID]setAside{},
 	}
-	x.sync.AskDeletions(func() bool { return x.deletions.allowed })
+	x.sync.AskRemovals(func(r *sync.Result) bool { return x.removals.allowed || !limits.limited(takenBy(r.Removed)) })
 }
 
 // has reports whether an object was set aside and stays so for now.
-func (d *deletions) has(id identity.ID) bool {
+func (d *removals) has(id identity.ID) bool {
 	if d == nil || d.allowed {
 		return false
 	}
-	_, found := d.aside[id]
-	return found || slices.ContainsFunc(d.left, func(m hold.Mark) bool { return m.ID == id })
+	if _, found := d.aside[id]; found {
+		return true
+	}
+	_, found := d.left[id]
+	return found
 }
 
 // note notes what became of an object: true if it was set aside.
-func (d *deletions) note(tx *space.Tx, id identity.ID, result *sync.Result) (aside bool, err error) {
+func (d *removals) note(tx *space.Tx, id identity.ID, result *sync.Result) (aside bool, err error) {
 	if d == nil {
 		return false, nil
 	}
-	if result.Deleted > 0 {
-		d.done += result.Deleted
-		if d.allowed {
-			delete(d.aside, id)
-		}
-		return false, d.meter.add(tx.Store(), hold.Deletes, result.Deleted)
-	}
-	if result.SetAside.ID == 0 {
-		delete(d.aside, id) // it would no longer delete anything
-		return false, nil
+	if !result.SetAside {
+		n := takenBy(result.Removed)
+		delete(d.aside, id) // it is done, or would no longer take anything away
+		delete(d.left, id)
+		d.done.add(n)
+		return false, n.note(tx, d.meter)
 	}
 	if d.total < 0 {
 		d.total = metaverseObjects(tx)
@@ -83,51 +121,65 @@ func (d *deletions) note(tx *space.Tx, id identity.ID, result *sync.Result) (asi
 			return true, err
 		}
 	}
-	mark := hold.Mark{ID: id, Hash: hashOf(result.Subject.Import)}
-	if contains(d.rejected, mark) {
-		if _, found := hold.Find(d.left, id); !found {
-			d.left = append(d.left, mark)
-			slices.SortFunc(d.left, hold.CompareMarks)
-		}
-		return true, nil
+	s := asideOf(id, result)
+	if contains(d.rejected, s.mark) {
+		d.left[id] = s
+	} else {
+		d.aside[id] = s
 	}
-	what := fmt.Sprintf("would delete the %s %s from the metaverse", result.SetAside.Type, result.SetAside.ID)
-	if n := result.SetAside.Connectors; n == 1 {
-		what += ", which is connected with 1 more object"
-	} else if n > 1 {
-		what += fmt.Sprintf(", which is connected with %d more objects", n)
-	}
-	s := result.Subject
-	object := hold.Object{ID: id, Object: s.ObjectType, DN: s.DN, Anchor: s.Anchor, What: what}
-	if s.ID == 0 { // the object of the metaverse itself
-		object.Object = result.SetAside.Type
-	}
-	d.aside[id] = setAside{mark, object}
 	return true, nil
+}
+
+// asideOf returns what a result says of an object that was set aside.
+func asideOf(id identity.ID, result *sync.Result) setAside {
+	r, s := result.Removed, result.Subject
+	object := hold.Object{ID: id, Object: s.ObjectType, DN: s.DN, Anchor: s.Anchor}
+	if s.ID == 0 { // the object of the metaverse itself
+		object.Object = r.Doomed.Type
+	}
+	if r.Deletes > 0 {
+		object.What = fmt.Sprintf("would delete the %s %s from the metaverse", r.Doomed.Type, r.Doomed.ID)
+		if n := r.Doomed.Connectors; n == 1 {
+			object.What += ", which is connected with 1 more object"
+		} else if n > 1 {
+			object.What += fmt.Sprintf(", which is connected with %d more objects", n)
+		}
+	} else if object.What = "would be disconnected"; r.Disconnects > 1 || r.Cut.ID != id {
+		object.What = fmt.Sprintf("would disconnect %s %s %q", r.Cut.Agent, r.Cut.ObjectType, r.Cut.DN)
+		if n := r.Disconnects - 1; n == 1 {
+			object.What += " and 1 more object"
+		} else if n > 1 {
+			object.What += fmt.Sprintf(" and %d more objects", n)
+		}
+	}
+	return setAside{hold.Mark{ID: id, Hash: hashOf(s.Import)}, object, takenBy(r)}
 }
 
 // carryOut synchronizes what is set aside if that is no more than the limits allow, and
 // reports whether it did anything.
-func (d *deletions) carryOut() (some bool, err error) {
+func (d *removals) carryOut() (some bool, err error) {
 	if d == nil || len(d.aside) == 0 || d.x.halt != "" {
 		return false, nil
 	}
 	var approval *hold.Approval
+	var n, again taken
+	for _, s := range d.aside {
+		n.add(s.taken)
+	}
+	if !d.approved {
+		again = d.done // the window has it
+		n.add(d.done)
+	}
 	err = d.x.space.View(func(tx *space.Tx) error {
 		kv := tx.Store()
 		var err error
-		n := len(d.aside)
-		if !d.approved {
-			n += d.done
-		}
-		again := hold.Counts{hold.Deletes: n - len(d.aside)} // the window has them
-		if d.reasons, err = d.x.exceeded(kv, hold.Sync, hold.Counts{hold.Deletes: n}, again, d.total); err != nil {
+		if d.reasons, err = d.x.exceeded(kv, hold.Sync, n.counts(), again.counts(), d.total); err != nil {
 			return err
 		}
 		if approval, err = hold.ApprovalOf(kv, d.place); err != nil || len(d.reasons) == 0 {
 			return err
 		}
-		if d.x.allows(approval, d.reasons, again) {
+		if d.x.allows(approval, d.reasons, again.counts()) {
 			d.reasons, d.approved = nil, true
 		}
 		return nil
@@ -153,12 +205,12 @@ func (d *deletions) carryOut() (some bool, err error) {
 		return err
 	})
 	d.allowed = false
-	return d.done > before, err
+	return d.done != before, err
 }
 
-// conclude holds the step if more would be deleted than its limits allow, and
+// conclude holds the step if more would be taken away than its limits allow, and
 // otherwise ends what was held before.
-func (d *deletions) conclude() error {
+func (d *removals) conclude() error {
 	if d == nil {
 		return nil
 	}
@@ -171,12 +223,7 @@ func (d *deletions) conclude() error {
 		if err := d.prune(tx); err != nil {
 			return err
 		}
-		if len(d.left) > 0 {
-			x.report.Warnings = append(x.report.Warnings, StepWarning{
-				"deletions-rejected", fmt.Sprintf("%d objects would delete metaverse objects, and somebody has rejected that: they stay as they are", len(d.left)),
-				"metasync approve " + x.agent.Name + " if that is right",
-			})
-		}
+		d.warn()
 		if len(d.aside) == 0 {
 			h, err := hold.Get(kv, d.place)
 			if err != nil {
@@ -188,7 +235,7 @@ func (d *deletions) conclude() error {
 			}
 			return released(tx, d.place)
 		}
-		f := finding{place: d.place, reasons: d.reasons}
+		f := finding{place: d.place, reasons: d.reasons, pending: len(d.aside)}
 		if d.full {
 			f.rules = x.env.Rules.Fingerprint
 		}
@@ -198,32 +245,67 @@ func (d *deletions) conclude() error {
 				f.objects = append(f.objects, d.aside[id].object)
 			}
 		}
-		held := heldError(StoppedDeletionLimit, d.reasons, x.agent.Name)
-		if r := d.reasons[0]; r.Window == "" {
-			held.Text = fmt.Sprintf("%d of %d metaverse objects would be deleted, more than thresholds.sync.deletes allows", r.Count, r.Of)
-		}
-		x.halt, x.report.Error, x.report.Hint = StoppedDeletionLimit, held.Text, "they stay as they are, and everything else was synchronized; "+held.Hint
+		x.heldRemovals(d.reasons, "they stay as they are, and everything else was synchronized")
 		return x.keepBack(tx, f)
 	})
 }
 
-// prune forgets rejected objects that would no longer delete anything.
-func (d *deletions) prune(tx *space.Tx) (err error) {
+// warn says what was left out because somebody has rejected it.
+func (d *removals) warn() {
+	deletes, others := 0, 0
+	for _, s := range d.left {
+		if s.taken.deletes > 0 {
+			deletes++
+		} else {
+			others++
+		}
+	}
+	hint := "metasync approve " + d.x.agent.Name + " if that is right"
+	if deletes > 0 {
+		d.x.report.Warnings = append(d.x.report.Warnings, StepWarning{
+			"deletions-rejected", fmt.Sprintf("%d objects would delete metaverse objects, and somebody has rejected that: they stay as they are", deletes), hint,
+		})
+	}
+	if others > 0 {
+		d.x.report.Warnings = append(d.x.report.Warnings, StepWarning{
+			"disconnections-rejected", fmt.Sprintf("%d objects would be disconnected, or disconnect others, and somebody has rejected that: they stay as they are", others), hint,
+		})
+	}
+}
+
+// heldRemovals sets the result of a step that would take too much away; left says what
+// becomes of that.
+func (s *step) heldRemovals(reasons []hold.Reason, left string) {
+	held := heldError(resultOf(hold.Sync, reasons), reasons, s.agent.Name)
+	if r := reasons[0]; len(reasons) == 1 && r.Window == "" {
+		switch {
+		case r.Kind == hold.Deletes:
+			held.Text = fmt.Sprintf("%d of %d metaverse objects would be deleted, more than thresholds.sync.deletes allows", r.Count, r.Of)
+		case r.Count == 1:
+			held.Text = "1 object would be disconnected, more than thresholds.sync.disconnects allows"
+		default:
+			held.Text = fmt.Sprintf("%d objects would be disconnected, more than thresholds.sync.disconnects allows", r.Count)
+		}
+	}
+	s.halt, s.report.Error, s.report.Hint = Result(held.Name), held.Text, left+"; "+held.Hint
+}
+
+// prune forgets rejected objects that would no longer take anything away.
+func (d *removals) prune(tx *space.Tx) (err error) {
 	kv := tx.Store()
 	if d.rejected, err = hold.Rejected(kv, d.place); err != nil || len(d.rejected) == 0 {
 		return err
 	}
-	kept := d.left
-	if !d.full { // it has not looked at all
-		kept = nil
-		for _, m := range d.rejected {
-			same, err := isPending(tx, hold.Sync, m)
-			if err != nil {
+	var kept []hold.Mark
+	for _, m := range d.rejected {
+		_, left := d.left[m.ID]
+		if !left && !d.full { // it has not looked at all
+			if left, err = isPending(tx, hold.Sync, m); err != nil {
 				return err
 			}
-			if same || contains(d.left, m) {
-				kept = append(kept, m)
-			}
+		}
+		if left {
+			kept = append(kept, m)
 		}
 	}
 	if len(kept) == len(d.rejected) {

@@ -30,7 +30,7 @@ func (s *step) syncStep(t StepType) error {
 	}
 	x := s.synchronization()
 	x.batches = s.space.Batches
-	x.limitDeletions(t)
+	x.limitRemovals(t)
 	if t == Resync {
 		return x.resync()
 	}
@@ -114,7 +114,7 @@ func (x *synchronization) rest() error {
 		return err
 	}
 	for again := true; again; {
-		if _, err := x.deletions.carryOut(); err != nil {
+		if _, err := x.removals.carryOut(); err != nil {
 			return err
 		}
 		if err := x.unblock(); err != nil {
@@ -124,14 +124,14 @@ func (x *synchronization) rest() error {
 		if err != nil {
 			return err
 		}
-		if again, err = x.deletions.carryOut(); err != nil { // what these have set aside
+		if again, err = x.removals.carryOut(); err != nil { // what these have set aside
 			return err
 		}
 	}
 	if x.terminated != nil {
 		return x.terminated
 	}
-	return x.deletions.conclude()
+	return x.removals.conclude()
 }
 
 // listed lists the ids of an ordered list, for walk.
@@ -155,7 +155,7 @@ type synchronization struct {
 	total      int
 	terminated error // an extension ended the run
 
-	deletions *deletions // nil if they are not limited
+	removals *removals // nil if they are not limited
 }
 
 // walk calls visit for the objects that next lists, many to a transaction.
@@ -211,7 +211,7 @@ func (x *synchronization) object(tx *space.Tx, id identity.ID) error {
 	if err != nil {
 		return x.end(err)
 	}
-	if aside, err := x.deletions.note(tx, id, &result); err != nil || aside {
+	if aside, err := x.removals.note(tx, id, &result); err != nil || aside {
 		return err
 	}
 	x.processed++
@@ -278,7 +278,7 @@ func (x *synchronization) retries() error {
 			if err != nil {
 				return x.end(err)
 			}
-			if aside, err := x.deletions.note(tx, id, &result); err != nil || aside {
+			if aside, err := x.removals.note(tx, id, &result); err != nil || aside {
 				return err
 			}
 			x.processed++
@@ -290,7 +290,7 @@ func (x *synchronization) retries() error {
 		err = x.walk(func(tx *space.Tx, after identity.ID, limit int) ([]identity.ID, error) {
 			return tx.ObjectRetries(after, limit), nil
 		}, func(tx *space.Tx, id identity.ID) error {
-			if failed[id] || x.deletions.has(id) {
+			if failed[id] || x.removals.has(id) {
 				return nil
 			}
 			retryObjects++
@@ -298,7 +298,7 @@ func (x *synchronization) retries() error {
 			if err != nil {
 				return x.end(err)
 			}
-			if aside, err := x.deletions.note(tx, id, &result); err != nil || aside {
+			if aside, err := x.removals.note(tx, id, &result); err != nil || aside {
 				return err
 			}
 			x.report.countOutbound(result.Outbound)

@@ -217,7 +217,7 @@ type finding struct {
 func (s *step) keepBack(tx *space.Tx, f finding) error {
 	kv := tx.Store()
 	h := &hold.Hold{
-		Agent: f.place.Agent, Step: f.place.Step, Of: f.place.Of, Partition: f.place.Partition,
+		Agent: f.place.Agent, Step: f.place.Step, Of: f.place.Of, Partition: f.place.Partition, File: f.place.File,
 		Profile: s.profile, Run: s.number, Since: s.now(), Reasons: f.reasons, Objects: f.objects,
 		Partial: f.partial, Pending: f.pending, Rules: f.rules,
 	}

@@ -69,6 +69,7 @@ func (u *unit) unlink(c *space.Connector, mv *space.Object, how cut) error {
 	if err := u.releaseReferrers(c, mv); err != nil {
 		return err
 	}
+	u.noteCut(c)
 	mv.RemoveConnector(c.ID)
 	c.State, c.Link, c.LinkRule, c.LinkBy = how.state, 0, "", 0
 	c.Cut = &space.Disconnection{By: how.by, Rule: how.rule, At: u.now, Object: mv.ID}
@@ -177,9 +178,7 @@ func (u *unit) declaredDeletion(t *rules.Type, mv *space.Object, agent string) b
 // deleteObject deletes a metaverse object: its connectors are deprovisioned,
 // each by the rule of its own agent, and references to it are removed.
 func (u *unit) deleteObject(mv *space.Object) error {
-	if err := u.checkDeletion(mv); err != nil {
-		return err
-	}
+	u.noteDeletion(mv)
 	u.trace.cuts(BecauseDeleted, "")
 	t := u.rules.Type(mv.Type)
 	if t != nil {

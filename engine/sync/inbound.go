@@ -218,6 +218,7 @@ func (u *unit) connectorOf(mv *space.Object, agent, objectType string) identity.
 
 // connect links an object to a metaverse object and wakes who waited for that.
 func (u *unit) connect(c *space.Connector, mv *space.Object, rule string, by space.Lineage) error {
+	u.noteLink(c)
 	c.State, c.Link, c.LinkRule, c.LinkBy, c.LinkedAt = space.Joined, mv.ID, rule, by, u.now
 	mv.AddConnector(c.ID)
 	u.tx.PutConnector(c)

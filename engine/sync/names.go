@@ -94,6 +94,9 @@ func (s *Synchronizer) Together(tx *space.Tx, ids []identity.ID, mode Mode) (res
 			if u.failure != nil {
 				return u.failure
 			}
+			if err := u.checkRemovals(); err != nil {
+				return err
+			}
 			results, units = append(results, u.result), append(units, u)
 		}
 		for _, u := range units { // only now: they may pass values to one another

@@ -24,8 +24,8 @@ type Synchronizer struct {
 	random  *pinnedRandom
 	room    room
 
-	joinAgain bool        // see JoinAgain
-	mayDelete func() bool // see AskDeletions
+	joinAgain bool               // see JoinAgain
+	mayRemove func(*Result) bool // see AskRemovals
 
 	trace  *Trace // see Observe
 	former map[string]Former
@@ -62,8 +62,8 @@ type Result struct {
 
 	Blocker Blocker // who was in the way of a name, if Err is object-already-exists
 
-	Deleted  int    // metaverse objects
-	SetAside Doomed // what would have been deleted, and why nothing was done; see AskDeletions
+	Removed  *Removals // nil if nothing was taken away, or nobody asked; see AskRemovals
+	SetAside bool      // nothing was done, because of what would have been taken away
 }
 
 // A Subject tells which connector-space object something is about, also when it
@@ -176,7 +176,10 @@ func (s *Synchronizer) Connector(tx *space.Tx, id identity.ID, mode Mode) (Resul
 		if err := u.conclude(u.whole); err != nil {
 			return err
 		}
-		return u.failure
+		if u.failure != nil {
+			return u.failure
+		}
+		return u.checkRemovals()
 	})
 	if err == nil {
 		return u.result, nil
@@ -214,7 +217,10 @@ func (s *Synchronizer) Object(tx *space.Tx, id identity.ID) (Result, error) {
 		if err := u.outbound(mv); err != nil {
 			return err
 		}
-		return u.conclude(0)
+		if err := u.conclude(0); err != nil {
+			return err
+		}
+		return u.checkRemovals()
 	})
 	if err == nil {
 		return u.result, nil
@@ -287,7 +293,9 @@ type unit struct {
 	postponed bool                          // outbound synchronization is left to a later one
 	retyped   map[identity.ID][]*rules.Type // the types that metaverse objects had before
 
-	doomed  Doomed   // see Result
+	deletes int      // metaverse objects that it deletes; with doomed and cuts, see AskRemovals
+	doomed  Doomed   // the first of them
+	cuts    []Cut    // connectors whose link it cuts
 	blocker Blocker  // see Result
 	claims  *[]claim // of the objects that are synchronized together, nil if one is alone
 }
@@ -305,7 +313,7 @@ func (u *unit) warn(c *space.Connector, warning *fault.Error) {
 
 // within completes an error with where in the algorithm it happened.
 func within(err error, step, rule, attribute string) error {
-	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, errSetAside) {
+	if err == nil || errors.Is(err, context.Canceled) {
 		return err
 	}
 	named := *fault.As(err, "unexpected-error")

@@ -103,11 +103,15 @@ func load(s *Server, url, admin, password, ldif string) error {
 	if err != nil {
 		return err
 	}
-	file := filepath.Join(s.folder, "load.ldif")
-	if err := os.WriteFile(file, []byte(ldif), 0o600); err != nil {
+	file, err := os.CreateTemp(s.folder, "load-*.ldif") // tests use a server together
+	if err != nil {
 		return err
 	}
-	return prepare(s.folder, nil, modify, "-a", "-x", "-H", url, "-D", admin, "-w", password, "-f", file)
+	_, err = file.WriteString(ldif)
+	if err := errors.Join(err, file.Close()); err != nil {
+		return err
+	}
+	return prepare(s.folder, nil, modify, "-a", "-x", "-H", url, "-D", admin, "-w", password, "-f", file.Name())
 }
 
 // certify writes a certificate of this machine that is its own authority, and its key.

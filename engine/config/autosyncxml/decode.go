@@ -238,18 +238,51 @@ func (d *decoder) schedule(active []*element, idle bool) {
 	}
 }
 
-// thresholds writes the one limit of an import that there is. AutoSync stops at the
-// number, metasync above it.
+// kinds are the thresholds of an import, which are called the same in both.
+var kinds = []string{"deletes", "adds", "updates", "renames", "changes"}
+
+// thresholds writes the limits of an import (autosync §3.16). AutoSync stops at the
+// number, metasync above it; 0 is no limit in AutoSync. There are no others: none in
+// percent, none of exports or of the metaverse, none for all agents.
 func (d *decoder) thresholds(e *element) {
-	if n := e.number("deletes"); n > 0 {
-		d.line(2, "thresholds: {import: {deletes: %d}} # AutoSync stopped at %d", n-1, n)
+	var limits, stopped []string
+	for _, kind := range kinds {
+		if n := d.threshold(e.child(kind)); n > 0 {
+			limits = append(limits, fmt.Sprintf("%s: %d", kind, n-1))
+			stopped = append(stopped, fmt.Sprintf("%d %s", n, kind))
+		}
 	}
-	for _, kind := range []string{"renames", "adds", "updates", "delete-adds", "changes"} {
-		if n := e.number(kind); n > 0 {
-			d.note(e.child(kind), "an import has no threshold for %s (%d)", kind, n)
+	if len(limits) > 0 {
+		d.line(2, "thresholds: {import: {%s}} # AutoSync stopped at %s", strings.Join(limits, ", "), strings.Join(stopped, ", "))
+	}
+	for _, c := range e.children {
+		switch {
+		case slices.Contains(kinds, c.name):
+		case c.name != "delete-adds":
+			d.note(c, "the threshold %q (%s) is not one that AutoSync has", c.name, strings.TrimSpace(c.text))
+		default:
+			if n := d.threshold(c); n > 0 {
+				d.note(c, "delete-adds have no threshold of their own (%d): they count as deletions and as changes", n)
+			}
 		}
 	}
 }
+
+// threshold returns the number of a threshold, 0 if there is none.
+func (d *decoder) threshold(e *element) int {
+	text := strings.TrimSpace(e.text)
+	n, err := strconv.Atoi(text)
+	switch {
+	case text == "":
+	case err != nil || n > maxThreshold:
+		d.note(e, "the threshold of %s is %q, which is no number of objects", e.name, text)
+		return 0
+	}
+	return max(n, 0)
+}
+
+// maxThreshold is the highest limit that a configuration may have.
+const maxThreshold = 999_999_999
 
 func (d *decoder) triggers(list []*element, profiles []string, idle bool) {
 	begun := false
