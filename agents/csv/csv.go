@@ -34,6 +34,23 @@ func (s *Settings) Files() []string { return []string{filepath.Clean(string(s.Fi
 // Open checks the settings and returns the agent. The file is not looked at.
 // Errors are named no-start-bad-ma-configuration.
 func (s *Settings) Open(env agent.Env) (agent.Agent, error) {
+	a, err := s.prepare(env)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.checkObjects(); err != nil {
+		return nil, err
+	}
+	if len(a.columns) > 0 {
+		if _, err := a.newLayout(header{names: a.columns, configured: true}); err != nil {
+			return nil, err
+		}
+	}
+	return a, nil
+}
+
+// prepare checks the settings, and not the object types.
+func (s *Settings) prepare(env agent.Env) (*csvAgent, error) {
 	a := &csvAgent{
 		name:    env.Name,
 		file:    filepath.Clean(string(s.File)),
@@ -52,14 +69,6 @@ func (s *Settings) Open(env agent.Env) (agent.Agent, error) {
 	}
 	if a.dn != "" && a.dn == a.typed {
 		return nil, a.misconfigured("column %q cannot hold both names and object types", a.dn)
-	}
-	if err := a.checkObjects(); err != nil {
-		return nil, err
-	}
-	if len(a.columns) > 0 {
-		if _, err := a.newLayout(header{names: a.columns, configured: true}); err != nil {
-			return nil, err
-		}
 	}
 	return a, nil
 }

@@ -80,6 +80,24 @@ var (
 // Open checks the settings and returns the agent. Errors are named
 // no-start-bad-ma-configuration.
 func Open(env agent.Env, s Options) (*Directory, error) {
+	d, err := Prepare(env, s)
+	if err != nil {
+		return nil, err
+	}
+	if len(env.Objects) == 0 {
+		return nil, d.Misconfigured("no object type is described")
+	}
+	for i := range d.objects {
+		if err := d.checkObject(&d.objects[i]); err != nil {
+			return nil, err
+		}
+	}
+	return d, nil
+}
+
+// Prepare checks the settings and not the object types, and returns an agent for
+// [Directory.Discover] alone.
+func Prepare(env agent.Env, s Options) (*Directory, error) {
 	d := &Directory{name: env.Name, log: env.Log, settings: s, dialect: s.Dialect, objects: env.Objects}
 	if d.log == nil {
 		d.log = slog.New(slog.DiscardHandler)
@@ -101,8 +119,6 @@ func Open(env agent.Env, s Options) (*Directory, error) {
 		return nil, d.Misconfigured("base is missing")
 	case d.settings.Connections < 1 || d.settings.Connections > maxConnections:
 		return nil, d.Misconfigured("connections: %d is not between 1 and %d", s.Connections, maxConnections)
-	case len(env.Objects) == 0:
-		return nil, d.Misconfigured("no object type is described")
 	}
 	for _, base := range s.Base {
 		dn, err := identity.ParseDN(base)
@@ -115,11 +131,6 @@ func Open(env agent.Env, s Options) (*Directory, error) {
 			}
 		}
 		d.bases = append(d.bases, dn)
-	}
-	for i := range d.objects {
-		if err := d.checkObject(&d.objects[i]); err != nil {
-			return nil, err
-		}
 	}
 	return d, nil
 }
