@@ -151,7 +151,9 @@ func (a *csvAgent) parseDelimiter(text string) (byte, error) {
 
 func (a *csvAgent) checkObjects() error {
 	if len(a.objects) == 0 {
-		return a.misconfigured("no object type is described")
+		err := a.misconfigured("no object type is described")
+		err.Hint = "metasync discover " + a.name + " tells what the file holds"
+		return err
 	}
 	if len(a.objects) > 1 && a.typed == "" {
 		err := a.misconfigured("there are %d object types, but no column that tells them apart", len(a.objects))

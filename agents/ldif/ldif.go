@@ -57,7 +57,9 @@ func (s *Settings) Open(env agent.Env) (agent.Agent, error) {
 		return nil, err
 	}
 	if len(env.Objects) == 0 {
-		return nil, a.misconfigured("no object type is described")
+		err := a.misconfigured("no object type is described")
+		err.Hint = "metasync discover " + a.name + " tells what the file holds"
+		return nil, err
 	}
 	for i := range env.Objects {
 		t, err := a.newType(&env.Objects[i])

@@ -85,7 +85,9 @@ func Open(env agent.Env, s Options) (*Directory, error) {
 		return nil, err
 	}
 	if len(env.Objects) == 0 {
-		return nil, d.Misconfigured("no object type is described")
+		err := d.Misconfigured("no object type is described")
+		err.Hint = "metasync discover " + d.name + " tells what the server has"
+		return nil, err
 	}
 	for i := range d.objects {
 		if err := d.checkObject(&d.objects[i]); err != nil {

@@ -56,7 +56,7 @@ func TestValues(t *testing.T) {
 
 func TestRefersTo(t *testing.T) {
 	var ids, managers, strangers, one, many discover.Values
-	for i := range 20000 {
+	for i := range 60000 {
 		ids.Add(strconv.Itoa(i))
 		managers.Add(strconv.Itoa(i / 100))
 		strangers.Add("x" + strconv.Itoa(i/100))

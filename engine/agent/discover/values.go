@@ -8,7 +8,7 @@ import (
 
 // maxDistinct bounds how many different values of an attribute are remembered once one
 // came twice: only those of one that may identify objects are worth the room.
-const maxDistinct = 10000
+const maxDistinct = 50000
 
 // Values gathers what the values of an attribute look like. The zero value is ready. It
 // keeps no values, but eight bytes of each that is a new one.
@@ -20,7 +20,7 @@ type Values struct {
 	other     [identity.TypeReference + 1]bool // a value is not one of the type
 	length    int                              // of the first value
 	differing bool                             // one of another length came
-	dns       int                              // values that look like names in a directory
+	dns       int                              // values that look like names in a directory, until the first one that does not
 	count     int
 }
 
@@ -50,8 +50,10 @@ func (v *Values) add(text string) {
 		// Digits with something before them are rather a code, and 0 and 1 may be numbers.
 		v.other[t] = err != nil || t == identity.TypeInteger && value.Text() != text || t == identity.TypeBoolean && len(text) == 1
 	}
-	if dn, err := identity.ParseDN(text); err == nil && len(dn) > 1 {
-		v.dns++
+	if v.dns == v.count-1 { // all before
+		if dn, err := identity.ParseDN(text); err == nil && len(dn) > 1 {
+			v.dns++
+		}
 	}
 	if v.distinct == nil {
 		return
