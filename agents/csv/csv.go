@@ -34,6 +34,23 @@ func (s *Settings) Files() []string { return []string{filepath.Clean(string(s.Fi
 // Open checks the settings and returns the agent. The file is not looked at.
 // Errors are named no-start-bad-ma-configuration.
 func (s *Settings) Open(env agent.Env) (agent.Agent, error) {
+	a, err := s.prepare(env)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.checkObjects(); err != nil {
+		return nil, err
+	}
+	if len(a.columns) > 0 {
+		if _, err := a.newLayout(header{names: a.columns, configured: true}); err != nil {
+			return nil, err
+		}
+	}
+	return a, nil
+}
+
+// prepare checks the settings, and not the object types.
+func (s *Settings) prepare(env agent.Env) (*csvAgent, error) {
 	a := &csvAgent{
 		name:    env.Name,
 		file:    filepath.Clean(string(s.File)),
@@ -52,14 +69,6 @@ func (s *Settings) Open(env agent.Env) (agent.Agent, error) {
 	}
 	if a.dn != "" && a.dn == a.typed {
 		return nil, a.misconfigured("column %q cannot hold both names and object types", a.dn)
-	}
-	if err := a.checkObjects(); err != nil {
-		return nil, err
-	}
-	if len(a.columns) > 0 {
-		if _, err := a.newLayout(header{names: a.columns, configured: true}); err != nil {
-			return nil, err
-		}
 	}
 	return a, nil
 }
@@ -142,7 +151,9 @@ func (a *csvAgent) parseDelimiter(text string) (byte, error) {
 
 func (a *csvAgent) checkObjects() error {
 	if len(a.objects) == 0 {
-		return a.misconfigured("no object type is described")
+		err := a.misconfigured("no object type is described")
+		err.Hint = "metasync discover " + a.name + " tells what the file holds"
+		return err
 	}
 	if len(a.objects) > 1 && a.typed == "" {
 		err := a.misconfigured("there are %d object types, but no column that tells them apart", len(a.objects))

@@ -46,14 +46,7 @@ func (t *dialect) Tracker(s *directory.Server, base string) (directory.Tracker, 
 	syncs := slices.Contains(s.Controls, oidSync)
 	log := directory.Value(s.Root, "changelog")
 	if method == "auto" {
-		switch {
-		case is389(s) && log != "":
-			method = "changelog"
-		case syncs && !is389(s):
-			method = "syncrepl"
-		default:
-			method = "timestamp"
-		}
+		method, _ = automatic(s)
 	}
 	switch method {
 	case "none":

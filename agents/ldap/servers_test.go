@@ -109,7 +109,7 @@ func someone(t testing.TB, admin *goldap.Conn, uid, parent string, more ...strin
 }
 
 func settings(base ...string) *Settings {
-	return &Settings{Settings: directory.Settings{URL: target.URL, BindDN: target.Admin, Password: target.Password, Base: base}}
+	return &Settings{Settings: directory.Settings{URL: target.URL, BindDN: target.Admin, Password: agent.Secret(target.Password), Base: base}}
 }
 
 var person = agent.Object{Name: "person", Settings: &ObjectSettings{Class: "inetOrgPerson", RDN: "uid"}}

@@ -200,3 +200,26 @@ func limit(t *testing.T, line string) {
 	}
 	must(t, conn.Modify(r))
 }
+
+// A limit of the server cuts the counts short, and that is said.
+func TestDiscoverWithinLimits(t *testing.T) {
+	useSlapd(t)
+	base := place(t)
+	admin := administrator(t)
+	container(t, admin, "ou=limited,"+target.Suffix)
+	reader := someone(t, admin, "reader", "ou=limited,"+target.Suffix, "userPassword", "sesame")
+	for i := range 6 {
+		someone(t, admin, fmt.Sprint("user", i), base)
+	}
+	s := settings(base)
+	s.BindDN, s.Password = reader, "sesame"
+	d := discovery(t, s)
+	if len(d.Warnings) != 1 || !strings.Contains(d.Warnings[0], "a limit of the server") {
+		t.Errorf("%q", d.Warnings)
+	}
+	for _, o := range d.Types {
+		if !o.AtLeast || len(o.Candidates) > 0 {
+			t.Errorf("%+v", o)
+		}
+	}
+}

@@ -52,23 +52,14 @@ func (s *Settings) Files() []string {
 // Open checks the settings and returns the agent. The file is not looked at.
 // Errors are named no-start-bad-ma-configuration.
 func (s *Settings) Open(env agent.Env) (agent.Agent, error) {
-	a := &ldifAgent{
-		name: env.Name, latin: strings.EqualFold(s.Charset, "iso-8859-1"), mayCreate: s.Create, create: wholefile.Make,
-		file: clean(s.File), changes: clean(s.Changes), urls: clean(s.URLs), drop: clean(s.ExportChanges),
+	a, err := s.prepare(env)
+	if err != nil {
+		return nil, err
 	}
-	switch {
-	case a.file == "" && a.drop == "":
-		return nil, a.misconfigured("file is missing")
-	case a.drop != "" && (a.file != "" || a.changes != ""):
-		return nil, a.misconfigured("exportChanges excludes file and changes: what is only sent cannot be read")
-	case a.changes != "" && a.changes == a.file:
-		return nil, a.misconfigured("file and changes are the same")
-	case a.changes != "" && a.mayCreate:
-		return nil, a.misconfigured("create has no meaning with changes: nothing is exported to file")
-	case s.Charset != "" && !a.latin && !strings.EqualFold(s.Charset, "utf-8"):
-		return nil, a.misconfigured("charset %q is not known; want utf-8 or iso-8859-1", s.Charset)
-	case len(env.Objects) == 0:
-		return nil, a.misconfigured("no object type is described")
+	if len(env.Objects) == 0 {
+		err := a.misconfigured("no object type is described")
+		err.Hint = "metasync discover " + a.name + " tells what the file holds"
+		return nil, err
 	}
 	for i := range env.Objects {
 		t, err := a.newType(&env.Objects[i])
@@ -85,6 +76,27 @@ func (s *Settings) Open(env agent.Env) (agent.Agent, error) {
 	}
 	if a.drop != "" {
 		return &dropAgent{a}, nil
+	}
+	return a, nil
+}
+
+// prepare checks the settings, and not the object types.
+func (s *Settings) prepare(env agent.Env) (*ldifAgent, error) {
+	a := &ldifAgent{
+		name: env.Name, latin: strings.EqualFold(s.Charset, "iso-8859-1"), mayCreate: s.Create, create: wholefile.Make,
+		file: clean(s.File), changes: clean(s.Changes), urls: clean(s.URLs), drop: clean(s.ExportChanges),
+	}
+	switch {
+	case a.file == "" && a.drop == "":
+		return nil, a.misconfigured("file is missing")
+	case a.drop != "" && (a.file != "" || a.changes != ""):
+		return nil, a.misconfigured("exportChanges excludes file and changes: what is only sent cannot be read")
+	case a.changes != "" && a.changes == a.file:
+		return nil, a.misconfigured("file and changes are the same")
+	case a.changes != "" && a.mayCreate:
+		return nil, a.misconfigured("create has no meaning with changes: nothing is exported to file")
+	case s.Charset != "" && !a.latin && !strings.EqualFold(s.Charset, "utf-8"):
+		return nil, a.misconfigured("charset %q is not known; want utf-8 or iso-8859-1", s.Charset)
 	}
 	return a, nil
 }

@@ -5,7 +5,6 @@ import (
 	"os"
 
 	"github.com/metasync/metasync/engine/config/autosyncxml"
-	"github.com/metasync/metasync/engine/fault"
 )
 
 type importAutosyncCmd struct {
@@ -31,10 +30,6 @@ func (c *importAutosyncCmd) Run(a *app) error {
 	}
 	document, err := autosyncxml.Decode(absolute(c.File), data)
 	if err != nil {
-		var named *fault.Error
-		if errors.As(err, &named) {
-			named.Position.File = a.place(named.Position.File)
-		}
 		return err
 	}
 	if c.Out != "" {
@@ -48,13 +43,7 @@ func (c *importAutosyncCmd) Run(a *app) error {
 		}
 	}
 	if a.JSON {
-		result := autosyncResult{Text: string(document.Text), Notes: []string{}}
-		for _, n := range document.Notes {
-			shown := *n
-			shown.Position.File = a.place(n.Position.File)
-			result.Notes = append(result.Notes, shown.Error())
-		}
-		return a.printJSON(result)
+		return a.printJSON(autosyncResult{Text: string(document.Text), Notes: a.noteTexts(document.Notes)})
 	}
 	a.printNotes(document.Notes)
 	if c.Out != "" {

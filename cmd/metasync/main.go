@@ -41,6 +41,7 @@ type cli struct {
 
 	Init     initCmd     `cmd:"" help:"Write a commented configuration, sample data and a scripts folder into a folder."`
 	Validate validateCmd `cmd:"" help:"Check the configuration and the scripts; show every mistake with its place."`
+	Discover discoverCmd `cmd:"" help:"Look at the system of an agent: what it can do, its objects and attributes; draft a configuration."`
 	Test     testCmd     `cmd:"" help:"Run the tests in the scripts."`
 	Scripts  scriptsCmd  `cmd:"" help:"Show the scripts that are in force, what they register, and what was refused."`
 	Try      tryCmd      `cmd:"" help:"Call one function of the scripts on an object; change nothing."`

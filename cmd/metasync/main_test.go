@@ -58,8 +58,9 @@ func params(dir string) testscript.Params {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("TZ", "UTC")
 			env.Setenv("GORACE", "atexit_sleep_ms=0") // or each command takes a second longer
-			quickstart, err := filepath.Abs(filepath.Join("..", "..", "examples", "quickstart"))
-			env.Setenv("QUICKSTART", quickstart)
+			examples, err := filepath.Abs(filepath.Join("..", "..", "examples"))
+			env.Setenv("EXAMPLES", examples)
+			env.Setenv("QUICKSTART", filepath.Join(examples, "quickstart"))
 			receiver := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 			env.Defer(receiver.Close)
 			env.Setenv("RECEIVER", receiver.URL) // accepts what is posted to it

@@ -180,17 +180,6 @@ func (c *rulesListCmd) print(a *app, list []rules.Listed) error {
 	return err
 }
 
-// printNotes tells what could not be converted as it is.
-func (a *app) printNotes(notes []*fault.Error) {
-	for _, n := range notes {
-		shown := *n
-		shown.Name, shown.Position.File = "", a.place(n.Position.File)
-		at := shown.Position
-		shown.Position = fault.Position{}
-		fmt.Fprintf(a.stderr, "%s: note: %s\n", at, oneLine(shown.Error()))
-	}
-}
-
 func ruleViews(list []rules.Listed) []ruleView {
 	views := make([]ruleView, 0, len(list))
 	for _, r := range list {
@@ -360,14 +349,9 @@ func (c *rulesImportCmd) Run(a *app) error {
 		}
 	}
 	if a.JSON {
-		result := importResult{Rules: []string{}, Notes: []string{}}
+		result := importResult{Rules: []string{}, Notes: a.noteTexts(document.Notes)}
 		for _, r := range document.Rules {
 			result.Rules = append(result.Rules, string(config.WriteRules([]rules.Rule{r})))
-		}
-		for _, n := range document.Notes {
-			shown := *n
-			shown.Position.File = a.place(n.Position.File)
-			result.Notes = append(result.Notes, shown.Error())
 		}
 		return a.printJSON(result)
 	}

@@ -15,15 +15,16 @@ import (
 var fencedConsole = regexp.MustCompile("(?s)```console\n(.*?)```")
 
 // TestTour types what the pages tell the reader to type, in order, in a copy of
-// the quickstart.
+// the example that they are about.
 func TestTour(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	for name, page := range map[string]string{
-		"readme":     filepath.Join("..", "..", "README.md"),
-		"quickstart": filepath.Join("..", "..", "examples", "quickstart", "README.md"),
+	for name, page := range map[string]struct{ file, example string }{
+		"readme":     {filepath.Join("..", "..", "README.md"), "quickstart"},
+		"quickstart": {filepath.Join("..", "..", "examples", "quickstart", "README.md"), "quickstart"},
+		"ldif":       {filepath.Join("..", "..", "examples", "ldif", "README.md"), "ldif"},
 	} {
-		script := tour(t, page)
+		script := tour(t, page.file, page.example)
 		if err := os.WriteFile(filepath.Join(dir, name+".txtar"), []byte(script), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -35,14 +36,14 @@ func TestTour(t *testing.T) {
 
 // tour turns the commands of a page into a script. A shell reads them, as the
 // reader's does.
-func tour(t *testing.T, page string) string {
+func tour(t *testing.T, page, example string) string {
 	t.Helper()
 	text, err := os.ReadFile(page)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var script, files strings.Builder
-	script.WriteString("exec cp -r $QUICKSTART demo\ncd demo\n")
+	fmt.Fprintf(&script, "exec cp -r $EXAMPLES/%s demo\ncd demo\n", example)
 	commands := 0
 	for _, block := range fencedConsole.FindAllStringSubmatch(string(text), -1) {
 		for line := range strings.Lines(block[1]) {

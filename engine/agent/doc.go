@@ -58,5 +58,6 @@
 // # Configuration
 //
 // A [Kind] makes an agent available to metasync.yaml as `type: name`. A program
-// that embeds the engine needs none.
+// that embeds the engine needs none. Package discover tells what a system is before its
+// object types are described; settings may do that by themselves.
 package agent

@@ -24,7 +24,8 @@ import (
 
 // An OpenLDAPServer is a directory with content synchronization (the overlay syncprov),
 // a log of its changes (cn=accesslog), memberOf and password policies. Any name may
-// read; the administrator may do anything.
+// read; the administrator may do anything; what is right below ou=limited gets four
+// entries of a search.
 type OpenLDAPServer struct {
 	*Server
 	URL       string // ldap://, which StartTLS can encrypt

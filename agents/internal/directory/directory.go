@@ -27,16 +27,16 @@ const (
 
 // Settings are the keys that every kind of directory server has.
 type Settings struct {
-	URL           string     `yaml:"url,required" doc:"ldaps:// or ldap:// with a host, and a port if it is not the usual one"`
-	StartTLS      bool       `yaml:"startTLS" doc:"whether the connection to an ldap:// URL is encrypted by StartTLS" default:"false"`
-	Insecure      bool       `yaml:"insecure" doc:"whether everything may be sent in clear to another machine" default:"false"`
-	CA            agent.Path `yaml:"ca" doc:"file of certificates in PEM, of the authorities that the server is verified with instead of those of the system"`
-	BindDN        string     `yaml:"bindDN" doc:"the name that is bound; without it nobody is"`
-	Password      string     `yaml:"password" doc:"the password: ${env:NAME} or ${file:PATH}"`
-	Base          []string   `yaml:"base,required" doc:"the names below which the objects are; several are partitions"`
-	Connections   int        `yaml:"connections" doc:"how many connections an export uses at most" default:"4"`
-	CreateParents bool       `yaml:"createParents" doc:"whether an export creates the containers that a new object lacks" default:"false"`
-	DeleteSubtree bool       `yaml:"deleteSubtree" doc:"whether the deletion of an object deletes everything below it" default:"false"`
+	URL           string       `yaml:"url,required" doc:"ldaps:// or ldap:// with a host, and a port if it is not the usual one"`
+	StartTLS      bool         `yaml:"startTLS" doc:"whether the connection to an ldap:// URL is encrypted by StartTLS" default:"false"`
+	Insecure      bool         `yaml:"insecure" doc:"whether everything may be sent in clear to another machine" default:"false"`
+	CA            agent.Path   `yaml:"ca" doc:"file of certificates in PEM, of the authorities that the server is verified with instead of those of the system"`
+	BindDN        string       `yaml:"bindDN" doc:"the name that is bound; without it nobody is"`
+	Password      agent.Secret `yaml:"password" doc:"the password: ${env:NAME} or ${file:PATH}"`
+	Base          []string     `yaml:"base,required" doc:"the names below which the objects are; several are partitions"`
+	Connections   int          `yaml:"connections" doc:"how many connections an export uses at most" default:"4"`
+	CreateParents bool         `yaml:"createParents" doc:"whether an export creates the containers that a new object lacks" default:"false"`
+	DeleteSubtree bool         `yaml:"deleteSubtree" doc:"whether the deletion of an object deletes everything below it" default:"false"`
 }
 
 // Options say what an agent for directories is.
@@ -80,6 +80,26 @@ var (
 // Open checks the settings and returns the agent. Errors are named
 // no-start-bad-ma-configuration.
 func Open(env agent.Env, s Options) (*Directory, error) {
+	d, err := Prepare(env, s)
+	if err != nil {
+		return nil, err
+	}
+	if len(env.Objects) == 0 {
+		err := d.Misconfigured("no object type is described")
+		err.Hint = "metasync discover " + d.name + " tells what the server has"
+		return nil, err
+	}
+	for i := range d.objects {
+		if err := d.checkObject(&d.objects[i]); err != nil {
+			return nil, err
+		}
+	}
+	return d, nil
+}
+
+// Prepare checks the settings and not the object types, and returns an agent for
+// [Directory.Discover] alone.
+func Prepare(env agent.Env, s Options) (*Directory, error) {
 	d := &Directory{name: env.Name, log: env.Log, settings: s, dialect: s.Dialect, objects: env.Objects}
 	if d.log == nil {
 		d.log = slog.New(slog.DiscardHandler)
@@ -101,8 +121,6 @@ func Open(env agent.Env, s Options) (*Directory, error) {
 		return nil, d.Misconfigured("base is missing")
 	case d.settings.Connections < 1 || d.settings.Connections > maxConnections:
 		return nil, d.Misconfigured("connections: %d is not between 1 and %d", s.Connections, maxConnections)
-	case len(env.Objects) == 0:
-		return nil, d.Misconfigured("no object type is described")
 	}
 	for _, base := range s.Base {
 		dn, err := identity.ParseDN(base)
@@ -115,11 +133,6 @@ func Open(env agent.Env, s Options) (*Directory, error) {
 			}
 		}
 		d.bases = append(d.bases, dn)
-	}
-	for i := range d.objects {
-		if err := d.checkObject(&d.objects[i]); err != nil {
-			return nil, err
-		}
 	}
 	return d, nil
 }
@@ -231,7 +244,7 @@ func (d *Directory) Hierarchy(ctx context.Context, parent string) ([]agent.Conta
 // Connect opens a connection. The error is named as one before anything was done.
 func (d *Directory) Connect(ctx context.Context) (*ldapconn.Conn, error) {
 	s := &d.settings
-	options := ldapconn.Options{URL: s.URL, StartTLS: s.StartTLS, Insecure: s.Insecure, BindDN: s.BindDN, Password: s.Password}
+	options := ldapconn.Options{URL: s.URL, StartTLS: s.StartTLS, Insecure: s.Insecure, BindDN: s.BindDN, Password: string(s.Password)}
 	if s.CA != "" {
 		certificates, err := os.ReadFile(string(s.CA))
 		if err != nil {

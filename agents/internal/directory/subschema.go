@@ -26,6 +26,8 @@ type objectClass struct {
 	name      string
 	sup       []string
 	must, may []string
+	auxiliary bool
+	abstract  bool
 }
 
 // A definition is one value of attributeTypes or objectClasses, by its keywords.
@@ -125,7 +127,10 @@ func parseSubschema(attributeTypes, objectClasses []string) *Subschema {
 	}
 	for _, text := range objectClasses {
 		def := parseDefinition(text)
-		c := &objectClass{name: def.first("NAME"), sup: def["SUP"], must: def["MUST"], may: def["MAY"]}
+		c := &objectClass{
+			name: def.first("NAME"), sup: def["SUP"], must: def["MUST"], may: def["MAY"],
+			auxiliary: def.has("AUXILIARY"), abstract: def.has("ABSTRACT"),
+		}
 		for _, name := range slices.Concat(def["NAME"], def[""]) {
 			s.classes[strings.ToLower(name)] = c
 		}

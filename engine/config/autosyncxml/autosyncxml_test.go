@@ -1,6 +1,7 @@
 package autosyncxml_test
 
 import (
+	"encoding/binary"
 	"flag"
 	"os"
 	"path/filepath"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf16"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -76,6 +78,32 @@ func golden(t *testing.T, path, got string) {
 	}
 	if diff := cmp.Diff(string(want), got); diff != "" {
 		t.Errorf("%s: -want +got\n%s", filepath.Base(path), diff)
+	}
+}
+
+// Files that PowerShell wrote are in UTF-16.
+func TestUTF16(t *testing.T) {
+	data, err := os.ReadFile("testdata/config.xml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := autosyncxml.Decode("config.xml", data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, order := range map[string]binary.AppendByteOrder{"little": binary.LittleEndian, "big": binary.BigEndian} {
+		wide := order.AppendUint16(nil, 0xfeff)
+		for _, unit := range utf16.Encode([]rune(strings.Replace(string(data), "utf-8", "utf-16", 1))) {
+			wide = order.AppendUint16(wide, unit)
+		}
+		got, err := autosyncxml.Decode("config.xml", wide)
+		if err != nil {
+			t.Errorf("%s endian: %v", name, err)
+			continue
+		}
+		if diff := cmp.Diff(string(want.Text), string(got.Text)); diff != "" {
+			t.Errorf("%s endian: -want +got\n%s", name, diff)
+		}
 	}
 }
 

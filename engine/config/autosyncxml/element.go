@@ -1,23 +1,14 @@
 package autosyncxml
 
 import (
-	"bytes"
-	"encoding/xml"
-	"errors"
-	"io"
 	"strconv"
 	"strings"
 
+	"github.com/metasync/metasync/engine/config/internal/xmltree"
 	"github.com/metasync/metasync/engine/fault"
 )
 
-// Bounds that no honest document comes near.
-const (
-	maxSize  = 32 << 20
-	maxDepth = 100
-)
-
-// An element is an XML element with its place; namespaces do not count.
+// An element is a setting with its place; namespaces do not count.
 type element struct {
 	name     string
 	kind     string // what its i:type attribute says
@@ -67,52 +58,27 @@ func (e *element) list(name string) []string {
 
 // parse reads a document. The error is a *fault.Error.
 func parse(file string, data []byte) (*element, error) {
-	fail := func(line, column int, text string) error {
-		err := fault.New(malformed, "%s", text)
-		err.Position = fault.Position{File: file, Line: line, Column: max(column, 1)}
-		return err
+	document, err := xmltree.Parse(file, data, "", malformed)
+	if err != nil {
+		return nil, err
 	}
-	if len(data) > maxSize {
-		return nil, fail(1, 1, "the file is larger than 32 MiB")
-	}
-	decoder := xml.NewDecoder(bytes.NewReader(bytes.TrimPrefix(data, []byte("\ufeff"))))
-	document := &element{at: fault.Position{File: file, Line: 1, Column: 1}}
-	open := []*element{document}
-	for {
-		line, column := decoder.InputPos()
-		token, err := decoder.Token()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			line, column = decoder.InputPos()
-			return nil, fail(line, column, "not XML: "+strings.TrimPrefix(err.Error(), "XML "))
-		}
-		top := open[len(open)-1]
-		switch t := token.(type) {
-		case xml.StartElement:
-			if len(open) > maxDepth {
-				return nil, fail(line, column, "elements are nested too deep")
-			}
-			e := &element{name: t.Name.Local, at: fault.Position{File: file, Line: line, Column: column}}
-			for _, a := range t.Attr {
-				switch {
-				case a.Name.Local == "type" && a.Name.Space != "":
-					e.kind = a.Value
-				case a.Name.Space == "" && a.Name.Local != "xmlns": // some versions write settings so
-					e.children = append(e.children, &element{name: a.Name.Local, text: a.Value, at: e.at})
-				}
-			}
-			top.children = append(top.children, e)
-			open = append(open, e)
-		case xml.EndElement:
-			open = open[:len(open)-1]
-		case xml.CharData:
-			top.text += string(t)
+	return settingOf(document.Children[0]), nil
+}
+
+// settingOf returns what an element of the file sets. Some versions write settings as
+// attributes, which come before the elements inside.
+func settingOf(x *xmltree.Element) *element {
+	e := &element{name: x.Local, text: x.Chars, at: x.At}
+	for _, a := range x.Attributes {
+		switch {
+		case a.Name.Local == "type" && a.Name.Space != "":
+			e.kind = a.Value
+		case a.Name.Space == "" && a.Name.Local != "xmlns":
+			e.children = append(e.children, &element{name: a.Name.Local, text: a.Value, at: e.at})
 		}
 	}
-	if len(document.children) == 0 {
-		return nil, fail(1, 1, "there is no XML element in it")
+	for _, c := range x.Children {
+		e.children = append(e.children, settingOf(c))
 	}
-	return document.children[0], nil
+	return e
 }

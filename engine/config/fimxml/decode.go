@@ -37,7 +37,7 @@ func Decode(file string, data []byte) (*Document, error) {
 		d.flowsOnly(root)
 	}
 	if len(d.out.Rules) == 0 && len(d.problems) == 0 {
-		d.problems = append(d.problems, root.children[0].fail(errRule, "there is neither a SynchronizationRule nor a flow in it"))
+		d.problems = append(d.problems, root.Children[0].Fail(errRule, "there is neither a SynchronizationRule nor a flow in it"))
 	}
 	if len(d.problems) > 0 {
 		return nil, errors.Join(d.problems...)
@@ -55,7 +55,7 @@ type decoder struct {
 
 // note tells what could not be taken over.
 func (d *decoder) note(e *element, what, format string, args ...any) {
-	n := e.fail(noteNoPlace, format, args...)
+	n := e.Fail(noteNoPlace, format, args...)
 	n.Attribute, n.Rule = what, d.current
 	d.out.Notes = append(d.out.Notes, n)
 }
@@ -73,9 +73,9 @@ func (d *decoder) failed(err error) bool {
 
 // flowsOnly reads flows that stand alone.
 func (d *decoder) flowsOnly(root *element) {
-	elements := root.children
+	elements := root.Children
 	if len(elements) == 1 && !isFlow(elements[0]) {
-		elements = elements[0].children
+		elements = elements[0].Children
 	}
 	var r rules.Rule
 	for _, e := range elements {
@@ -143,13 +143,13 @@ func (d *decoder) rule(o *object) {
 	if !strings.EqualFold(o.kind, ruleKind) {
 		return
 	}
-	r := rules.Rule{Name: o.text("displayname"), Position: o.at.at}
+	r := rules.Rule{Name: o.text("displayname"), Position: o.at.At}
 	d.current = r.Name
 	defer func() { d.current = "" }()
 	before := len(d.problems)
 	for _, required := range []string{"DisplayName", "ILMObjectType", "ConnectedObjectType"} {
 		if o.text(strings.ToLower(required)) == "" {
-			d.failed(o.at.fail(errRule, "the rule has no %s", required))
+			d.failed(o.at.Fail(errRule, "the rule has no %s", required))
 		}
 	}
 	r.Description, r.Metaverse, r.Object = o.text("description"), o.text("ilmobjecttype"), o.text("connectedobjecttype")
@@ -174,7 +174,7 @@ func (d *decoder) number(o *object, r *rules.Rule) {
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 0 {
-		d.failed(o.place("precedence").fail(errRule, "Precedence %q is not a number", text))
+		d.failed(o.place("precedence").Fail(errRule, "Precedence %q is not a number", text))
 		return
 	}
 	r.Precedence = n
@@ -184,7 +184,7 @@ func (d *decoder) number(o *object, r *rules.Rule) {
 func (d *decoder) flag(o *object, name, text string) bool {
 	set, err := boolean(text)
 	if err != nil {
-		d.failed(o.place(strings.ToLower(name)).fail(errRule, "%s: %s", name, err))
+		d.failed(o.place(strings.ToLower(name)).Fail(errRule, "%s: %s", name, err))
 	}
 	return set
 }
@@ -204,7 +204,7 @@ func (d *decoder) agent(o *object) string {
 	}
 	switch {
 	case system == "":
-		d.failed(o.at.fail(errRule, "the rule has neither ConnectedSystem nor ManagementAgentID"))
+		d.failed(o.at.Fail(errRule, "the rule has neither ConnectedSystem nor ManagementAgentID"))
 	case isIdentifier(system):
 		d.note(o.at, "ConnectedSystem", "the management agent is known here by its id only: put the name of the agent in its place")
 	}
@@ -236,7 +236,7 @@ func (d *decoder) halves(o *object, r *rules.Rule) {
 	case "2":
 		inbound, outbound = true, true
 	default:
-		d.failed(o.place("flowtype").fail(errRule, "FlowType %q is none of 0, 1 and 2", direction))
+		d.failed(o.place("flowtype").Fail(errRule, "FlowType %q is none of 0, 1 and 2", direction))
 		return
 	}
 	if leaves && byScope && outbound {
@@ -264,13 +264,13 @@ func (d *decoder) halves(o *object, r *rules.Rule) {
 func (d *decoder) scope(o *object, name string) rules.Scope {
 	var out rules.Scope
 	for _, v := range o.values[name] {
-		inner, err := v.inner(errScope)
+		inner, err := inner(v, errScope)
 		if d.failed(err) {
 			continue
 		}
 		for _, e := range inner {
 			if e.Local != "scoping" {
-				d.failed(e.fail(errScope, "unexpected <%s>", e.Local))
+				d.failed(e.Fail(errScope, "unexpected <%s>", e.Local))
 				continue
 			}
 			conditions, err := d.scoping(e)
@@ -284,13 +284,13 @@ func (d *decoder) scope(o *object, name string) rules.Scope {
 
 func (d *decoder) criteria(o *object, r *rules.Rule) {
 	for _, v := range o.values["relationshipcriteria"] {
-		inner, err := v.inner(errCriteria)
+		inner, err := inner(v, errCriteria)
 		if d.failed(err) {
 			continue
 		}
 		for _, e := range inner {
 			if e.Local != "conditions" {
-				d.failed(e.fail(errCriteria, "unexpected <%s>", e.Local))
+				d.failed(e.Fail(errCriteria, "unexpected <%s>", e.Local))
 				continue
 			}
 			criterion, err := d.conditions(e)
@@ -305,7 +305,7 @@ func (d *decoder) criteria(o *object, r *rules.Rule) {
 func (d *decoder) parameters(o *object) []string {
 	var out []string
 	for _, v := range o.values["synchronizationruleparameters"] {
-		inner, err := v.inner(errRule)
+		inner, err := inner(v, errRule)
 		if d.failed(err) {
 			continue
 		}
@@ -313,9 +313,9 @@ func (d *decoder) parameters(o *object) []string {
 			inner = []*element{v}
 		}
 		for _, e := range inner {
-			name := e.text()
-			if e.child("name") != nil {
-				name = e.child("name").text()
+			name := e.Text()
+			if e.Child("name") != nil {
+				name = e.Child("name").Text()
 			}
 			if name != "" && !slices.Contains(out, name) {
 				out = append(out, name)
@@ -330,14 +330,14 @@ func (d *decoder) parameters(o *object) []string {
 func (d *decoder) flows(o *object, r *rules.Rule) {
 	var tests []*element
 	for _, v := range o.flows {
-		inner, err := v.inner(errFlow)
+		inner, err := inner(v.element, errFlow)
 		if d.failed(err) {
 			continue
 		}
 		for _, e := range inner {
 			switch {
 			case !isFlow(e):
-				d.failed(e.fail(errFlow, "unexpected <%s>", e.Local))
+				d.failed(e.Fail(errFlow, "unexpected <%s>", e.Local))
 			case e.Local == "import-flow" && r.Inbound == nil || e.Local == "export-flow" && r.Outbound == nil:
 				d.note(e, "FlowType", "the flow is of a direction that the rule does not have; it is left out")
 			case v.list == "existencetest":

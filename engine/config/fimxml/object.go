@@ -34,7 +34,7 @@ var flowLists = []string{"persistentflow", "initialflow", "existencetest"}
 // text returns the first value of an attribute.
 func (o *object) text(name string) string {
 	if values := o.values[name]; len(values) > 0 {
-		return values[0].text()
+		return values[0].Text()
 	}
 	return ""
 }
@@ -42,7 +42,7 @@ func (o *object) text(name string) string {
 // own returns a value of our namespace.
 func (o *object) own(name string) string {
 	if e := o.extra[name]; e != nil {
-		return e.text()
+		return e.Text()
 	}
 	return ""
 }
@@ -74,15 +74,15 @@ func find(root *element) []*object {
 	var out []*object
 	var visit func(e, parent *element)
 	visit = func(e, parent *element) {
-		if e.Space == "" && strings.EqualFold(e.Local, ruleKind) && !slices.ContainsFunc(e.children, isPair) {
+		if e.Space == "" && strings.EqualFold(e.Local, ruleKind) && !slices.ContainsFunc(e.Children, isPair) {
 			out = append(out, fromElements(e))
 			return
 		}
-		if slices.ContainsFunc(e.children, isPair) {
+		if slices.ContainsFunc(e.Children, isPair) {
 			out = append(out, fromPairs(e, parent))
 			return
 		}
-		for _, c := range e.children {
+		for _, c := range e.Children {
 			visit(c, e)
 		}
 	}
@@ -92,7 +92,7 @@ func find(root *element) []*object {
 
 func fromElements(e *element) *object {
 	o := &object{kind: ruleKind, at: e, values: map[string][]*element{}, extra: map[string]*element{}}
-	for _, c := range e.children {
+	for _, c := range e.Children {
 		if c.Space == namespace {
 			o.extra[c.Local] = c
 			continue
@@ -106,11 +106,11 @@ func fromElements(e *element) *object {
 func isPair(e *element) bool { return pairName(e) != "" }
 
 func pairName(e *element) string {
-	if name := e.child("AttributeName"); name != nil {
-		return name.text()
+	if name := e.Child("AttributeName"); name != nil {
+		return name.Text()
 	}
 	if strings.HasPrefix(strings.ToLower(e.Local), "attribute") {
-		name, _ := e.attribute("name")
+		name, _ := e.Attribute("name")
 		return strings.TrimSpace(name)
 	}
 	return ""
@@ -118,29 +118,29 @@ func pairName(e *element) string {
 
 func fromPairs(e, parent *element) *object {
 	o := &object{at: e, values: map[string][]*element{}}
-	for _, pair := range e.children {
+	for _, pair := range e.Children {
 		name := pairName(pair)
 		if name == "" {
 			continue
 		}
 		plain := true
-		for _, c := range pair.children {
+		for _, c := range pair.Children {
 			switch strings.ToLower(c.Local) {
 			case "value":
 				plain = false
-				if c.chars != "" || len(c.children) > 0 {
+				if c.Chars != "" || len(c.Children) > 0 {
 					o.add(name, c)
 				}
 			case "values":
 				plain = false
-				for _, v := range c.children {
+				for _, v := range c.Children {
 					o.add(name, v)
 				}
 			case "attributename", "hasreference", "ismultivalue":
 				plain = false
 			}
 		}
-		if plain && (pair.text() != "" || len(pair.children) > 0) {
+		if plain && (pair.Text() != "" || len(pair.Children) > 0) {
 			o.add(name, pair)
 		}
 	}
@@ -149,19 +149,19 @@ func fromPairs(e, parent *element) *object {
 		if around == nil {
 			continue
 		}
-		if t := around.child("ObjectType"); t != nil && o.kind == "" {
-			o.kind = t.text()
+		if t := around.Child("ObjectType"); t != nil && o.kind == "" {
+			o.kind = t.Text()
 		}
-		if t := around.child("ObjectIdentifier"); t != nil && o.id == "" {
-			o.id = identifier(t.text())
+		if t := around.Child("ObjectIdentifier"); t != nil && o.id == "" {
+			o.id = identifier(t.Text())
 		}
 		for _, name := range []string{"resourceType", "objectType", "type"} {
-			if kind, given := around.attribute(name); given && o.kind == "" {
+			if kind, given := around.Attribute(name); given && o.kind == "" {
 				o.kind = kind
 			}
 		}
 		for _, name := range []string{"id", "objectID"} {
-			if id, given := around.attribute(name); given && o.id == "" {
+			if id, given := around.Attribute(name); given && o.id == "" {
 				o.id = identifier(id)
 			}
 		}
@@ -219,7 +219,7 @@ func (d *decoder) unknown(o *object) {
 			continue
 		}
 		at := o.place(key)
-		if at.text() == "" && len(at.children) == 0 {
+		if at.Text() == "" && len(at.Children) == 0 {
 			continue
 		}
 		d.note(at, name, "the attribute has no counterpart")
