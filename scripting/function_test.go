@@ -114,8 +114,9 @@ func TestResults(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.body, func(t *testing.T) {
-			g := script(t, "\nflowFunction('f', () => ("+test.body+"))")
-			got, err := call(t, g, "f")
+			l, _ := folder(t, "a.js", "\nflowFunction('f', () => ("+test.body+"))")
+			l.options.Timeout = host.MaxTimeout // it is not what is tested
+			got, err := call(t, load(t, l), "f")
 			if test.wantErr != "" {
 				wantError(t, err, test.wantErr)
 				wantError(t, err, "scripts/a.js:2:1: extension-unexpected-attribute-value")
