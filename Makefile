@@ -67,6 +67,9 @@ test: race-compiler script-compiler test-servers
 			echo "*** no $$name: what needs it is NOT tested (apt-get install $$(echo "$${server##*:}" | tr + ' ')) ***" >&2; \
 		fi; \
 	done; \
+	if go test -count=1 -tags toxiproxy -run TestToxiproxy ./internal/servers >/dev/null 2>&1; then with toxiproxy; else \
+		echo "*** no toxiproxy, which go install gets: connections that break are NOT tested ***" >&2; \
+	fi; \
 	if cc="$$(go env CC)" && command -v "$${cc%% *}" >/dev/null 2>&1; then \
 		echo "go test -race -tags '$$tags' ./..."; \
 		CGO_ENABLED=1 go test -race -tags "$$tags" -timeout 30m ./...; \
