@@ -81,7 +81,7 @@ test: race-compiler script-compiler test-servers
 
 # Real servers that tests start: the build tag of their tests, their program and the
 # packages of Debian. Root on a machine with apt gets them; anybody else is told.
-SERVERS := postgres:initdb:postgresql mariadb:mariadbd:mariadb-server slapd:slapd:slapd+ldap-utils ds389:ns-slapd:389-ds-base+ldap-utils
+SERVERS := postgres:initdb:postgresql mariadb:mariadbd:mariadb-server slapd:slapd:slapd+ldap-utils ds389:ns-slapd:389-ds-base+ldap-utils+libnss3-tools
 FIND_SERVER := sh -c 'program="$${0\#*:}"; program="$${program%%:*}"; \
 	PATH="$$PATH:/usr/sbin:/usr/local/sbin:$$(echo /usr/lib/postgresql/*/bin | tr " " :)" command -v "$$program" >/dev/null'
 test-servers:
