@@ -362,3 +362,46 @@ func constraints(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+// What moves from one base into another is the same object, in whichever order they are
+// imported; a base says nothing of the others.
+func TestMovesBetweenBases(t *testing.T) { onEach(t, movesBetweenBases) }
+
+func movesBetweenBases(t *testing.T) {
+	base, admin := place(t), administrator(t)
+	a, b := "ou=a,"+base, "ou=b,"+base
+	container(t, admin, a)
+	container(t, admin, b)
+	ada, bob, eve := someone(t, admin, "ada", a), someone(t, admin, "bob", b), someone(t, admin, "eve", b)
+	d := open(t, settings(a, b), person)
+	marks := map[string][]byte{}
+	anchors := map[string]string{}
+	for _, partition := range []string{a, b} {
+		got, err := read(t, d, agent.ImportRequest{Partition: partition})
+		must(t, err)
+		marks[partition] = got.watermark
+		for _, e := range got.entries {
+			anchors[e.DN] = e.Anchor
+		}
+	}
+	must(t, admin.ModifyDN(goldap.NewModifyDNRequest(ada, "uid=ada", true, b)))
+	must(t, admin.Modify(replacing(bob, "title", "New")))
+	must(t, admin.Del(goldap.NewDelRequest(eve, nil)))
+	delta := func(partition string) reading {
+		got, err := read(t, d, agent.ImportRequest{Partition: partition, Delta: true, Watermark: marks[partition]})
+		must(t, err)
+		return got
+	}
+	for _, e := range delta(a).entries {
+		if e.Anchor != anchors[eve] || e.Op != identity.Delete {
+			t.Errorf("the base that nobody is in any more: %s %s %q", e.Op, e.Anchor, e.DN)
+		}
+	}
+	second := delta(b)
+	second.expect(t, "the other base", "person uid=ada,"+b, "person "+bob, "gone")
+	for _, e := range second.entries {
+		if e.DN == "uid=ada,"+b && e.Anchor != anchors[ada] {
+			t.Errorf("the move changed the anchor")
+		}
+	}
+}
