@@ -14,7 +14,8 @@ import (
 
 // The commands and a real OpenLDAP, one for each script, which they know as LDAP_URL,
 // LDAP_SECURE_URL, LDAP_CA and LDAP_PASSWORD, and which has one person, grace. SCRIPTS are
-// those that ship. The command ldif FILE changes what is in the directory.
+// those that ship. The command ldif FILE changes what is in the directory; slapd restart
+// ends the server, with what it has only in memory, and starts it again.
 func TestLDAPScripts(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, slapdParams(t, "testdata/slapd"))
@@ -52,6 +53,12 @@ func slapdParams(t *testing.T, dir string) testscript.Params {
 			ts.Fatalf("usage: ldif FILE")
 		}
 		ts.Check(ts.Value("slapd").(*servers.OpenLDAPServer).Load(ts.ReadFile(args[0])))
+	}
+	p.Cmds["slapd"] = func(ts *testscript.TestScript, neg bool, args []string) {
+		if neg || len(args) != 1 || args[0] != "restart" {
+			ts.Fatalf("usage: slapd restart")
+		}
+		ts.Check(ts.Value("slapd").(*servers.OpenLDAPServer).Restart())
 	}
 	return p
 }
