@@ -95,12 +95,6 @@ func TestSizeLimits(t *testing.T) {
 	}
 }
 
-func replacing(dn, name, value string) *goldap.ModifyRequest {
-	r := goldap.NewModifyRequest(dn, nil)
-	r.Replace(name, []string{value})
-	return r
-}
-
 // An entry that refers to another server is no object, and does no harm; what is below it
 // is not written here.
 func TestReferrals(t *testing.T) {

@@ -41,6 +41,9 @@ type Options struct {
 	Timeout time.Duration
 }
 
+// ErrBind is wrapped by the error about a name that could not be bound.
+var ErrBind = errors.New("bind")
+
 // A Conn is a connection that is bound. One call at a time uses it.
 type Conn struct {
 	ldap   *ldap.Conn
@@ -88,7 +91,7 @@ func Dial(ctx context.Context, o Options) (*Conn, error) {
 	if o.BindDN != "" {
 		if err := c.ldap.Bind(o.BindDN, o.Password); err != nil {
 			c.Close()
-			return nil, ended(ctx, fmt.Errorf("bind as %q: %w", o.BindDN, err))
+			return nil, ended(ctx, fmt.Errorf("%w as %q: %w", ErrBind, o.BindDN, err))
 		}
 	}
 	return c, nil

@@ -295,7 +295,7 @@ func (d *Directory) Failed(name string, err error) error {
 		return nil
 	case errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || fault.Name(err) != "":
 		return err
-	case ldap.IsErrorAnyOf(err, ldap.LDAPResultInvalidCredentials, ldap.LDAPResultInappropriateAuthentication):
+	case refusesCredentials(err):
 		if strings.HasPrefix(name, "no-start-") {
 			name = "no-start-credentials"
 		} else {
@@ -307,4 +307,12 @@ func (d *Directory) Failed(name string, err error) error {
 	out := fault.Wrap(name, err)
 	out.Agent = d.name
 	return out
+}
+
+// refusesCredentials reports whether a server does not let the name in: servers say of an
+// account that is locked or has expired that they are unwilling, or that a rule forbids it.
+func refusesCredentials(err error) bool {
+	return IsCode(err, ldap.LDAPResultInvalidCredentials, ldap.LDAPResultInappropriateAuthentication) ||
+		errors.Is(err, ldapconn.ErrBind) &&
+			IsCode(err, ldap.LDAPResultUnwillingToPerform, ldap.LDAPResultConstraintViolation, ldap.LDAPResultNoSuchObject)
 }
