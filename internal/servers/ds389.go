@@ -124,6 +124,8 @@ func instance(folder, config string, securePort int) error {
 		"dn: cn=config\n", "dn: cn=config\nnsslapd-listenhost: 127.0.0.1\nnsslapd-securelistenhost: 127.0.0.1\n" +
 			"nsslapd-security: on\nnsslapd-secureport: " + strconv.Itoa(securePort) + "\n",
 	}
+	// Nothing is synchronized with the disk: what a test writes need not survive the machine.
+	values = append(values, "nsslapd-subtree-rename-switch: on\n", "nsslapd-subtree-rename-switch: on\nnsslapd-db-durable-transaction: off\n")
 	for _, name := range []string{"lock", "tmp", "cert", "ldif", "bak", "run", "inst", "log", "db"} {
 		values = append(values, "%"+name+"_dir%", filepath.Join(folder, name))
 		err = errors.Join(err, os.Mkdir(filepath.Join(folder, name), 0o700))
