@@ -67,6 +67,9 @@ test: race-compiler script-compiler test-servers
 			echo "*** no $$name: what needs it is NOT tested (apt-get install $$(echo "$${server##*:}" | tr + ' ')) ***" >&2; \
 		fi; \
 	done; \
+	if go test -count=1 -tags toxiproxy -run TestToxiproxy ./internal/servers >/dev/null 2>&1; then with toxiproxy; else \
+		echo "*** no toxiproxy, which go install gets: connections that break are NOT tested ***" >&2; \
+	fi; \
 	if cc="$$(go env CC)" && command -v "$${cc%% *}" >/dev/null 2>&1; then \
 		echo "go test -race -tags '$$tags' ./..."; \
 		CGO_ENABLED=1 go test -race -tags "$$tags" -timeout 30m ./...; \
@@ -78,7 +81,7 @@ test: race-compiler script-compiler test-servers
 
 # Real servers that tests start: the build tag of their tests, their program and the
 # packages of Debian. Root on a machine with apt gets them; anybody else is told.
-SERVERS := postgres:initdb:postgresql mariadb:mariadbd:mariadb-server slapd:slapd:slapd+ldap-utils ds389:ns-slapd:389-ds-base+ldap-utils
+SERVERS := postgres:initdb:postgresql mariadb:mariadbd:mariadb-server slapd:slapd:slapd+ldap-utils ds389:ns-slapd:389-ds-base+ldap-utils+libnss3-tools
 FIND_SERVER := sh -c 'program="$${0\#*:}"; program="$${program%%:*}"; \
 	PATH="$$PATH:/usr/sbin:/usr/local/sbin:$$(echo /usr/lib/postgresql/*/bin | tr " " :)" command -v "$$program" >/dev/null'
 test-servers:

@@ -16,14 +16,15 @@ import (
 	"github.com/metasync/metasync/internal/servers"
 )
 
-func init() { each["389"] = use389 }
+func init() { each["389"] = func(t *testing.T) { use389(t) } }
 
 // use389 makes 389 Directory Server the server of a test.
-func use389(t *testing.T) {
+func use389(t *testing.T) *servers.DS389Server {
 	t.Helper()
 	s, err := ds389()
 	must(t, err)
 	target = testServer{s.URL, s.Suffix, s.Admin, s.Password}
+	return s
 }
 
 var ds389 = sync.OnceValues(func() (*servers.DS389Server, error) {
@@ -37,6 +38,17 @@ var ds389 = sync.OnceValues(func() (*servers.DS389Server, error) {
 func Test389Conformance(t *testing.T) {
 	use389(t)
 	conformance(t, func(*Settings) {})
+}
+
+func Test389ConformanceOverTLS(t *testing.T) {
+	s := use389(t)
+	ca := agent.Path(s.CA)
+	t.Run("ldaps", func(t *testing.T) {
+		conformance(t, func(settings *Settings) { settings.URL, settings.CA = s.SecureURL, ca })
+	})
+	t.Run("StartTLS", func(t *testing.T) {
+		conformance(t, func(settings *Settings) { settings.StartTLS, settings.CA = true, ca })
+	})
 }
 
 // The change log tells what others did, also that a container has moved which is no

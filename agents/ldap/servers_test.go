@@ -108,6 +108,13 @@ func someone(t testing.TB, admin *goldap.Conn, uid, parent string, more ...strin
 	return dn
 }
 
+// replacing returns what gives an entry one value of an attribute.
+func replacing(dn, name, value string) *goldap.ModifyRequest {
+	r := goldap.NewModifyRequest(dn, nil)
+	r.Replace(name, []string{value})
+	return r
+}
+
 func settings(base ...string) *Settings {
 	return &Settings{Settings: directory.Settings{URL: target.URL, BindDN: target.Admin, Password: agent.Secret(target.Password), Base: base}}
 }

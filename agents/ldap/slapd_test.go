@@ -173,32 +173,13 @@ func TestLimitsOfTheServer(t *testing.T) {
 	for i := range 520 {
 		someone(t, admin, fmt.Sprintf("u%03d", i), base)
 	}
-	limit(t, "limits users size.prtotal=300")
-	defer limit(t, "")
+	configure(t, true, "olcLimits", "users size.prtotal=300")
 	s := settings(base)
 	s.BindDN, s.Password = reader, "secret"
 	got, err := read(t, open(t, s, person), agent.ImportRequest{PageSize: 100})
 	if fault.Name(err) != "stopped-import-read" || len(got.lines) == 0 {
 		t.Errorf("%v after %d entries", err, len(got.lines))
 	}
-}
-
-// limit gives the database a limit, or takes it away.
-func limit(t *testing.T, line string) {
-	t.Helper()
-	conn, err := goldap.DialURL(target.URL)
-	must(t, err)
-	defer conn.Close()
-	must(t, conn.Bind("cn=config", "secret"))
-	found, err := conn.Search(goldap.NewSearchRequest("cn=config", goldap.ScopeSingleLevel, 0, 0, 0, false, "(olcSuffix="+target.Suffix+")", []string{"olcLimits"}, nil))
-	must(t, err)
-	r := goldap.NewModifyRequest(found.Entries[0].DN, nil)
-	if line == "" {
-		r.Delete("olcLimits", []string{"{1}users size.prtotal=300"})
-	} else {
-		r.Add("olcLimits", []string{strings.TrimPrefix(line, "limits ")})
-	}
-	must(t, conn.Modify(r))
 }
 
 // A limit of the server cuts the counts short, and that is said.

@@ -18,7 +18,7 @@ func (x *staging) stage(tx *space.Tx, e *agent.Entry, digest space.Digest) (coun
 	if err != nil {
 		return "", err
 	}
-	if former && e.Op == identity.Delete {
+	if e.Op == identity.Delete && (former || c != nil && !x.belongs(c)) { // another partition's, of which this one says nothing
 		return filteredDeletions, nil
 	}
 	if former {

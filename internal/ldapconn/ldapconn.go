@@ -19,6 +19,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"time"
 
 	"github.com/go-ldap/ldap/v3"
 
@@ -34,12 +35,19 @@ type Options struct {
 
 	BindDN   string // "" asks as nobody
 	Password string
+
+	// Timeout is how long the server may say nothing while it is asked, before the
+	// connection counts as lost; 0 is for ever. An answer may take longer as a whole.
+	Timeout time.Duration
 }
+
+// ErrBind is wrapped by the error about a name that could not be bound.
+var ErrBind = errors.New("bind")
 
 // A Conn is a connection that is bound. One call at a time uses it.
 type Conn struct {
 	ldap   *ldap.Conn
-	socket net.Conn
+	socket *line
 }
 
 // Dial opens a connection and binds. The error holds what the server said, and no
@@ -52,14 +60,18 @@ func Dial(ctx context.Context, o Options) (*Conn, error) {
 	if o.BindDN != "" && o.Password == "" {
 		return nil, errors.New("a bind without a password would be one as nobody (RFC 4513 §5.1.2)")
 	}
-	socket, err := new(net.Dialer).DialContext(ctx, "tcp", to.Endpoint)
+	tcp, err := (&net.Dialer{Timeout: o.Timeout}).DialContext(ctx, "tcp", to.Endpoint)
 	if err != nil {
+		if ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) { // which is not that of ctx
+			err = fmt.Errorf("%w for %s: dial %s", errSilent, o.Timeout, to.Endpoint)
+		}
 		return nil, ended(ctx, err)
 	}
+	socket := newLine(tcp, o.Timeout)
 	c := &Conn{socket: socket}
 	defer c.endWith(ctx)()
 	secure := &tls.Config{ServerName: to.Host, RootCAs: o.Roots, MinVersion: tls.VersionTLS12}
-	stream := socket
+	stream := net.Conn(socket)
 	if to.TLS {
 		encrypted := tls.Client(socket, secure)
 		if err := encrypted.HandshakeContext(ctx); err != nil {
@@ -79,7 +91,7 @@ func Dial(ctx context.Context, o Options) (*Conn, error) {
 	if o.BindDN != "" {
 		if err := c.ldap.Bind(o.BindDN, o.Password); err != nil {
 			c.Close()
-			return nil, ended(ctx, fmt.Errorf("bind as %q: %w", o.BindDN, err))
+			return nil, ended(ctx, fmt.Errorf("%w as %q: %w", ErrBind, o.BindDN, err))
 		}
 	}
 	return c, nil
@@ -93,11 +105,14 @@ func (c *Conn) Close() {
 	_ = c.ldap.Close() // of a socket that is closed
 }
 
-// endWith closes the connection when ctx ends, which is how a call on it ends early;
-// the function that it returns ends that.
+// endWith closes the connection when ctx ends, or the server falls silent, which is how a
+// call on it ends early; the function that it returns ends that.
 func (c *Conn) endWith(ctx context.Context) (release func()) {
-	stop := context.AfterFunc(ctx, func() { _ = c.socket.Close() })
-	return func() { stop() }
+	stop, calm := context.AfterFunc(ctx, func() { _ = c.socket.Close() }), c.socket.expect()
+	return func() {
+		stop()
+		calm()
+	}
 }
 
 // ended returns the end of ctx as the error, if that is why there is one.

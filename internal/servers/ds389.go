@@ -4,8 +4,10 @@ package servers
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -18,7 +20,9 @@ import (
 // cn=changelog with the unique ids of entries.
 type DS389Server struct {
 	*Server
-	URL string // ldap://
+	URL       string // ldap://, which StartTLS can encrypt
+	SecureURL string // ldaps://
+	CA        string // file of the certificate that the server has
 
 	Suffix   string // an entry that is there, and everything is below
 	Admin    string // the name of the administrator
@@ -62,10 +66,18 @@ func DS389() (*DS389Server, error) {
 		return nil, err
 	}
 	config := filepath.Join(folder, "config")
-	if err := instance(folder, config); err != nil {
+	securePort, err := freePort()
+	if err == nil {
+		err = instance(folder, config, securePort)
+	}
+	certificate := filepath.Join(folder, "certificate.pem")
+	if err == nil {
+		err = certify389(filepath.Join(folder, "cert"), certificate)
+	}
+	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(folder))
 	}
-	out := &DS389Server{Suffix: "dc=example,dc=org", Admin: "cn=Directory Manager", Password: "secret"}
+	out := &DS389Server{CA: certificate, Suffix: "dc=example,dc=org", Admin: "cn=Directory Manager", Password: "secret"}
 	out.Server, err = launch(folder, program{
 		signal: "TERM",
 		command: func(s *Server) []string {
@@ -80,6 +92,7 @@ func DS389() (*DS389Server, error) {
 		return nil, err
 	}
 	out.URL = "ldap://" + out.Address
+	out.SecureURL = "ldaps://" + net.JoinHostPort(out.Host, strconv.Itoa(securePort))
 	if err := out.Load(suffix389); err != nil {
 		out.Stop()
 		return nil, err
@@ -94,7 +107,7 @@ func (s *DS389Server) Load(ldif string) error {
 
 // instance writes the configuration of an instance, from the template that new ones are
 // made of.
-func instance(folder, config string) error {
+func instance(folder, config string, securePort int) error {
 	text, err := os.ReadFile(dsData)
 	if err != nil {
 		return fmt.Errorf("389 Directory Server is not installed whole: %w", err)
@@ -108,8 +121,11 @@ func instance(folder, config string) error {
 		"%fqdn%", "localhost", "%rootdn%", "cn=Directory Manager", "%ds_passwd%", "{CLEAR}secret", "%ds_suffix%", "dc=example,dc=org",
 		"%db_lib%", "bdb", "%db_home_dir%", filepath.Join(folder, "db"), "%ldapi_enabled%", "off",
 		"%ldapi_autobind%", "off", "%ldapi%", filepath.Join(folder, "ldapi"),
-		"dn: cn=config\n", "dn: cn=config\nnsslapd-listenhost: 127.0.0.1\n",
+		"dn: cn=config\n", "dn: cn=config\nnsslapd-listenhost: 127.0.0.1\nnsslapd-securelistenhost: 127.0.0.1\n" +
+			"nsslapd-security: on\nnsslapd-secureport: " + strconv.Itoa(securePort) + "\n",
 	}
+	// Nothing is synchronized with the disk: what a test writes need not survive the machine.
+	values = append(values, "nsslapd-subtree-rename-switch: on\n", "nsslapd-subtree-rename-switch: on\nnsslapd-db-durable-transaction: off\n")
 	for _, name := range []string{"lock", "tmp", "cert", "ldif", "bak", "run", "inst", "log", "db"} {
 		values = append(values, "%"+name+"_dir%", filepath.Join(folder, name))
 		err = errors.Join(err, os.Mkdir(filepath.Join(folder, name), 0o700))
@@ -127,6 +143,36 @@ func instance(folder, config string) error {
 		os.WriteFile(filepath.Join(config, "dse.ldif"), []byte(before+plugin+"nsslapd-attribute: nsuniqueid:targetUniqueId\n"+after), 0o600),
 		os.WriteFile(filepath.Join(config, "schema", "99user.ldif"), []byte("dn: cn=schema\nobjectClass: top\nobjectClass: ldapSubentry\nobjectClass: subschema\ncn: schema\n"), 0o600),
 	)
+}
+
+// certify389 makes the database of certificates of an instance, with one of this machine
+// that is its own authority, and writes that to a file, too.
+func certify389(database, certificate string) error {
+	certutil, err := find("certutil")
+	if err != nil {
+		return err
+	}
+	noise := filepath.Join(database, "noise")
+	random := make([]byte, 64)
+	if _, err := rand.Read(random); err != nil {
+		return err
+	}
+	if err := os.WriteFile(noise, random, 0o600); err != nil {
+		return err
+	}
+	for _, arguments := range [][]string{
+		{"-N", "--empty-password"},
+		{
+			"-S", "-x", "-n", "Server-Cert", "-s", "CN=localhost", "-t", "CTu,Cu,Cu", "-m", "1", "-v", "1", "-k", "rsa", "-g", "2048",
+			"--extSAN", "dns:localhost,ip:127.0.0.1", "-z", noise,
+		},
+		{"-L", "-n", "Server-Cert", "-a", "-o", certificate},
+	} {
+		if err := prepare(database, nil, append([]string{certutil, "-d", database}, arguments...)...); err != nil {
+			return err
+		}
+	}
+	return os.Remove(noise)
 }
 
 var portLine = regexp.MustCompile(`(?m)^nsslapd-port: \d+`)

@@ -65,7 +65,7 @@ func OpenLDAP() (*OpenLDAPServer, error) {
 	err = errors.Join(
 		os.Mkdir(filepath.Join(folder, "db"), 0o700),
 		os.Mkdir(filepath.Join(folder, "accesslog"), 0o700),
-		certify(out.CA, filepath.Join(folder, "key.pem")),
+		certify(out.CA, filepath.Join(folder, "key.pem"), time.Now().Add(48*time.Hour)),
 		os.WriteFile(conf, []byte(strings.ReplaceAll(slapdConf, "@FOLDER@", folder)), 0o600),
 		os.WriteFile(suffix, []byte("dn: dc=example,dc=org\nobjectClass: dcObject\nobjectClass: organization\ndc: example\no: Example\n"), 0o600),
 	)
@@ -99,6 +99,15 @@ func (s *OpenLDAPServer) Load(ldif string) error {
 	return load(s.Server, s.URL, s.Admin, s.Password, ldif)
 }
 
+// Recertify gives the server a certificate that is good until a time, which may have passed,
+// in place of the one it has, and restarts it.
+func (s *OpenLDAPServer) Recertify(until time.Time) error {
+	if err := certify(s.CA, filepath.Join(s.folder, "key.pem"), until); err != nil {
+		return err
+	}
+	return s.Restart()
+}
+
 func load(s *Server, url, admin, password, ldif string) error {
 	modify, err := find("ldapmodify")
 	if err != nil {
@@ -115,15 +124,16 @@ func load(s *Server, url, admin, password, ldif string) error {
 	return prepare(s.folder, nil, modify, "-a", "-x", "-H", url, "-D", admin, "-w", password, "-f", file.Name())
 }
 
-// certify writes a certificate of this machine that is its own authority, and its key.
-func certify(certificate, key string) error {
+// certify writes a certificate of this machine that is its own authority, and its key. It
+// is good until a time.
+func certify(certificate, key string, until time.Time) error {
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return err
 	}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: "localhost"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(48 * time.Hour),
+		NotBefore: until.Add(-1000 * time.Hour), NotAfter: until,
 		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
 	}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/go-ldap/ldap/v3"
 
@@ -23,20 +24,22 @@ import (
 const (
 	defaultConnections = 4
 	maxConnections     = 64
+	defaultTimeout     = 2 * time.Minute
 )
 
 // Settings are the keys that every kind of directory server has.
 type Settings struct {
-	URL           string       `yaml:"url,required" doc:"ldaps:// or ldap:// with a host, and a port if it is not the usual one"`
-	StartTLS      bool         `yaml:"startTLS" doc:"whether the connection to an ldap:// URL is encrypted by StartTLS" default:"false"`
-	Insecure      bool         `yaml:"insecure" doc:"whether everything may be sent in clear to another machine" default:"false"`
-	CA            agent.Path   `yaml:"ca" doc:"file of certificates in PEM, of the authorities that the server is verified with instead of those of the system"`
-	BindDN        string       `yaml:"bindDN" doc:"the name that is bound; without it nobody is"`
-	Password      agent.Secret `yaml:"password" doc:"the password: ${env:NAME} or ${file:PATH}"`
-	Base          []string     `yaml:"base,required" doc:"the names below which the objects are; several are partitions"`
-	Connections   int          `yaml:"connections" doc:"how many connections an export uses at most" default:"4"`
-	CreateParents bool         `yaml:"createParents" doc:"whether an export creates the containers that a new object lacks" default:"false"`
-	DeleteSubtree bool         `yaml:"deleteSubtree" doc:"whether the deletion of an object deletes everything below it" default:"false"`
+	URL           string        `yaml:"url,required" doc:"ldaps:// or ldap:// with a host, and a port if it is not the usual one"`
+	StartTLS      bool          `yaml:"startTLS" doc:"whether the connection to an ldap:// URL is encrypted by StartTLS" default:"false"`
+	Insecure      bool          `yaml:"insecure" doc:"whether everything may be sent in clear to another machine" default:"false"`
+	CA            agent.Path    `yaml:"ca" doc:"file of certificates in PEM, of the authorities that the server is verified with instead of those of the system"`
+	BindDN        string        `yaml:"bindDN" doc:"the name that is bound; without it nobody is"`
+	Password      agent.Secret  `yaml:"password" doc:"the password: ${env:NAME} or ${file:PATH}"`
+	Base          []string      `yaml:"base,required" doc:"the names below which the objects are; several are partitions"`
+	Connections   int           `yaml:"connections" doc:"how many connections an export uses at most" default:"4"`
+	Timeout       time.Duration `yaml:"timeout" doc:"how long the server may say nothing while it is asked, before the connection counts as lost" default:"2m"`
+	CreateParents bool          `yaml:"createParents" doc:"whether an export creates the containers that a new object lacks" default:"false"`
+	DeleteSubtree bool          `yaml:"deleteSubtree" doc:"whether the deletion of an object deletes everything below it" default:"false"`
 }
 
 // Options say what an agent for directories is.
@@ -105,6 +108,7 @@ func Prepare(env agent.Env, s Options) (*Directory, error) {
 		d.log = slog.New(slog.DiscardHandler)
 	}
 	d.settings.Connections = cmp.Or(s.Connections, defaultConnections)
+	d.settings.Timeout = cmp.Or(s.Timeout, defaultTimeout)
 	to, err := address.Parse(s.URL, s.StartTLS, s.Insecure)
 	if err != nil {
 		problem := d.Misconfigured("url: %s", err)
@@ -121,6 +125,8 @@ func Prepare(env agent.Env, s Options) (*Directory, error) {
 		return nil, d.Misconfigured("base is missing")
 	case d.settings.Connections < 1 || d.settings.Connections > maxConnections:
 		return nil, d.Misconfigured("connections: %d is not between 1 and %d", s.Connections, maxConnections)
+	case d.settings.Timeout < 0:
+		return nil, d.Misconfigured("timeout: %s is no length of time", s.Timeout)
 	}
 	for _, base := range s.Base {
 		dn, err := identity.ParseDN(base)
@@ -243,8 +249,15 @@ func (d *Directory) Hierarchy(ctx context.Context, parent string) ([]agent.Conta
 
 // Connect opens a connection. The error is named as one before anything was done.
 func (d *Directory) Connect(ctx context.Context) (*ldapconn.Conn, error) {
+	return d.connectAs(ctx, "no-start-connection")
+}
+
+// connectAs opens a connection, and names the error.
+func (d *Directory) connectAs(ctx context.Context, name string) (*ldapconn.Conn, error) {
 	s := &d.settings
-	options := ldapconn.Options{URL: s.URL, StartTLS: s.StartTLS, Insecure: s.Insecure, BindDN: s.BindDN, Password: string(s.Password)}
+	options := ldapconn.Options{
+		URL: s.URL, StartTLS: s.StartTLS, Insecure: s.Insecure, BindDN: s.BindDN, Password: string(s.Password), Timeout: s.Timeout,
+	}
 	if s.CA != "" {
 		certificates, err := os.ReadFile(string(s.CA))
 		if err != nil {
@@ -257,7 +270,7 @@ func (d *Directory) Connect(ctx context.Context) (*ldapconn.Conn, error) {
 	}
 	c, err := ldapconn.Dial(ctx, options)
 	if err != nil {
-		return nil, d.Failed("no-start-connection", err)
+		return nil, d.Failed(name, err)
 	}
 	return c, nil
 }
@@ -282,7 +295,7 @@ func (d *Directory) Failed(name string, err error) error {
 		return nil
 	case errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || fault.Name(err) != "":
 		return err
-	case ldap.IsErrorAnyOf(err, ldap.LDAPResultInvalidCredentials, ldap.LDAPResultInappropriateAuthentication):
+	case refusesCredentials(err):
 		if strings.HasPrefix(name, "no-start-") {
 			name = "no-start-credentials"
 		} else {
@@ -294,4 +307,12 @@ func (d *Directory) Failed(name string, err error) error {
 	out := fault.Wrap(name, err)
 	out.Agent = d.name
 	return out
+}
+
+// refusesCredentials reports whether a server does not let the name in: servers say of an
+// account that is locked or has expired that they are unwilling, or that a rule forbids it.
+func refusesCredentials(err error) bool {
+	return IsCode(err, ldap.LDAPResultInvalidCredentials, ldap.LDAPResultInappropriateAuthentication) ||
+		errors.Is(err, ldapconn.ErrBind) &&
+			IsCode(err, ldap.LDAPResultUnwillingToPerform, ldap.LDAPResultConstraintViolation, ldap.LDAPResultNoSuchObject)
 }

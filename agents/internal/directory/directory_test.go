@@ -9,6 +9,7 @@ import (
 	"github.com/metasync/metasync/engine/agent"
 	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/engine/identity"
+	"github.com/metasync/metasync/internal/ldapconn"
 )
 
 func TestSubschema(t *testing.T) {
@@ -119,5 +120,39 @@ func TestWaves(t *testing.T) {
 		if text := strings.Join(got, " "); text != test.want {
 			t.Errorf("%s: %s, want %s", name, text, test.want)
 		}
+	}
+}
+
+// An attribute that is delivered in part is never taken for the whole.
+func TestRanges(t *testing.T) {
+	d := &Directory{name: "Directory"}
+	a := &identity.AttributeType{Name: "member", Type: identity.TypeReference, Multi: true}
+	k := &Kind{columns: map[string]*Column{"member": {AttributeType: a, wire: "member"}}}
+	for name, want := range map[string]string{
+		"member": "", "member;range=0-1499": "read-error", "MEMBER;RANGE=1500-2999": "read-error", "member;range=0-*": "", "member;lang-de": "",
+	} {
+		page := new(agent.Page)
+		d.fill(&Server{Anchor: Anchor{Attribute: "entryUUID"}}, k, page, &ldapconn.Entry{DN: "cn=all", Attributes: []ldapconn.Attribute{{Name: name, Values: [][]byte{[]byte("uid=ada")}}}})
+		e, got := page.Entries[0], ""
+		if e.Err != nil {
+			got = e.Err.Name
+		}
+		if read := len(e.Attributes.Get("member")) == 1; got != want || read != (want == "" && name != "member;lang-de") {
+			t.Errorf("%s: %q, want %q; %v", name, got, want, e.Attributes)
+		}
+	}
+}
+
+// Values can be taken away one by one where there is a rule to compare them; a server that
+// tells of no rules has them.
+func TestComparable(t *testing.T) {
+	photo, cn := "( 1.2 NAME 'jpegPhoto' SYNTAX 1.3.6.1.4.1.1466.115.121.1.28 )", "( 2.5.4.3 NAME 'cn' SUP name )"
+	name := "( 2.5.4.41 NAME 'name' EQUALITY caseIgnoreMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 )"
+	s := parseSubschema([]string{photo, name, cn}, nil)
+	if s.comparable(s.attribute("jpegPhoto")) || !s.comparable(s.attribute("cn")) {
+		t.Errorf("%+v", s.attributes)
+	}
+	if s := parseSubschema([]string{photo}, nil); !s.comparable(s.attribute("jpegPhoto")) {
+		t.Error("nothing can be compared where no rule is told")
 	}
 }

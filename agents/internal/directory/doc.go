@@ -7,10 +7,13 @@
 //	server.go      what a server says of itself, and the object types in its terms
 //	subschema.go   its attributes and classes
 //	import.go      full imports by paging, delta imports of what a [Tracker] names
+//	elsewhere.go   what a delta import does not find because it has moved
 //	value.go       values, as the server writes them and as the engine has them
 //	export.go      changes in waves, over several connections
 //	add.go         new objects
 //	modify.go      changes, renames and deletions
+//	whole.go       values that the server cannot compare
+//	referral.go    where a server refers to
 //	watch.go       listening to what the server tells
 //	watermark.go   what an import leaves for the next one
 //

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/go-ldap/ldap/v3"
@@ -45,6 +46,7 @@ type export struct {
 	d       *Directory
 	server  *Server
 	conns   []*ldapconn.Conn
+	most    int  // connections: the server took no more; 0 is what the settings say
 	asserts bool // the server checks the anchor itself (RFC 4528)
 	exop    bool // passwords are written by an operation of their own (RFC 3062)
 }
@@ -151,13 +153,9 @@ func refersTo(c *agent.Change, names map[string]bool) bool {
 
 // put carries out the changes of a wave.
 func (x *export) put(ctx context.Context, changes []agent.Change, which []int, results []agent.Result) error {
-	workers := min(len(which), x.d.settings.Connections)
-	for len(x.conns) < workers {
-		c, err := x.d.Connect(ctx)
-		if err != nil {
-			return err
-		}
-		x.conns = append(x.conns, c)
+	workers, err := x.connect(ctx, min(len(which), cmp.Or(x.most, x.d.settings.Connections)))
+	if err != nil {
+		return err
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -183,6 +181,32 @@ func (x *export) put(ctx context.Context, changes []agent.Change, which []int, r
 	close(next)
 	group.Wait()
 	return context.Cause(ctx)
+}
+
+// connect sees to it that there are connections, as many as are wanted or the server
+// takes, and returns how many. Those that the server has closed meanwhile, as it may do
+// when they are idle, are replaced.
+func (x *export) connect(ctx context.Context, want int) (int, error) {
+	x.conns = slices.DeleteFunc(x.conns, func(c *ldapconn.Conn) bool {
+		closed := c.LDAP().IsClosing()
+		if closed {
+			c.Close()
+		}
+		return closed
+	})
+	for len(x.conns) < want {
+		c, err := x.d.connectAs(ctx, "stopped-connectivity")
+		if err != nil && (len(x.conns) == 0 || ctx.Err() != nil) {
+			return 0, err
+		}
+		if err != nil {
+			x.most = len(x.conns)
+			x.d.log.Warn("the directory takes no further connection", "agent", x.d.name, "err", err, "connections", x.most)
+			break
+		}
+		x.conns = append(x.conns, c)
+	}
+	return min(want, len(x.conns)), nil
 }
 
 // A writer carries out changes over one connection.
@@ -228,6 +252,10 @@ func (w *writer) named(c *agent.Change, err error) *fault.Error {
 	out := fault.As(err, codeName(err))
 	named := *out
 	named.Agent, named.Object = w.d.name, c.DN
+	if to := referral(err); len(to) > 0 {
+		named.Text = "the server refers to " + strings.Join(to, ", ")
+		named.Hint = "it holds a copy that only another server changes, or none; name that one in url"
+	}
 	return &named
 }
 
@@ -240,8 +268,8 @@ func codeName(err error) string {
 		"cd-existing-attribute-or-value": {ldap.LDAPResultAttributeOrValueExists},
 		"syntax-violation":               {ldap.LDAPResultInvalidAttributeSyntax},
 		"cd-missing-object":              {ldap.LDAPResultNoSuchObject},
-		"invalid-dn":                     {ldap.LDAPResultInvalidDNSyntax, ldap.LDAPResultNamingViolation, ldap.LDAPResultAffectsMultipleDSAs, ldap.LDAPResultReferral},
-		"permission-issue":               {ldap.LDAPResultInsufficientAccessRights, ldap.LDAPResultStrongAuthRequired, ldap.LDAPResultInappropriateAuthentication},
+		"invalid-dn":                     {ldap.LDAPResultInvalidDNSyntax, ldap.LDAPResultNamingViolation, ldap.LDAPResultAffectsMultipleDSAs},
+		"permission-issue":               {ldap.LDAPResultReferral, ldap.LDAPResultInsufficientAccessRights, ldap.LDAPResultStrongAuthRequired, ldap.LDAPResultInappropriateAuthentication},
 		"encryption-not-enabled":         {ldap.LDAPResultConfidentialityRequired},
 		"unsupported-container-delete":   {ldap.LDAPResultNotAllowedOnNonLeaf},
 		"modify-naming-attribute":        {ldap.LDAPResultNotAllowedOnRDN},

@@ -188,8 +188,12 @@ func (m *directoryImport) nextChanged(ctx context.Context, page *agent.Page) err
 	for i := range entries {
 		here[m.server.Anchor.Of(&entries[i])] = kinds[i] != nil
 	}
+	elsewhere, err := m.elsewhere(ctx, anchors, here)
+	if err != nil {
+		return err
+	}
 	for _, anchor := range anchors {
-		if !here[anchor] {
+		if !here[anchor] && !elsewhere[anchor] {
 			e := page.Add()
 			e.Op, e.Anchor = identity.Delete, anchor
 		}

@@ -112,7 +112,13 @@ func (w *writer) update(ctx context.Context, c *agent.Change, k *Kind) (agent.Re
 		dn = c.NewDN
 	}
 	if len(mods) > 0 {
-		at, err := w.at(ctx, dn, c.Anchor, func(dn string, controls []ldap.Control) error { return w.modify(dn, mods, controls) })
+		at, err := w.at(ctx, dn, c.Anchor, func(dn string, controls []ldap.Control) error {
+			mods, err := w.whole(ctx, dn, k, mods)
+			if err != nil {
+				return err
+			}
+			return w.modify(dn, mods, controls)
+		})
 		if err != nil {
 			if password != "" && IsCode(err, ldap.LDAPResultConstraintViolation) {
 				err = fault.Wrap("password-policy-violation", err)

@@ -40,7 +40,8 @@ type Kind struct {
 // A column is an attribute of a kind.
 type Column struct {
 	*identity.AttributeType
-	wire string // the name that the server is sent
+	wire  string // the name that the server is sent
+	whole bool   // the server cannot compare its values: they are written all together
 }
 
 // An Anchor is what identifies entries of a server for good.
@@ -240,11 +241,12 @@ func (d *Directory) attributeOf(s *Server, k *Kind, a *attributeType, described 
 func (k *Kind) layOut(s *Server) {
 	for i := range k.schema.Attributes {
 		a := &k.schema.Attributes[i]
-		c := &Column{a, a.Name}
+		c := &Column{AttributeType: a, wire: a.Name}
 		known := s.Subschema.attribute(a.Name)
 		if known != nil && isCertificate(s.Subschema.syntaxOf(known)) {
 			c.wire += ";binary"
 		}
+		c.whole = known != nil && !s.Subschema.comparable(known)
 		k.columns[strings.ToLower(a.Name)] = c
 		for name, other := range s.Subschema.attributes {
 			if known != nil && other == known {

@@ -11,6 +11,7 @@ import (
 // §4.2). Names are found in lower case.
 type Subschema struct {
 	attributes map[string]*attributeType
+	rules      bool // it says by which rules values are compared
 	classes    map[string]*objectClass
 }
 
@@ -18,6 +19,7 @@ type attributeType struct {
 	name     string // the first one
 	syntax   string // object identifier, without a length
 	sup      string
+	equality string // the rule by which values are compared, "" if there is none
 	single   bool
 	readOnly bool
 }
@@ -118,9 +120,10 @@ func parseSubschema(attributeTypes, objectClasses []string) *Subschema {
 		def := parseDefinition(text)
 		syntax, _, _ := strings.Cut(def.first("SYNTAX"), "{")
 		a := &attributeType{
-			name: def.first("NAME"), syntax: syntax, sup: def.first("SUP"),
+			name: def.first("NAME"), syntax: syntax, sup: def.first("SUP"), equality: def.first("EQUALITY"),
 			single: def.has("SINGLE-VALUE"), readOnly: def.has("NO-USER-MODIFICATION"),
 		}
+		s.rules = s.rules || a.equality != ""
 		for _, name := range slices.Concat(def["NAME"], def[""]) {
 			s.attributes[strings.ToLower(name)] = a
 		}
@@ -156,6 +159,21 @@ func (s *Subschema) syntaxOf(a *attributeType) string {
 		}
 	}
 	return ""
+}
+
+// comparable reports whether the server can compare values of an attribute, by a rule of
+// its own or of its superior: without one no single value can be taken away (RFC 4511
+// §4.6). A server that tells of no rules at all, as Active Directory, has them all the same.
+func (s *Subschema) comparable(a *attributeType) bool {
+	for range 16 { // as for the syntax
+		if a.equality != "" {
+			return true
+		}
+		if a = s.attribute(a.sup); a == nil {
+			break
+		}
+	}
+	return !s.rules
 }
 
 // Superiors adds classes and everything that they are derived from to a set of

@@ -26,7 +26,16 @@ func (d *Directory) fill(s *Server, k *Kind, page *agent.Page, from *ldapconn.En
 		a := &from.Attributes[i]
 		name, option, _ := strings.Cut(a.Name, ";")
 		c := k.columns[strings.ToLower(name)]
-		if c == nil || c.ExportOnly || option != "" && !strings.EqualFold(option, "binary") {
+		if c == nil || c.ExportOnly {
+			continue
+		}
+		switch option = strings.ToLower(option); {
+		case option == "", option == "binary", option == "range=0-*":
+		case strings.HasPrefix(option, "range="):
+			e.Err = fault.New("read-error", "the server delivers only a part of the values, %s", a.Name)
+			e.Err.Agent, e.Err.Object, e.Err.Attribute = d.name, e.DN, c.Name
+			return
+		default:
 			continue
 		}
 		start := len(room)

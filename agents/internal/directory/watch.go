@@ -5,8 +5,11 @@ import (
 	"errors"
 	"time"
 
+	"github.com/go-ldap/ldap/v3"
+
 	"github.com/metasync/metasync/engine/agent"
 	"github.com/metasync/metasync/engine/fault"
+	"github.com/metasync/metasync/internal/ldapconn"
 )
 
 // Pauses before a connection that was lost is tried again.
@@ -76,6 +79,7 @@ func (d *Directory) listen(ctx context.Context, base string, events chan<- struc
 	if err != nil {
 		return false, err
 	}
+	defer d.breathe(ctx, c)()
 	err = d.dialect.Listen(ctx, c, s, base, func() {
 		select {
 		case events <- struct{}{}:
@@ -87,4 +91,33 @@ func (d *Directory) listen(ctx context.Context, base string, events chan<- struc
 		err = errors.New("the server has ended the connection")
 	}
 	return heard, d.Failed("stopped-connectivity", err)
+}
+
+// breathe asks something small from time to time, so that a connection over which nothing
+// is to be told is neither idle nor taken for alive when it is not. The function that it
+// returns ends that, and the connection.
+func (d *Directory) breathe(ctx context.Context, c *ldapconn.Conn) (end func()) {
+	done := make(chan struct{})
+	ctx, cancel := context.WithCancel(ctx)
+	go func() {
+		defer close(done)
+		tick := time.NewTicker(max(d.settings.Timeout/2, time.Millisecond))
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+			req := ldap.NewSearchRequest("", ldap.ScopeBaseObject, ldap.NeverDerefAliases, 0, 0, false, "(objectClass=*)", []string{"1.1"}, nil)
+			if _, err := c.LDAP().Search(req); err != nil && !ldapconn.Answered(err) {
+				return // whoever listens hears of it
+			}
+		}
+	}()
+	return func() {
+		cancel()
+		c.Close() // a search that waits for its answer ends
+		<-done
+	}
 }
