@@ -10,25 +10,24 @@ import (
 // written (RFC 4527 §3.2). A server that has it says so in its own entry.
 const PostRead = "1.3.6.1.1.13.2"
 
-// Add creates an entry. With read, the name of an attribute, it returns the first value
-// that the server has given that attribute, "" if it does not say: ask only a server that
-// has [PostRead]. The error is a *ldap.Error with the server's answer, or that of a
-// connection that was lost, after which nobody knows whether there is an entry.
-func (c *Conn) Add(ctx context.Context, r *ldap.AddRequest, read string) (value string, err error) {
+// Add creates an entry. With read, the name of an attribute, it returns the entry as the
+// server has created it, with that attribute alone, nil if it does not say: ask only a
+// server that has [PostRead]. The error is a *ldap.Error with the server's answer, or that
+// of a connection that was lost, after which nobody knows whether there is an entry.
+func (c *Conn) Add(ctx context.Context, r *ldap.AddRequest, read string) (told *Entry, err error) {
 	defer c.endWith(ctx)()
 	x, err := c.wire.send(nil, func(e *encoder) { encodeAdd(e, r, read) })
 	if err != nil {
-		return "", ended(ctx, err)
+		return nil, ended(ctx, err)
 	}
 	out, err := x.wait(ctx, tagAddResponse)
 	if err != nil || read == "" {
-		return "", err
+		return nil, err
 	}
-	entry, err := out.postRead()
-	if err != nil || len(entry.Attributes) == 0 || len(entry.Attributes[0].Values) == 0 {
-		return "", nil //nolint:nilerr // the entry is there, and can be read
+	if told, err = out.postRead(); err != nil {
+		return nil, nil //nolint:nilerr // the entry is there, and can be read
 	}
-	return string(entry.Attributes[0].Values[0]), nil
+	return told, nil
 }
 
 func encodeAdd(e *encoder, r *ldap.AddRequest, read string) {
@@ -62,15 +61,17 @@ func encodeAdd(e *encoder, r *ldap.AddRequest, read string) {
 	e.close(controls)
 }
 
-// postRead returns what the server says of the entry that it has written.
-func (o *outcome) postRead() (Entry, error) {
+// postRead returns what the server says of the entry that it has written, nil if it says
+// nothing.
+func (o *outcome) postRead() (*Entry, error) {
 	value, present, err := o.control(PostRead)
 	if err != nil || !present {
-		return Entry{}, err
+		return nil, err
 	}
 	tag, content, _, err := element(value)
 	if err != nil || tag != tagSearchEntry && tag != tagSequence {
-		return Entry{}, errEncoding
+		return nil, errEncoding
 	}
-	return new(decoder).entry(content)
+	entry, err := new(decoder).entry(content)
+	return &entry, err
 }

@@ -341,7 +341,11 @@ func TestAddTells(t *testing.T) {
 			}
 			return message(id, result(tagAddResponse, 0, ""), test.after)
 		})
-		got, err := c.Add(t.Context(), ldap.NewAddRequest("cn=x", nil), "entryUUID")
+		told, err := c.Add(t.Context(), ldap.NewAddRequest("cn=x", nil), "entryUUID")
+		got := ""
+		if told != nil && len(told.Attributes) > 0 && len(told.Attributes[0].Values) > 0 {
+			got = string(told.Attributes[0].Values[0])
+		}
 		if got != test.want || err != nil {
 			t.Errorf("%s: %q, %v", name, got, err)
 		}
