@@ -157,7 +157,7 @@ func reportDirectory() error {
 	aims{
 		{"unchanged cycle, to the script", ratio(unchangedCycle, theScript+"compare"), 1, false},
 		{fmt.Sprintf("seconds of %d changes", *changes), figures[changesCycle].Time.Seconds(), 2, false},
-		{fmt.Sprintf("%d creations, to the script", *creations), ratio(creation, theScript+"create"), 1.1, false},
+		{fmt.Sprintf("%d creations, to the script", *created), ratio(creation, theScript+"create"), 1.1, false},
 		{"MiB of resident memory", float64(peak) / 1024, 300, false},
 		{"MiB of it anonymous", float64(anon) / 1024, 300, false},
 	}.print()
@@ -174,7 +174,26 @@ func findPython() (string, error) {
 	return "", errors.New("there is no Python with python-ldap (apt-get install python3-ldap)")
 }
 
-// lap prints the figure of a part of what is measured.
+// errProfiled ends a job of which a profile was asked for.
+var errProfiled = errors.New("the profile is written")
+
+// part measures a part of the job.
+func part(name string, objects int, fn func() error) error {
+	if err := measure(name, objects, fn); err != nil || *cpu != name {
+		return err
+	}
+	return errProfiled
+}
+
+// profileDirectory does the job until a step of which a profile is asked for.
+func profileDirectory() error {
+	if err := inTemp(directoryRun); !errors.Is(err, errProfiled) {
+		return errors.Join(err, fmt.Errorf("there is no step %q", *cpu))
+	}
+	return nil
+}
+
+// lap prints the figure of a part of a step.
 func lap(name string, objects int, fn func() error) error {
 	worked, start := cpuTime(), time.Now()
 	if err := fn(); err != nil {
@@ -214,16 +233,16 @@ func unchangedDirectories(dir string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, j.close()) }()
-	if err := measure("first full import of both", 2**people, func() error { return j.importBoth(*people, *people) }); err != nil {
+	if err := part("first full import of both", 2**people, func() error { return j.importBoth(*people, *people) }); err != nil {
 		return err
 	}
-	if err := measure("first full sync, joins", 2**people, func() error {
+	if err := part("first full sync, joins", 2**people, func() error {
 		return errors.Join(j.run("Source", "full-sync", *people), j.run("Target", "full-sync", *people))
 	}); err != nil {
 		return err
 	}
 	for range *runs {
-		if err := measure(unchangedCycle, 2**people, func() error {
+		if err := part(unchangedCycle, 2**people, func() error {
 			if err := lap("  full import of both", 2**people, func() error { return j.importBoth(*people, *people) }); err != nil {
 				return err
 			}
@@ -247,7 +266,7 @@ func unchangedDirectories(dir string) (err error) {
 			return err
 		}
 		n := *changes
-		if err := measure(changesCycle, n, func() error {
+		if err := part(changesCycle, n, func() error {
 			return errors.Join(
 				lap("  delta import", n, func() error { return j.run("Source", "delta-import", n) }),
 				lap("  delta sync of changes", n, func() error { return j.run("Source", "delta-sync", n) }),
@@ -256,7 +275,7 @@ func unchangedDirectories(dir string) (err error) {
 		}); err != nil {
 			return err
 		}
-		if err := measure("confirming import of changes", n, func() error { return j.run("Target", "delta-import", n) }); err != nil {
+		if err := part("confirming import of changes", n, func() error { return j.run("Target", "delta-import", n) }); err != nil {
 			return err
 		}
 	}
@@ -271,7 +290,7 @@ func createDirectory(dir, pool string) (err error) {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return err
 	}
-	j, err := openDirectories(dir, *creations, 0)
+	j, err := openDirectories(dir, *created, 0)
 	if err != nil {
 		return err
 	}
@@ -280,10 +299,10 @@ func createDirectory(dir, pool string) (err error) {
 		return j.script("create", pool)
 	}
 	return errors.Join(
-		measure("import and sync of the created", *creations, func() error {
-			return errors.Join(j.importBoth(*creations, 0), j.run("Source", "full-sync", *creations))
+		part("import and sync of the created", *created, func() error {
+			return errors.Join(j.importBoth(*created, 0), j.run("Source", "full-sync", *created))
 		}),
-		measure(creation, *creations, func() error { return j.run("Target", "export", *creations) }),
+		part(creation, *created, func() error { return j.run("Target", "export", *created) }),
 	)
 }
 

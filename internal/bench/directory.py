@@ -66,13 +66,13 @@ def add(people):
 
 
 def worked():
-    """Processor time and the greatest resident memory, of the processes of a pool too."""
-    all = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(u.ru_utime + u.ru_stime for u in all), sum(u.ru_maxrss for u in all)
+    """Processor time, of the processes of a pool that has ended too."""
+    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(u.ru_utime + u.ru_stime for u in usages)
 
 
 def figure(name, objects, took, cpu):
-    print(json.dumps({"name": name, "objects": objects, "time": int(took * 1e9), "cpu": int(cpu * 1e9), "peakKiB": worked()[1]}))
+    print(json.dumps({"name": name, "objects": objects, "time": int(took * 1e9), "cpu": int(cpu * 1e9)}))
 
 
 def main():
@@ -94,12 +94,12 @@ def main():
         sys.exit("%d are missing, %d different, %d gone" % (len(missing), len(different), len(gone)))
     compared = time.time()
     if how == "compare":
-        figure("script: compare", len(sides[source]) + len(sides[target]), compared - began, worked()[0])
+        figure("script: compare", len(sides[source]) + len(sides[target]), compared - began, worked())
         return
-    before = worked()[0]
+    before = worked()
     with Pool(CONNECTIONS) as workers:
         created = sum(workers.map(add, [missing[i::CONNECTIONS] for i in range(CONNECTIONS)]))
-    figure("script: create", created, time.time() - compared, worked()[0] - before)
+    figure("script: create", created, time.time() - compared, worked() - before)
 
 
 if __name__ == "__main__":

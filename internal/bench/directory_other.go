@@ -8,4 +8,6 @@ var errNoServers = errors.New("servers are started on Unix only")
 
 func reportDirectory() error { return errNoServers }
 
+func profileDirectory() error { return errNoServers }
+
 func directoryRun(string) error { return errNoServers }

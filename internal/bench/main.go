@@ -9,6 +9,9 @@
 // With -scale it does the job for a tenth, for all and for ten times as many
 // people, and shows how the cost of one grows; -factor sets another than ten.
 //
+// With -ldap it measures something else: a job between two directories, each of which is
+// an OpenLDAP that it starts, beside a script in Python that does the same.
+//
 // Each phase runs in a process of its own, so that its memory is its own. Figures
 // are those of the fastest run; compare ratios, not seconds.
 package main
@@ -38,11 +41,9 @@ var (
 	members = flag.String("members", "500,5000,50000", "sizes of groups to measure, none if empty")
 	phase   = flag.String("phase", "", "run one phase (used by the program itself)")
 	cpu     = flag.String("cpu", "", "write a CPU profile of the step `name` to cpu.prof and measure nothing after it")
+	folder  = flag.String("folder", "", "where the data is (used by the program itself)")
 	ldap    = flag.Bool("ldap", false, "measure two directories of so many people, beside a script, and nothing else")
-
-	creations = flag.Int("creations", 10000, "with -ldap: how many are created in an empty directory")
-
-	folder = flag.String("folder", "", "where the data is (used by the program itself)")
+	created = flag.Int("created", 10000, "with -ldap: how many are created in an empty directory")
 )
 
 func main() {
@@ -65,7 +66,7 @@ func start() error {
 	case *people < *changes || *people < 1 || *factor < 2:
 		return fmt.Errorf("%d people, of whom %d change, times %d: there is nothing to measure", *people, *changes, *factor)
 	case *ldap && *cpu != "":
-		return inTemp(directoryRun)
+		return profileDirectory()
 	case slices.ContainsFunc(flows, func(f flow) bool { return f.name == *cpu }):
 		return inFolder(*people, scriptsRun)
 	case *cpu != "":
@@ -126,7 +127,7 @@ func child[T any](name, dir string, people int) ([]T, error) {
 		return nil, err
 	}
 	cmd := exec.Command(self, "-phase", name, "-folder", dir, "-people", strconv.Itoa(people), "-changes", strconv.Itoa(*changes),
-		"-runs", strconv.Itoa(*runs), "-creations", strconv.Itoa(*creations))
+		"-runs", strconv.Itoa(*runs), "-created", strconv.Itoa(*created))
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {
