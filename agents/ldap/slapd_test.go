@@ -194,7 +194,7 @@ func limit(t *testing.T, line string) {
 	must(t, err)
 	r := goldap.NewModifyRequest(found.Entries[0].DN, nil)
 	if line == "" {
-		r.Delete("olcLimits", []string{"{1}users size.prtotal=300"})
+		r.Delete("olcLimits", []string{"{2}users size.prtotal=300"})
 	} else {
 		r.Add("olcLimits", []string{strings.TrimPrefix(line, "limits ")})
 	}
