@@ -42,8 +42,8 @@ func (d *Directory) OpenExport(ctx context.Context, req agent.ExportRequest) (ag
 }
 
 // inFlight is how many changes are on their way over one connection, so that the server
-// has the next one when it is done with one. OpenLDAP creates a tenth more entries in a
-// second over four connections than with one change on each.
+// has the next one when it is done with one. Over four connections, an export that creates
+// entries in OpenLDAP took 0.6 to 0.75 of the time that it took with one on each.
 const inFlight = 4
 
 // An export writes over several connections.
