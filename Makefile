@@ -1,6 +1,6 @@
 # Four commands: make lint, make test, make bench, make demo.
 # They need Go and make; `make test` gets itself a C compiler, tsc
-# and the servers that tests start, if it may.
+# and the servers that tests start, if it may, and so does `make bench-ldap`.
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS := -s -w -X main.version=$(VERSION)
@@ -9,7 +9,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 FUZZTIME ?= 10s
 
 .DEFAULT_GOAL := build
-.PHONY: build lint test bench demo fuzz laws package race-compiler script-compiler test-servers
+.PHONY: build lint test bench bench-ldap demo fuzz laws package race-compiler script-compiler test-servers bench-servers
 
 ## build: the static binary bin/metasync
 build:
@@ -124,6 +124,31 @@ bench:
 	go run ./internal/bench
 	go test -run '^$$' -bench 'BenchmarkEval' ./engine/expr
 	go test -run '^$$' -bench 'AgainstScript|Call|Load' ./scripting
+
+## bench-ldap: two directories that are kept alike, beside a script that does the same
+bench-ldap: bench-servers
+	go run ./internal/bench -ldap -people 50000 -changes 500 -created 10000
+
+# Both need OpenLDAP and its tools, and the script a Python with python-ldap. Root on a
+# machine with apt gets them; anybody else is told.
+PYTHON_LDAP := { python3 -c 'import ldap' || /usr/bin/python3 -c 'import ldap'; } >/dev/null 2>&1
+bench-servers:
+	@missing() { \
+		$(FIND_SERVER) slapd:slapd: || printf ' slapd'; \
+		command -v ldapmodify >/dev/null || printf ' ldap-utils'; \
+		$(PYTHON_LDAP) || printf ' python3-ldap'; \
+	}; \
+	packages="$$(missing)"; \
+	if [ -n "$$packages" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
+		echo "installing$$packages to measure with"; \
+		{ apt-get update -qq && \
+		  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$packages; } >&2; \
+	fi; \
+	packages="$$(missing)"; \
+	if [ -n "$$packages" ]; then \
+		echo "*** nothing can be measured without (apt-get install$$packages) ***" >&2; \
+		exit 1; \
+	fi
 
 ## fuzz: every fuzz target for FUZZTIME each
 fuzz:

@@ -80,9 +80,11 @@ func (tx *Tx) writeConnector(c *Connector) (err error) {
 	if err := tx.writeAnchor(c, before); err != nil {
 		return err
 	}
-	wasKey, isKey := tx.dnKey(spc, before.anchor, before.dn), tx.dnKey(spc, c.Anchor, c.Name())
-	if err := tx.moveName(wasKey, isKey, id); err != nil {
-		return err
+	if name := c.Name(); before.dn != name || tx.space.anchorIsDN(spc) { // to fold a name costs as much as the rest
+		wasKey, isKey := tx.dnKey(spc, before.anchor, before.dn), tx.dnKey(spc, c.Anchor, name)
+		if err := tx.moveName(wasKey, isKey, id); err != nil {
+			return err
+		}
 	}
 	for i, list := range lists {
 		switch key := listKey(list, c.ID); {

@@ -9,6 +9,9 @@
 // With -scale it does the job for a tenth, for all and for ten times as many
 // people, and shows how the cost of one grows; -factor sets another than ten.
 //
+// With -ldap it measures something else: a job between two directories, each of which is
+// an OpenLDAP that it starts, beside a script in Python that does the same.
+//
 // Each phase runs in a process of its own, so that its memory is its own. Figures
 // are those of the fastest run; compare ratios, not seconds.
 package main
@@ -39,6 +42,8 @@ var (
 	phase   = flag.String("phase", "", "run one phase (used by the program itself)")
 	cpu     = flag.String("cpu", "", "write a CPU profile of the step `name` to cpu.prof and measure nothing after it")
 	folder  = flag.String("folder", "", "where the data is (used by the program itself)")
+	ldap    = flag.Bool("ldap", false, "measure two directories of so many people, beside a script, and nothing else")
+	created = flag.Int("created", 10000, "with -ldap: how many are created in an empty directory")
 )
 
 func main() {
@@ -60,10 +65,15 @@ func start() error {
 		return measureLatency(*latency)
 	case *people < *changes || *people < 1 || *factor < 2:
 		return fmt.Errorf("%d people, of whom %d change, times %d: there is nothing to measure", *people, *changes, *factor)
+	case *ldap && *cpu != "":
+		return profileDirectory()
 	case slices.ContainsFunc(flows, func(f flow) bool { return f.name == *cpu }):
 		return inFolder(*people, scriptsRun)
 	case *cpu != "":
 		return inFolder(*people, func(dir string) error { return engineRun(dir, filepath.Join(dir, "state"), nil) })
+	}
+	if *ldap {
+		return reportDirectory()
 	}
 	fmt.Printf("12 attributes, 8 flows, %d changes; %s, %d processors, best of %d\n", *changes, runtime.Version(), runtime.NumCPU(), *runs)
 	if *scale {
@@ -92,14 +102,21 @@ func start() error {
 
 // inFolder calls fn with a folder that holds the data of so many people.
 func inFolder(people int, fn func(dir string) error) error {
+	return inTemp(func(dir string) error {
+		if err := generate(dir, people, *changes); err != nil {
+			return err
+		}
+		return fn(dir)
+	})
+}
+
+// inTemp calls fn with a folder that is removed after it.
+func inTemp(fn func(dir string) error) error {
 	dir, err := os.MkdirTemp("", "metasync-bench-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	if err := generate(dir, people, *changes); err != nil {
-		return err
-	}
 	return fn(dir)
 }
 
@@ -109,7 +126,8 @@ func child[T any](name, dir string, people int) ([]T, error) {
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(self, "-phase", name, "-folder", dir, "-people", strconv.Itoa(people), "-changes", strconv.Itoa(*changes))
+	cmd := exec.Command(self, "-phase", name, "-folder", dir, "-people", strconv.Itoa(people), "-changes", strconv.Itoa(*changes),
+		"-runs", strconv.Itoa(*runs), "-created", strconv.Itoa(*created))
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {
@@ -140,6 +158,8 @@ func runPhase(name, dir string) error {
 		return groupRun(dir, *people)
 	case "scripts":
 		return scriptsRun(dir)
+	case "directory":
+		return directoryRun(dir)
 	}
 	return fmt.Errorf("unknown phase %q", name)
 }

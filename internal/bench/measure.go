@@ -92,7 +92,7 @@ func watchMemory() *memoryWatch {
 		ticker := time.NewTicker(watchInterval)
 		defer ticker.Stop()
 		for {
-			w.anon.Store(max(w.anon.Load(), int64(memory("RssAnon"))))
+			w.anon.Store(max(w.anon.Load(), anonymous()))
 			select {
 			case <-w.stop:
 				return
@@ -108,6 +108,18 @@ func (w *memoryWatch) end() (all, anonymous int) {
 	close(w.stop)
 	<-w.stopped
 	return memory("VmHWM"), int(w.anon.Load())
+}
+
+// anonymous returns the resident memory in KiB that is not pages of files, 0 where the
+// system does not tell. It costs a third of reading what [memory] does.
+func anonymous() int64 {
+	data, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		return 0
+	}
+	var size, resident, shared int64
+	_, _ = fmt.Sscan(string(data), &size, &resident, &shared)
+	return (resident - shared) * int64(os.Getpagesize()) / 1024
 }
 
 // memory returns a line of the state of the process in KiB, 0 if there is none.

@@ -19,6 +19,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"sync"
 	"time"
 
 	"github.com/go-ldap/ldap/v3"
@@ -44,10 +45,13 @@ type Options struct {
 // ErrBind is wrapped by the error about a name that could not be bound.
 var ErrBind = errors.New("bind")
 
-// A Conn is a connection that is bound. One call at a time uses it.
+// A Conn is a connection that is bound. Several goroutines may use it at a time, but for
+// [Conn.Pages] and [Conn.Changes]; when the context of one call ends, so do the others.
 type Conn struct {
 	ldap   *ldap.Conn
+	wire   *wire // under it
 	socket *line
+	paged  sync.Mutex // a server has one paged search at a time on a connection
 }
 
 // Dial opens a connection and binds. The error holds what the server said, and no
@@ -72,22 +76,23 @@ func Dial(ctx context.Context, o Options) (*Conn, error) {
 	defer c.endWith(ctx)()
 	secure := &tls.Config{ServerName: to.Host, RootCAs: o.Roots, MinVersion: tls.VersionTLS12}
 	stream := net.Conn(socket)
-	if to.TLS {
+	switch {
+	case to.TLS:
 		encrypted := tls.Client(socket, secure)
 		if err := encrypted.HandshakeContext(ctx); err != nil {
 			_ = socket.Close() // the error that matters is the other
 			return nil, ended(ctx, fmt.Errorf("TLS with %s: %w", to.Endpoint, err))
 		}
 		stream = encrypted
-	}
-	c.ldap = ldap.NewConn(stream, to.TLS)
-	c.ldap.Start()
-	if to.StartTLS {
-		if err := c.ldap.StartTLS(secure); err != nil {
-			c.Close()
+	case to.StartTLS:
+		if stream, err = startTLS(ctx, socket, secure); err != nil {
+			_ = socket.Close() // the error that matters is the other
 			return nil, ended(ctx, fmt.Errorf("StartTLS with %s: %w", to.Endpoint, err))
 		}
 	}
+	c.wire = newWire(stream)
+	c.ldap = ldap.NewConn(c.wire, to.TLS || to.StartTLS)
+	c.ldap.Start()
 	if o.BindDN != "" {
 		if err := c.ldap.Bind(o.BindDN, o.Password); err != nil {
 			c.Close()

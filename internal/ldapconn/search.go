@@ -54,53 +54,69 @@ var (
 // in pages where the server can. Referrals are not followed: entries that another
 // server holds are not in the set.
 func (c *Conn) Search(ctx context.Context, s Search) ([]Entry, error) {
-	filter, err := checkedFilter(s.Filter)
+	filter, err := encodedFilter(s.Filter)
 	if err != nil {
 		return nil, err
 	}
 	defer c.endWith(ctx)()
-	page := uint32(pageSize)
-	limit := 0
+	page, limit := pageSize, 0
 	if s.Entries > 0 {
 		limit = s.Entries + 1
-		page = uint32(min(pageSize, limit))
+		page = min(pageSize, limit)
 	}
-	paging := ldap.NewControlPaging(page)
+	if s.Scope == ScopeBase {
+		page = 0 // one entry at most
+	} else {
+		c.paged.Lock()
+		defer c.paged.Unlock()
+	}
 	var entries []Entry
+	var cookie []byte
+	var d decoder
 	bytes := 0
 	for {
-		result, err := c.ldap.Search(ldap.NewSearchRequest(
-			s.Base, int(s.Scope), ldap.NeverDerefAliases, limit, 0, false, filter, s.Attributes, []ldap.Control{paging},
-		))
-		if isResult(err, ldap.LDAPResultSizeLimitExceeded) && result != nil && s.Entries > 0 && len(entries)+len(result.Entries) > s.Entries {
-			return nil, fmt.Errorf("%w: more than %d", ErrEntries, s.Entries)
-		}
+		x, err := c.wire.send(nil, func(e *encoder) { s.encode(e, filter, limit, page, cookie) })
 		if err != nil {
 			return nil, ended(ctx, err)
 		}
-		for _, found := range result.Entries {
-			entry := Entry{DN: found.DN}
-			bytes += len(found.DN)
-			for _, a := range found.Attributes {
-				entry.Attributes = append(entry.Attributes, Attribute{a.Name, a.ByteValues})
-				for _, v := range a.ByteValues {
-					bytes += len(v)
-				}
-			}
-			entries = append(entries, entry)
+		out, err := x.wait(ctx, tagSearchDone)
+		if err != nil && !isResult(err, ldap.LDAPResultSizeLimitExceeded) {
+			return nil, err
+		}
+		before := len(entries)
+		var bad error
+		if entries, bad = d.entries(entries, x.raw[:x.end]); bad != nil {
+			return nil, network(bad)
+		}
+		for i := range entries[before:] {
+			bytes += entries[before+i].size()
 		}
 		switch {
 		case s.Entries > 0 && len(entries) > s.Entries:
 			return nil, fmt.Errorf("%w: more than %d", ErrEntries, s.Entries)
+		case err != nil:
+			return nil, err
 		case s.Bytes > 0 && bytes > s.Bytes:
 			return nil, fmt.Errorf("%w: more than %d bytes", ErrBytes, s.Bytes)
 		}
-		next, ok := ldap.FindControl(result.Controls, ldap.ControlTypePaging).(*ldap.ControlPaging)
-		if !ok || len(next.Cookie) == 0 {
+		if cookie, err = out.cookie(); err != nil {
+			return nil, network(err)
+		}
+		if len(cookie) == 0 {
 			return entries, nil
 		}
-		paging.SetCookie(next.Cookie)
 	}
+}
+
+// size returns how many bytes the name and the values have.
+func (e *Entry) size() int {
+	n := len(e.DN)
+	for i := range e.Attributes {
+		for _, v := range e.Attributes[i].Values {
+			n += len(v)
+		}
+	}
+	return n
 }
 
 // Read returns one entry, nil if there is none of that name. The name "" is that of

@@ -12,32 +12,35 @@ import (
 	"github.com/metasync/metasync/engine/identity"
 )
 
-// admits refuses a name that does not begin with the attribute of the object type.
-func (k *Kind) admits(name string) error {
+// admits reads a name, and refuses one that does not begin with the attribute of the
+// object type.
+func (k *Kind) admits(name string) (identity.DN, error) {
 	dn, err := identity.ParseDN(name)
 	if err != nil || len(dn) == 0 {
-		return fault.New("invalid-dn", "%q cannot be a name", name)
+		return nil, fault.New("invalid-dn", "%q cannot be a name", name)
 	}
 	if k.RDN == "" || slices.ContainsFunc(dn[0], func(a identity.AVA) bool { return strings.EqualFold(a.Type, k.RDN) }) {
-		return nil
+		return dn, nil
 	}
-	return fault.New("invalid-dn", "the name %q does not begin with %s, as the object type demands", name, k.RDN)
+	return nil, fault.New("invalid-dn", "the name %q does not begin with %s, as the object type demands", name, k.RDN)
 }
 
 // add creates an object, and reads the anchor that the server has given it.
 func (w *writer) add(ctx context.Context, c *agent.Change, k *Kind) (agent.Result, error) {
-	if err := k.admits(c.DN); err != nil {
+	dn, err := k.admits(c.DN)
+	if err != nil {
 		return agent.Result{}, err
 	}
-	content, password, err := w.content(c, k)
+	content, password, err := w.content(c, k, dn)
 	if err != nil {
 		return agent.Result{}, err
 	}
 	req := ldap.NewAddRequest(c.DN, nil)
+	req.Attributes = make([]ldap.Attribute, 0, len(content))
 	for _, m := range content {
 		req.Attribute(m.Name, m.Values)
 	}
-	err = w.c.LDAP().Add(req)
+	anchor, err := w.create(ctx, req)
 	if w.lacksParent(ctx, c.DN, err) {
 		if !w.d.settings.CreateParents {
 			return agent.Result{}, fault.New("non-existent-parent", "there is no %q", ParentOf(c.DN))
@@ -45,7 +48,7 @@ func (w *writer) add(ctx context.Context, c *agent.Change, k *Kind) (agent.Resul
 		if err := w.createAbove(ctx, c.DN); err != nil {
 			return agent.Result{}, err
 		}
-		err = w.c.LDAP().Add(req)
+		anchor, err = w.create(ctx, req)
 	}
 	if c.Repeated && IsCode(err, ldap.LDAPResultEntryAlreadyExists) {
 		err = w.again(ctx, c, k, content, err)
@@ -56,16 +59,31 @@ func (w *writer) add(ctx context.Context, c *agent.Change, k *Kind) (agent.Resul
 		}
 		return agent.Result{}, err
 	}
-	var r agent.Result
-	if r.Anchor, err = w.anchorAt(ctx, c.DN); err != nil {
-		return r, err
+	r := agent.Result{Anchor: anchor}
+	if anchor == "" {
+		if r.Anchor, err = w.anchorAt(ctx, c.DN); err != nil {
+			return r, err
+		}
 	}
 	return r, w.setPassword(ctx, &r, c.DN, password)
 }
 
+// create creates an entry, and returns the anchor if the server tells it along.
+func (w *writer) create(ctx context.Context, req *ldap.AddRequest) (anchor string, err error) {
+	read := ""
+	if w.tells {
+		read = w.server.Anchor.Attribute
+	}
+	told, err := w.c.Add(ctx, req, read)
+	if err != nil || told == nil {
+		return "", err
+	}
+	return w.server.Anchor.Of(told), nil
+}
+
 // content returns the attributes of a new entry: the classes of its type and what its
 // name says belong to it in any case.
-func (w *writer) content(c *agent.Change, k *Kind) (content []Modification, password string, err error) {
+func (w *writer) content(c *agent.Change, k *Kind, dn identity.DN) (content []Modification, password string, err error) {
 	content, password, err = w.modifications(c, k)
 	if err != nil {
 		return nil, "", err
@@ -74,10 +92,9 @@ func (w *writer) content(c *agent.Change, k *Kind) (content []Modification, pass
 	for _, class := range append([]string{k.Class}, k.Auxiliary...) {
 		content = with(content, "objectClass", class)
 	}
-	dn, _ := identity.ParseDN(c.DN) // admits has read it
 	for _, a := range dn[0] {
 		name := a.Type
-		if known := k.columns[strings.ToLower(a.Type)]; known != nil {
+		if known := k.column(a.Type); known != nil {
 			name = known.wire
 		}
 		content = with(content, name, a.Value)

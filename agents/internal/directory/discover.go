@@ -3,6 +3,8 @@ package directory
 import (
 	"cmp"
 	"context"
+	"errors"
+	"io"
 	"maps"
 	"slices"
 	"strconv"
@@ -263,10 +265,16 @@ func (l *look) structural(e *ldapconn.Entry) string {
 // A limit of the server is a warning, and what it shows is all that there is to see.
 func (l *look) search(ctx context.Context, filter string, attributes []string, most int, entry func(*ldapconn.Entry, identity.DN)) error {
 	for i, base := range l.d.bases {
-		paging := ldap.NewControlPaging(uint32(min(cmp.Or(most, defaultPageSize), defaultPageSize)))
-		for seen := 0; ; {
-			found, err := search(ctx, l.c, ldap.NewSearchRequest(l.d.settings.Base[i], ldap.ScopeWholeSubtree, ldap.NeverDerefAliases,
-				0, 0, false, filter, attributes, []ldap.Control{paging}))
+		pages, err := l.c.Pages(ldapconn.Search{Base: l.d.settings.Base[i], Scope: ldapconn.ScopeSub, Filter: filter, Attributes: attributes},
+			min(cmp.Or(most, defaultPageSize), defaultPageSize), true)
+		if err != nil {
+			return err
+		}
+		for seen := 0; most == 0 || seen < most; {
+			found, err := pages.Next(ctx)
+			if errors.Is(err, io.EOF) {
+				break
+			}
 			if ldap.IsErrorAnyOf(err, ldap.LDAPResultSizeLimitExceeded, ldap.LDAPResultTimeLimitExceeded, ldap.LDAPResultAdminLimitExceeded) {
 				if !l.limited {
 					l.out.Warnings = append(l.out.Warnings, "a limit of the server cut the counts short: give bindDN the right to read without limits")
@@ -277,14 +285,10 @@ func (l *look) search(ctx context.Context, filter string, attributes []string, m
 			if err != nil {
 				return err
 			}
-			for j := range found.entries {
-				entry(&found.entries[j], base)
+			for j := range found {
+				entry(&found[j], base)
 			}
-			seen += len(found.entries)
-			if len(found.cookie) == 0 || most > 0 && seen >= most {
-				break
-			}
-			paging.SetCookie(found.cookie)
+			seen += len(found)
 		}
 	}
 	return nil

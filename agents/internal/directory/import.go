@@ -3,6 +3,7 @@ package directory
 import (
 	"cmp"
 	"context"
+	"errors"
 	"io"
 	"slices"
 	"strings"
@@ -28,8 +29,7 @@ type directoryImport struct {
 	pageSize int
 	complete bool
 
-	paging *ldap.ControlPaging // of a full import
-	last   bool                // there is no further page
+	pages *ldapconn.Pages // of a full import
 
 	changed []string // of a delta import: the anchors that are still to be read
 
@@ -88,10 +88,13 @@ func (m *directoryImport) open(ctx context.Context, req agent.ImportRequest) err
 	// What changes from here on is told by the next delta import, whether this one
 	// shows it or not.
 	m.complete, m.base = true, places[len(places)-1]
-	m.paging = ldap.NewControlPaging(uint32(m.pageSize)) //nolint:gosec // a page is small
 	if t != nil {
-		m.mark, err = d.begin(ctx, m.c, m.server, t, places[0])
+		if m.mark, err = d.begin(ctx, m.c, m.server, t, places[0]); err != nil {
+			return err
+		}
 	}
+	m.pages, err = m.c.Pages(ldapconn.Search{Base: m.base, Scope: ldapconn.ScopeSub, Filter: m.server.Scope(), Attributes: m.server.all()},
+		m.pageSize, m.server.asks())
 	return err
 }
 
@@ -135,10 +138,10 @@ func (m *directoryImport) Next(ctx context.Context, page *agent.Page) error {
 	for m.ended == nil && len(page.Entries) == 0 {
 		var err error
 		switch {
-		case m.complete && m.last || !m.complete && len(m.changed) == 0:
-			err = io.EOF
 		case m.complete:
 			err = m.nextPage(ctx, page)
+		case len(m.changed) == 0:
+			err = io.EOF
 		default:
 			err = m.nextChanged(ctx, page)
 		}
@@ -155,23 +158,20 @@ func (m *directoryImport) Next(ctx context.Context, page *agent.Page) error {
 }
 
 func (m *directoryImport) nextPage(ctx context.Context, page *agent.Page) error {
-	found, err := search(ctx, m.c, ldap.NewSearchRequest(m.base, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 0, 0, false,
-		m.server.Scope(), m.server.all(), []ldap.Control{m.paging}))
+	entries, err := m.pages.Next(ctx)
 	if err != nil {
 		return err
 	}
-	kinds, err := m.d.classify(ctx, m.c, m.server, m.base, found.entries)
+	kinds, err := m.d.classify(ctx, m.c, m.server, m.base, entries)
 	if err != nil {
 		return err
 	}
-	for i := range found.entries {
+	for i := range entries {
 		if kinds[i] != nil {
-			m.d.fill(m.server, kinds[i], page, &found.entries[i])
-			m.mark.see(&found.entries[i])
+			m.d.fill(m.server, kinds[i], page, &entries[i])
+			m.mark.see(&entries[i])
 		}
 	}
-	m.paging.SetCookie(found.cookie)
-	m.last = len(found.cookie) == 0
 	return nil
 }
 
@@ -216,54 +216,25 @@ func (m *directoryImport) Close(_ context.Context, outcome agent.Outcome) ([]byt
 	return m.mark.Bytes()
 }
 
-// A result is a page of a search.
-type result struct {
-	entries []ldapconn.Entry
-	cookie  []byte // of the next page, empty at the end
-}
-
-// search makes one search. What the server does not deliver whole is an error.
-func search(ctx context.Context, c *ldapconn.Conn, req *ldap.SearchRequest) (result, error) {
-	defer c.EndWith(ctx)()
-	found, err := c.LDAP().Search(req)
-	if err != nil {
-		if ctx.Err() != nil {
-			err = ctx.Err()
-		}
-		return result{}, err
-	}
-	out := result{entries: make([]ldapconn.Entry, len(found.Entries))}
-	for i, e := range found.Entries {
-		out.entries[i].DN = e.DN
-		out.entries[i].Attributes = make([]ldapconn.Attribute, len(e.Attributes))
-		for j, a := range e.Attributes {
-			out.entries[i].Attributes[j] = ldapconn.Attribute{Name: a.Name, Values: a.ByteValues}
-		}
-	}
-	if next, ok := ldap.FindControl(found.Controls, ldap.ControlTypePaging).(*ldap.ControlPaging); ok {
-		out.cookie = next.Cookie
-	}
-	return out, nil
-}
-
 // Records calls f for every record of a log, page by page, in the order of the server.
 func Records(ctx context.Context, c *ldapconn.Conn, base, filter string, attributes []string, f func(*ldapconn.Entry) error) error {
-	paging := ldap.NewControlPaging(defaultPageSize)
+	pages, err := c.Pages(ldapconn.Search{Base: base, Scope: ldapconn.ScopeSub, Filter: filter, Attributes: attributes}, defaultPageSize, false)
+	if err != nil {
+		return err
+	}
 	for {
-		page, err := search(ctx, c, ldap.NewSearchRequest(base, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 0, 0, false,
-			filter, attributes, []ldap.Control{paging}))
+		page, err := pages.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
 		if err != nil {
 			return err
 		}
-		for i := range page.entries {
-			if err := f(&page.entries[i]); err != nil {
+		for i := range page {
+			if err := f(&page[i]); err != nil {
 				return err
 			}
 		}
-		if len(page.cookie) == 0 {
-			return nil
-		}
-		paging.SetCookie(page.cookie)
 	}
 }
 
@@ -329,6 +300,11 @@ func (d *Directory) classify(ctx context.Context, c *ldapconn.Conn, s *Server, b
 	return kinds, nil
 }
 
+// asks reports whether classify may have to ask the server.
+func (s *Server) asks() bool {
+	return len(s.kinds) > 1 && slices.ContainsFunc(s.kinds, func(k *Kind) bool { return k.Filter != "" })
+}
+
 func (d *Directory) ask(ctx context.Context, c *ldapconn.Conn, s *Server, base string, entries []ldapconn.Entry, kinds []*Kind, which []int) error {
 	anchors, at := make([]string, len(which)), map[string]int{}
 	for i, index := range which {
@@ -338,13 +314,18 @@ func (d *Directory) ask(ctx context.Context, c *ldapconn.Conn, s *Server, base s
 	for _, k := range slices.Backward(s.kinds) { // so that the first one is what stays
 		// Without paging: slapd has one paged search at a time on a connection, and
 		// the import is in the middle of it.
-		found, err := search(ctx, c, ldap.NewSearchRequest(base, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 0, 0, false,
-			"(&"+k.match()+s.Anchor.anyOf(anchors)+")", []string{s.Anchor.Attribute}, nil))
+		answer, err := c.Pages(ldapconn.Search{
+			Base: base, Scope: ldapconn.ScopeSub, Filter: "(&" + k.match() + s.Anchor.anyOf(anchors) + ")", Attributes: []string{s.Anchor.Attribute},
+		}, 0, true)
 		if err != nil {
 			return err
 		}
-		for i := range found.entries {
-			if index, ok := at[s.Anchor.Of(&found.entries[i])]; ok {
+		found, err := answer.Next(ctx)
+		if err != nil {
+			return err
+		}
+		for i := range found {
+			if index, ok := at[s.Anchor.Of(&found[i])]; ok {
 				kinds[index] = k
 			}
 		}

@@ -103,7 +103,7 @@ func (w *writer) update(ctx context.Context, c *agent.Change, k *Kind) (agent.Re
 	}
 	r, dn := agent.Result{}, c.DN
 	if c.NewDN != "" {
-		if err := k.admits(c.NewDN); err != nil {
+		if _, err := k.admits(c.NewDN); err != nil {
 			return r, err
 		}
 		if _, err := w.at(ctx, dn, c.Anchor, func(dn string, controls []ldap.Control) error { return w.rename(ctx, dn, c.NewDN, controls) }); err != nil {
@@ -178,9 +178,10 @@ type Modification struct {
 // modifications returns what an update does, without a password that is written by an
 // operation of its own.
 func (w *writer) modifications(c *agent.Change, k *Kind) (mods []Modification, password string, err error) {
+	mods = make([]Modification, 0, len(c.Changes)+2) // and what belongs to a new entry in any case
 	for i := range c.Changes {
 		change := &c.Changes[i]
-		column := k.columns[strings.ToLower(change.Name)]
+		column := k.column(change.Name)
 		if problem := refusal(column, change); problem != nil {
 			return nil, "", problem
 		}

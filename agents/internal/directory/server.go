@@ -33,7 +33,7 @@ type Server struct {
 type Kind struct {
 	ObjectSettings
 	schema  identity.ObjectType
-	columns map[string]*Column // by every name of the attribute, in lower case
+	columns map[string]*Column // by every name of the attribute, in lower case, and by that which the server writes
 	request []string           // attributes to read
 }
 
@@ -87,6 +87,14 @@ func (s *Server) Scope() string {
 	return b.String()
 }
 
+// column returns the column of an attribute by any name and case, nil if there is none.
+func (k *Kind) column(name string) *Column {
+	if c := k.columns[name]; c != nil {
+		return c
+	}
+	return k.columns[strings.ToLower(name)]
+}
+
 // all returns the attributes to read of objects whose kind is not known yet.
 func (s *Server) all() []string {
 	list := []string{s.Anchor.Attribute, "objectClass", "modifyTimestamp"}
@@ -121,8 +129,10 @@ func Values(e *ldapconn.Entry, name string) []string {
 
 // Value returns the first value of an attribute of an entry, "" if it is absent.
 func Value(e *ldapconn.Entry, name string) string {
-	if all := Values(e, name); len(all) > 0 {
-		return all[0]
+	for i := range e.Attributes {
+		if a := &e.Attributes[i]; len(a.Values) > 0 && strings.EqualFold(a.Name, name) {
+			return string(a.Values[0])
+		}
 	}
 	return ""
 }
@@ -247,7 +257,10 @@ func (k *Kind) layOut(s *Server) {
 			c.wire += ";binary"
 		}
 		c.whole = known != nil && !s.Subschema.comparable(known)
-		k.columns[strings.ToLower(a.Name)] = c
+		k.columns[strings.ToLower(a.Name)], k.columns[a.Name] = c, c
+		if known != nil {
+			k.columns[known.name] = c
+		}
 		for name, other := range s.Subschema.attributes {
 			if known != nil && other == known {
 				k.columns[name] = c

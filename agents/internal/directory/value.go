@@ -25,7 +25,7 @@ func (d *Directory) fill(s *Server, k *Kind, page *agent.Page, from *ldapconn.En
 	for i := range from.Attributes {
 		a := &from.Attributes[i]
 		name, option, _ := strings.Cut(a.Name, ";")
-		c := k.columns[strings.ToLower(name)]
+		c := k.column(name)
 		if c == nil || c.ExportOnly {
 			continue
 		}
