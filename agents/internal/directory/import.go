@@ -246,12 +246,13 @@ func search(ctx context.Context, c *ldapconn.Conn, req *ldap.SearchRequest) (res
 	return out, nil
 }
 
-// Records calls f for every record of a log, page by page, in the order of the server.
-func Records(ctx context.Context, c *ldapconn.Conn, base, filter string, attributes []string, f func(*ldapconn.Entry) error) error {
+// Records calls f for every entry that a search finds, page by page, in the order of the
+// server. Each request has the controls.
+func Records(ctx context.Context, c *ldapconn.Conn, base, filter string, attributes []string, f func(*ldapconn.Entry) error, controls ...ldap.Control) error {
 	paging := ldap.NewControlPaging(defaultPageSize)
 	for {
 		page, err := search(ctx, c, ldap.NewSearchRequest(base, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 0, 0, false,
-			filter, attributes, []ldap.Control{paging}))
+			filter, attributes, append([]ldap.Control{paging}, controls...)))
 		if err != nil {
 			return err
 		}
@@ -291,10 +292,15 @@ func (a *Anchor) anyOf(anchors []string) string {
 	return b.String()
 }
 
-// classify returns the kind of every entry: the first one, as they are configured, that
+// classify completes entries, and returns the kind of every entry: the first one, as they are configured, that
 // it matches. Where classes do not tell, the server is asked; nil is an entry that has
 // ceased to be an object meanwhile.
 func (d *Directory) classify(ctx context.Context, c *ldapconn.Conn, s *Server, base string, entries []ldapconn.Entry) ([]*Kind, error) {
+	if f, ok := d.dialect.(Finisher); ok && len(entries) > 0 {
+		if err := f.Finish(ctx, c, s, entries); err != nil {
+			return nil, err
+		}
+	}
 	kinds := make([]*Kind, len(entries))
 	if len(s.kinds) == 1 {
 		for i := range kinds {
@@ -308,7 +314,7 @@ func (d *Directory) classify(ctx context.Context, c *ldapconn.Conn, s *Server, b
 		s.Subschema.Superiors(classes, Values(&entries[i], "objectClass"))
 		var candidates []*Kind
 		for _, k := range s.kinds {
-			if own := s.Subschema.class(k.Class); classes[strings.ToLower(own.name)] {
+			if own := s.Subschema.class(k.Class); classes[strings.ToLower(own.name)] && !k.isDerived(classes) {
 				candidates = append(candidates, k)
 			}
 		}
@@ -327,6 +333,12 @@ func (d *Directory) classify(ctx context.Context, c *ldapconn.Conn, s *Server, b
 		doubtful = doubtful[n:]
 	}
 	return kinds, nil
+}
+
+// isDerived reports whether classes of an entry are derived from that of a kind, so that
+// it is no object of it.
+func (k *Kind) isDerived(classes map[string]bool) bool {
+	return slices.ContainsFunc(k.derived, func(class string) bool { return classes[strings.ToLower(class)] })
 }
 
 func (d *Directory) ask(ctx context.Context, c *ldapconn.Conn, s *Server, base string, entries []ldapconn.Entry, kinds []*Kind, which []int) error {
