@@ -12,6 +12,7 @@ import (
 	"testing"
 	"unicode"
 
+	"github.com/metasync/metasync/agents/ad"
 	"github.com/metasync/metasync/agents/csv"
 	"github.com/metasync/metasync/agents/ldap"
 	"github.com/metasync/metasync/agents/ldif"
@@ -65,7 +66,7 @@ func TestDependenciesAreJustified(t *testing.T) {
 
 // Every key that a configuration may have is explained.
 func TestConfigurationIsDocumented(t *testing.T) {
-	schema, err := config.Schema([]agent.Kind{csv.Kind, ldap.Kind, ldif.Kind})
+	schema, err := config.Schema([]agent.Kind{ad.Kind, csv.Kind, ldap.Kind, ldif.Kind})
 	if err != nil {
 		t.Fatal(err)
 	}

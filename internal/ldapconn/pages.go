@@ -132,10 +132,20 @@ func (s *Search) encode(e *encoder, filter string, limit, size int, cookie []byt
 	}
 	e.close(attributes)
 	e.close(request)
-	if size == 0 {
+	if size == 0 && len(s.Controls) == 0 {
 		return
 	}
 	controls := e.open(tagControls)
+	defer e.close(controls)
+	for _, name := range s.Controls {
+		control := e.open(tagSequence)
+		e.text(tagOctetString, name)
+		e.boolean(true)
+		e.close(control)
+	}
+	if size == 0 {
+		return
+	}
 	control := e.open(tagSequence)
 	e.text(tagOctetString, ldap.ControlTypePaging)
 	value := e.open(tagOctetString)
@@ -145,7 +155,6 @@ func (s *Search) encode(e *encoder, filter string, limit, size int, cookie []byt
 	e.close(paging)
 	e.close(value)
 	e.close(control)
-	e.close(controls)
 }
 
 // cookie returns with what to ask for the page after this one, nil if it is the last.

@@ -1,4 +1,4 @@
-//go:build unix && (postgres || mariadb || slapd || ds389)
+//go:build unix && (postgres || mariadb || slapd || ds389 || samba)
 
 package servers
 

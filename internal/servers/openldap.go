@@ -133,8 +133,8 @@ func load(s *Server, url, admin, password, ldif string) error {
 }
 
 // certify writes a certificate of this machine that is its own authority, and its key. It
-// is good until a time.
-func certify(certificate, key string, until time.Time) error {
+// is good for 127.0.0.1 and further addresses, until a time.
+func certify(certificate, key string, until time.Time, further ...net.IP) error {
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return err
@@ -142,7 +142,7 @@ func certify(certificate, key string, until time.Time) error {
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: "localhost"},
 		NotBefore: until.Add(-1000 * time.Hour), NotAfter: until,
-		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		DNSNames: []string{"localhost"}, IPAddresses: append(further, net.IPv4(127, 0, 0, 1)),
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
 	}
 	public, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)

@@ -48,6 +48,7 @@ type program struct {
 	signal  string              // that ends it without waiting for clients
 	as      *syscall.Credential // nil is whoever runs the test
 	ready   func(ctx context.Context, s *Server) error
+	place   func() (host string, port int, err error) // where it listens; nil is a free port of 127.0.0.1
 }
 
 // A Stopper is a server, whatever its kind.
@@ -79,7 +80,12 @@ func launch(folder string, p program) (*Server, error) {
 	var err error
 	for range attempts {
 		s := &Server{Host: "127.0.0.1", folder: folder, program: p}
-		if s.Port, err = freePort(); err != nil {
+		if p.place == nil {
+			s.Port, err = freePort()
+		} else {
+			s.Host, s.Port, err = p.place()
+		}
+		if err != nil {
 			break
 		}
 		s.Address = net.JoinHostPort(s.Host, strconv.Itoa(s.Port))

@@ -35,6 +35,13 @@ func (w *writer) add(ctx context.Context, c *agent.Change, k *Kind) (agent.Resul
 	if err != nil {
 		return agent.Result{}, err
 	}
+	var r agent.Result
+	var refused []string
+	if rewriter, ok := w.d.dialect.(Rewriter); ok {
+		if content, refused, err = rewriter.NewEntry(k, content, password != "" && !w.d.secure); err != nil {
+			return r, err
+		}
+	}
 	req := ldap.NewAddRequest(c.DN, nil)
 	req.Attributes = make([]ldap.Attribute, 0, len(content))
 	for _, m := range content {
@@ -59,11 +66,14 @@ func (w *writer) add(ctx context.Context, c *agent.Change, k *Kind) (agent.Resul
 		}
 		return agent.Result{}, err
 	}
-	r := agent.Result{Anchor: anchor}
+	r.Anchor = anchor
 	if anchor == "" {
 		if r.Anchor, err = w.anchorAt(ctx, c.DN); err != nil {
 			return r, err
 		}
+	}
+	if len(refused) > 0 {
+		w.refuse(&r, c.DN, refused, errClear())
 	}
 	return r, w.setPassword(ctx, &r, c.DN, password)
 }
@@ -129,8 +139,15 @@ func (w *writer) again(ctx context.Context, c *agent.Change, k *Kind, content []
 	if !classes[strings.ToLower(w.server.Subschema.class(k.Class).name)] {
 		return exists
 	}
-	content = slices.DeleteFunc(slices.Clone(content), func(m Modification) bool { return strings.EqualFold(m.Name, "objectClass") })
-	return w.modify(c.DN, content, nil)
+	dn, _ := identity.ParseDN(c.DN) // admits has read it
+	content = slices.DeleteFunc(slices.Clone(content), func(m Modification) bool {
+		// What the name says is there, and some servers let nobody write it.
+		inName := slices.ContainsFunc(dn[0], func(a identity.AVA) bool {
+			return strings.EqualFold(a.Type, m.Name) && len(m.Values) == 1 && m.Values[0] == a.Value
+		})
+		return inName || strings.EqualFold(m.Name, "objectClass")
+	})
+	return w.modify(ctx, k, c.DN, content, nil)
 }
 
 // lacksParent reports whether an entry was refused because there is nothing above it.

@@ -49,6 +49,7 @@ type Options struct {
 
 	Deltas            bool   // delta imports are possible
 	PasswordAttribute string // can only be written, and over an encrypted connection only
+	ReferencesApart   bool   // new objects are created without their references, which follow
 	PasswordModify    bool   // passwords are written by an operation of their own (RFC 3062), where the server has it
 }
 
@@ -191,7 +192,7 @@ func (d *Directory) inBase(dn identity.DN) bool {
 func (d *Directory) Capabilities() agent.Capabilities {
 	return agent.Capabilities{
 		LDAPNames: true, IgnoreCase: true, NoEmptyText: true, ExportLevel: agent.ValueLevel,
-		DeltaImport: d.settings.Deltas,
+		DeltaImport: d.settings.Deltas, NoReferencesInFirstExport: d.settings.ReferencesApart,
 	}
 }
 
@@ -280,6 +281,9 @@ func (d *Directory) Misconfigured(format string, args ...any) *fault.Error {
 	return d.Fault("no-start-bad-ma-configuration", format, args...)
 }
 
+// Log returns the log of the agent.
+func (d *Directory) Log() *slog.Logger { return d.log }
+
 // Fault returns an error of the agent with a name of the reference.
 func (d *Directory) Fault(name, format string, args ...any) *fault.Error {
 	err := fault.New(name, format, args...)
@@ -306,6 +310,9 @@ func (d *Directory) Failed(name string, err error) error {
 	}
 	out := fault.Wrap(name, err)
 	out.Agent = d.name
+	if e, ok := d.dialect.(Interpreter); ok && d.settings.BindDN != "" {
+		_, out.Hint = e.Interpret(err, true)
+	}
 	return out
 }
 

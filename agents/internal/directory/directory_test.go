@@ -22,7 +22,8 @@ func TestSubschema(t *testing.T) {
 	}, []string{
 		"( 2.5.6.6 NAME 'person' SUP top STRUCTURAL MUST ( sn $ cn ) MAY description )",
 		"( 2.5.6.0 NAME 'top' ABSTRACT MUST objectClass )",
-	})
+		"( 2.5.6.7 NAME 'organizationalPerson' SUP person STRUCTURAL )",
+	}, []string{"( 2.5.6.6 NAME 'person' AUX ( mailRecipient $ securityPrincipal ) MUST cn MAY (mail $ info) )"})
 	if a := s.attribute("COMMONNAME"); a == nil || a.name != "cn" || a.single || s.syntaxOf(a) != syntaxArc+"15" {
 		t.Errorf("%+v", a)
 	}
@@ -39,6 +40,12 @@ func TestSubschema(t *testing.T) {
 	s.Superiors(classes, []string{"Person", "unknown"})
 	if !classes["person"] || !classes["top"] || !classes["unknown"] || len(classes) != 3 {
 		t.Errorf("%v", classes)
+	}
+	if got := s.subclasses("Person"); !slices.Equal(got, []string{"organizationalPerson"}) {
+		t.Errorf("%q", got)
+	}
+	if r := s.content["person"]; !slices.Equal(r.sup, []string{"mailRecipient", "securityPrincipal"}) || !slices.Equal(r.must, []string{"cn"}) || len(r.may) != 2 {
+		t.Errorf("%+v", r)
 	}
 	if c := s.class("person"); !slices.Equal(c.must, []string{"sn", "cn"}) || !slices.Equal(c.may, []string{"description"}) {
 		t.Errorf("%+v", c)
@@ -148,11 +155,11 @@ func TestRanges(t *testing.T) {
 func TestComparable(t *testing.T) {
 	photo, cn := "( 1.2 NAME 'jpegPhoto' SYNTAX 1.3.6.1.4.1.1466.115.121.1.28 )", "( 2.5.4.3 NAME 'cn' SUP name )"
 	name := "( 2.5.4.41 NAME 'name' EQUALITY caseIgnoreMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 )"
-	s := parseSubschema([]string{photo, name, cn}, nil)
+	s := parseSubschema([]string{photo, name, cn}, nil, nil)
 	if s.comparable(s.attribute("jpegPhoto")) || !s.comparable(s.attribute("cn")) {
 		t.Errorf("%+v", s.attributes)
 	}
-	if s := parseSubschema([]string{photo}, nil); !s.comparable(s.attribute("jpegPhoto")) {
+	if s := parseSubschema([]string{photo}, nil, nil); !s.comparable(s.attribute("jpegPhoto")) {
 		t.Error("nothing can be compared where no rule is told")
 	}
 }

@@ -241,8 +241,9 @@ func (l *look) count(e *ldapconn.Entry, base identity.DN) {
 // structural returns the structural class of an entry: what the server says, else the
 // class that no other one of the entry is derived from.
 func (l *look) structural(e *ldapconn.Entry) string {
-	if class := Value(e, "structuralObjectClass"); class != "" {
-		return class
+	// Active Directory gives all classes here.
+	if class := Values(e, "structuralObjectClass"); len(class) == 1 {
+		return class[0]
 	}
 	classes := Values(e, "objectClass")
 	above := map[string]bool{}

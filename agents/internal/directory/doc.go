@@ -4,6 +4,7 @@
 // dialect, and nothing that another kind needs too.
 //
 //	directory.go   the settings, and how a connection is opened
+//	dialect.go     what kinds of servers do in their own way
 //	server.go      what a server says of itself, and the object types in its terms
 //	subschema.go   its attributes and classes
 //	import.go      full imports by paging, delta imports of what a [Tracker] names

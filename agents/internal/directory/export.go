@@ -264,7 +264,7 @@ func (w *writer) change(ctx context.Context, c *agent.Change) (agent.Result, err
 		if fault.Name(err) == "" && !ldapconn.Answered(err) {
 			return agent.Result{}, err
 		}
-		r.Err = w.named(c, err)
+		r.Err = w.named(c.DN, err)
 		if r.Err.Name == "non-existent-parent" {
 			r.Action = agent.ProvisionParent
 		}
@@ -273,10 +273,15 @@ func (w *writer) change(ctx context.Context, c *agent.Change) (agent.Result, err
 }
 
 // named returns what the server, or we, have against a change.
-func (w *writer) named(c *agent.Change, err error) *fault.Error {
-	out := fault.As(err, codeName(err))
+func (w *writer) named(dn string, err error) *fault.Error {
+	name, hint := codeName(err), ""
+	if e, ok := w.d.dialect.(Interpreter); ok {
+		better, why := e.Interpret(err, false)
+		name, hint = cmp.Or(better, name), why
+	}
+	out := fault.As(err, name)
 	named := *out
-	named.Agent, named.Object = w.d.name, c.DN
+	named.Agent, named.Object, named.Hint = w.d.name, dn, cmp.Or(named.Hint, hint)
 	if to := ldapconn.Referral(err); len(to) > 0 {
 		named.Text = "the server refers to " + strings.Join(to, ", ")
 		named.Hint = "it holds a copy that only another server changes, or none; name that one in url"

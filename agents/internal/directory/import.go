@@ -94,7 +94,7 @@ func (m *directoryImport) open(ctx context.Context, req agent.ImportRequest) err
 		}
 	}
 	m.pages, err = m.c.Pages(ldapconn.Search{Base: m.base, Scope: ldapconn.ScopeSub, Filter: m.server.Scope(), Attributes: m.server.all()},
-		m.pageSize, m.server.asks())
+		m.pageSize, d.asks(m.server))
 	return err
 }
 
@@ -216,9 +216,12 @@ func (m *directoryImport) Close(_ context.Context, outcome agent.Outcome) ([]byt
 	return m.mark.Bytes()
 }
 
-// Records calls f for every record of a log, page by page, in the order of the server.
-func Records(ctx context.Context, c *ldapconn.Conn, base, filter string, attributes []string, f func(*ldapconn.Entry) error) error {
-	pages, err := c.Pages(ldapconn.Search{Base: base, Scope: ldapconn.ScopeSub, Filter: filter, Attributes: attributes}, defaultPageSize, false)
+// Records calls f for every entry that a search finds, page by page, in the order of the
+// server. Each request has the controls, which are named by their type and have no value.
+func Records(ctx context.Context, c *ldapconn.Conn, base, filter string, attributes []string, f func(*ldapconn.Entry) error, controls ...string) error {
+	pages, err := c.Pages(ldapconn.Search{
+		Base: base, Scope: ldapconn.ScopeSub, Filter: filter, Attributes: attributes, Controls: controls,
+	}, defaultPageSize, false)
 	if err != nil {
 		return err
 	}
@@ -262,10 +265,15 @@ func (a *Anchor) anyOf(anchors []string) string {
 	return b.String()
 }
 
-// classify returns the kind of every entry: the first one, as they are configured, that
+// classify completes entries, and returns the kind of every entry: the first one, as they are configured, that
 // it matches. Where classes do not tell, the server is asked; nil is an entry that has
 // ceased to be an object meanwhile.
 func (d *Directory) classify(ctx context.Context, c *ldapconn.Conn, s *Server, base string, entries []ldapconn.Entry) ([]*Kind, error) {
+	if f, ok := d.dialect.(Finisher); ok && len(entries) > 0 {
+		if err := f.Finish(ctx, c, s, entries); err != nil {
+			return nil, err
+		}
+	}
 	kinds := make([]*Kind, len(entries))
 	if len(s.kinds) == 1 {
 		for i := range kinds {
@@ -279,7 +287,7 @@ func (d *Directory) classify(ctx context.Context, c *ldapconn.Conn, s *Server, b
 		s.Subschema.Superiors(classes, Values(&entries[i], "objectClass"))
 		var candidates []*Kind
 		for _, k := range s.kinds {
-			if own := s.Subschema.class(k.Class); classes[strings.ToLower(own.name)] {
+			if own := s.Subschema.class(k.Class); classes[strings.ToLower(own.name)] && !k.isDerived(classes) {
 				candidates = append(candidates, k)
 			}
 		}
@@ -301,8 +309,17 @@ func (d *Directory) classify(ctx context.Context, c *ldapconn.Conn, s *Server, b
 }
 
 // asks reports whether classify may have to ask the server.
-func (s *Server) asks() bool {
+func (d *Directory) asks(s *Server) bool {
+	if _, completes := d.dialect.(Finisher); completes {
+		return true
+	}
 	return len(s.kinds) > 1 && slices.ContainsFunc(s.kinds, func(k *Kind) bool { return k.Filter != "" })
+}
+
+// isDerived reports whether classes of an entry are derived from that of a kind, so that
+// it is no object of it.
+func (k *Kind) isDerived(classes map[string]bool) bool {
+	return slices.ContainsFunc(k.derived, func(class string) bool { return classes[strings.ToLower(class)] })
 }
 
 func (d *Directory) ask(ctx context.Context, c *ldapconn.Conn, s *Server, base string, entries []ldapconn.Entry, kinds []*Kind, which []int) error {

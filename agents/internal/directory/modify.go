@@ -101,6 +101,13 @@ func (w *writer) update(ctx context.Context, c *agent.Change, k *Kind) (agent.Re
 	if err != nil {
 		return agent.Result{}, err
 	}
+	var after After
+	rewriter, ok := w.d.dialect.(Rewriter)
+	if ok {
+		if mods, after, err = rewriter.Update(k, mods); err != nil {
+			return agent.Result{}, err
+		}
+	}
 	r, dn := agent.Result{}, c.DN
 	if c.NewDN != "" {
 		if _, err := k.admits(c.NewDN); err != nil {
@@ -117,7 +124,7 @@ func (w *writer) update(ctx context.Context, c *agent.Change, k *Kind) (agent.Re
 			if err != nil {
 				return err
 			}
-			return w.modify(dn, mods, controls)
+			return w.modify(ctx, k, dn, mods, controls)
 		})
 		if err != nil {
 			if password != "" && IsCode(err, ldap.LDAPResultConstraintViolation) {
@@ -129,7 +136,40 @@ func (w *writer) update(ctx context.Context, c *agent.Change, k *Kind) (agent.Re
 			r.DN, dn = at, at
 		}
 	}
+	if after != nil {
+		at, err := w.at(ctx, dn, c.Anchor, func(dn string, _ []ldap.Control) error { return w.follow(ctx, &r, dn, after) })
+		if err != nil {
+			return r, err
+		}
+		if !SameName(at, dn) {
+			r.DN, dn = at, at
+		}
+	}
 	return r, w.setPassword(ctx, &r, dn, password)
+}
+
+// follow writes what follows the modifications of an entry. If the server does not take
+// it, these attributes alone are refused: everything else of the change is done.
+func (w *writer) follow(ctx context.Context, r *agent.Result, dn string, after After) error {
+	refused, err := after(ctx, w.c, dn)
+	if err == nil || len(refused) == 0 {
+		return err
+	}
+	w.refuse(r, dn, refused, err)
+	return nil
+}
+
+// refuse notes attributes that the server did not take, and why.
+func (w *writer) refuse(r *agent.Result, dn string, refused []string, why error) {
+	for _, name := range refused {
+		if !slices.Contains(r.Refused, name) {
+			r.Refused = append(r.Refused, name)
+		}
+	}
+	if r.Err == nil {
+		r.Err = w.named(dn, why)
+		r.Err.Attribute = refused[0]
+	}
 }
 
 // rename gives an entry another name, and moves it if that is elsewhere. One that
@@ -185,11 +225,11 @@ func (w *writer) modifications(c *agent.Change, k *Kind) (mods []Modification, p
 		if problem := refusal(column, change); problem != nil {
 			return nil, "", problem
 		}
-		come, err := formatValues(change, change.Values)
+		come, err := formatValues(column, change, change.Values)
 		if err != nil {
 			return nil, "", err
 		}
-		gone, err := formatValues(change, change.Removed)
+		gone, err := formatValues(column, change, change.Removed)
 		if err != nil {
 			return nil, "", err
 		}
@@ -234,10 +274,10 @@ func refusal(c *Column, change *identity.Change) *fault.Error {
 	return out
 }
 
-func formatValues(change *identity.Change, list []identity.Value) ([]string, error) {
+func formatValues(c *Column, change *identity.Change, list []identity.Value) ([]string, error) {
 	out := make([]string, len(list))
 	for i, v := range list {
-		text, err := formatValue(v)
+		text, err := c.format(v)
 		if err != nil {
 			named := fault.As(err, "type-mismatch")
 			named.Attribute = change.Name
@@ -250,7 +290,7 @@ func formatValues(change *identity.Change, list []identity.Value) ([]string, err
 
 // modify changes an entry. Values that are there already, or gone already, are no
 // errors: then the values are halved until those are found, and the others take effect.
-func (w *writer) modify(dn string, mods []Modification, controls []ldap.Control) error {
+func (w *writer) modify(ctx context.Context, k *Kind, dn string, mods []Modification, controls []ldap.Control) error {
 	req := ldap.NewModifyRequest(dn, controls)
 	for _, m := range mods {
 		switch m.Op {
@@ -263,20 +303,25 @@ func (w *writer) modify(dn string, mods []Modification, controls []ldap.Control)
 		}
 	}
 	err := w.c.LDAP().Modify(req)
-	if !IsCode(err, ldap.LDAPResultAttributeOrValueExists, ldap.LDAPResultNoSuchAttribute) {
+	settled := IsCode(err, ldap.LDAPResultAttributeOrValueExists, ldap.LDAPResultNoSuchAttribute)
+	rewriter, ok := w.d.dialect.(Rewriter)
+	if err == nil || !settled && (!ok || !IsCode(err, ldap.LDAPResultEntryAlreadyExists, ldap.LDAPResultUnwillingToPerform)) {
 		return err
 	}
 	first, second := halves(mods)
 	if len(second) == 0 {
-		if len(first) == 1 && first[0].Op == ldap.ReplaceAttribute && len(first[0].Values) > 0 {
+		switch {
+		case ok && !rewriter.Settled(ctx, w.c, k, dn, first[0], err):
+			return err
+		case len(first) == 1 && first[0].Op == ldap.ReplaceAttribute && len(first[0].Values) > 0:
 			return err // the server holds two of the values for the same
 		}
 		return nil
 	}
-	if err := w.modify(dn, first, controls); err != nil {
+	if err := w.modify(ctx, k, dn, first, controls); err != nil {
 		return err
 	}
-	return w.modify(dn, second, controls)
+	return w.modify(ctx, k, dn, second, controls)
 }
 
 // halves divides modifications, and the values of a single one. What replaces is not
@@ -293,6 +338,13 @@ func halves(mods []Modification) (first, second []Modification) {
 	return []Modification{{m.Op, m.Name, m.Values[:n]}}, []Modification{{m.Op, m.Name, m.Values[n:]}}
 }
 
+// errClear is why a password is withheld.
+func errClear() error {
+	problem := fault.New("encryption-not-enabled", "a password is written over an encrypted connection only")
+	problem.Hint = "use ldaps:// or startTLS"
+	return problem
+}
+
 // setPassword writes a password that is written apart. If that fails, the attribute
 // alone is refused: everything else of the change is done.
 func (w *writer) setPassword(_ context.Context, r *agent.Result, dn, password string) error {
@@ -301,9 +353,7 @@ func (w *writer) setPassword(_ context.Context, r *agent.Result, dn, password st
 	}
 	var err error
 	if !w.d.secure {
-		problem := fault.New("encryption-not-enabled", "a password is written over an encrypted connection only")
-		problem.Hint = "use ldaps:// or startTLS"
-		err = problem
+		err = errClear()
 	} else if _, err = w.c.LDAP().PasswordModify(ldap.NewPasswordModifyRequest(dn, "", password)); err == nil {
 		return nil
 	} else if !ldapconn.Answered(err) {
@@ -314,7 +364,7 @@ func (w *writer) setPassword(_ context.Context, r *agent.Result, dn, password st
 		named.Name = "password-policy-violation"
 	}
 	named.Agent, named.Object, named.Attribute = w.d.name, dn, w.d.settings.PasswordAttribute
-	r.Refused, r.Err = []string{w.d.settings.PasswordAttribute}, &named
+	r.Refused, r.Err = append(r.Refused, w.d.settings.PasswordAttribute), &named
 	return nil
 }
 
@@ -322,6 +372,12 @@ func (w *writer) setPassword(_ context.Context, r *agent.Result, dn, password st
 // carried out before.
 func (w *writer) delete(ctx context.Context, c *agent.Change) error {
 	_, err := w.at(ctx, c.DN, c.Anchor, func(dn string, controls []ldap.Control) error {
+		if w.server.Anchor.Name != nil && c.Anchor != "" {
+			dn = w.server.Anchor.Name(c.Anchor) // which nobody can give to another entry meanwhile
+		}
+		if w.server.TreeDelete && w.d.settings.DeleteSubtree {
+			return w.deleteTree(dn, controls)
+		}
 		err := w.c.LDAP().Del(ldap.NewDelRequest(dn, controls))
 		if !w.d.settings.DeleteSubtree || !IsCode(err, ldap.LDAPResultNotAllowedOnNonLeaf) {
 			return err
@@ -340,6 +396,18 @@ func (w *writer) delete(ctx context.Context, c *agent.Change) error {
 		return nil
 	}
 	return err
+}
+
+// deleteTree deletes an entry and everything below it with one request, which the server
+// may carry out in parts.
+func (w *writer) deleteTree(dn string, controls []ldap.Control) error {
+	controls = append(slices.Clip(controls), ldap.NewControlSubtreeDelete())
+	for {
+		err := w.c.LDAP().Del(ldap.NewDelRequest(dn, controls))
+		if !IsCode(err, ldap.LDAPResultAdminLimitExceeded) {
+			return err
+		}
+	}
 }
 
 // deleteBelow deletes everything below an entry, leaves first.

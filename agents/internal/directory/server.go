@@ -2,6 +2,7 @@ package directory
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 
@@ -26,13 +27,24 @@ type Server struct {
 
 	Anchor    Anchor
 	Subschema *Subschema
-	kinds     []*Kind
+
+	// Exact: objects of a type are of its class and of none that is derived from it,
+	// and their attributes are those of content rules too (RFC 4512 §4.1.6).
+	Exact bool
+
+	TreeDelete bool // the server deletes what is below an entry with it
+
+	// Native is for what a [Dialect] has learned besides.
+	Native any
+	kinds  []*Kind
 }
 
 // A kind is an object type in terms of the server.
 type Kind struct {
 	ObjectSettings
 	schema  identity.ObjectType
+	classes map[string]bool    // its own ones and what they are derived from, in lower case
+	derived []string           // classes whose entries are no objects of the type, in lower case
 	columns map[string]*Column // by every name of the attribute, in lower case, and by that which the server writes
 	request []string           // attributes to read
 }
@@ -42,6 +54,7 @@ type Column struct {
 	*identity.AttributeType
 	wire  string // the name that the server is sent
 	whole bool   // the server cannot compare its values: they are written all together
+	codec *Codec // nil is that of the type
 }
 
 // An Anchor is what identifies entries of a server for good.
@@ -52,6 +65,10 @@ type Anchor struct {
 	// they are the same.
 	Text func(raw string) string
 	Raw  func(text string) string
+
+	// Name returns a name by which the server finds the entry wherever it is; nil if it
+	// has none.
+	Name func(anchor string) string
 }
 
 // Of returns the anchor of an entry, "" if it does not show one.
@@ -61,6 +78,17 @@ func (a *Anchor) Of(e *ldapconn.Entry) string {
 		return raw
 	}
 	return a.Text(raw)
+}
+
+// readable returns an entry that shows its anchor as it is written.
+func (a *Anchor) readable(e *ldapconn.Entry) *ldapconn.Entry {
+	out := &ldapconn.Entry{DN: e.DN, Attributes: slices.Clone(e.Attributes)}
+	for i := range out.Attributes {
+		if strings.EqualFold(out.Attributes[i].Name, a.Attribute) {
+			out.Attributes[i].Values = [][]byte{[]byte(a.Of(e))}
+		}
+	}
+	return out
 }
 
 // filter returns the filter that matches the entry with an anchor.
@@ -73,7 +101,13 @@ func (a *Anchor) filter(anchor string) string {
 
 // match returns the filter of a kind, without those before it.
 func (k *Kind) match() string {
-	return "(&(objectClass=" + ldapconn.EscapeFilter(k.Class) + ")" + k.filterOr("") + ")"
+	var b strings.Builder
+	b.WriteString("(&(objectClass=" + ldapconn.EscapeFilter(k.Class) + ")")
+	for _, class := range k.derived {
+		b.WriteString("(!(objectClass=" + ldapconn.EscapeFilter(class) + "))")
+	}
+	b.WriteString(k.filterOr("") + ")")
+	return b.String()
 }
 
 // Scope returns the filter that matches objects of every kind.
@@ -104,6 +138,15 @@ func (s *Server) all() []string {
 	slices.Sort(list)
 	return slices.Compact(list)
 }
+
+// Attributes returns the attributes that an import reads.
+func (s *Server) Attributes() []string { return s.all() }
+
+// Has reports whether objects of a type have an attribute.
+func (k *Kind) Has(attribute string) bool { return k.columns[strings.ToLower(attribute)] != nil }
+
+// DerivesFrom reports whether the class of a type is another one or derived from it.
+func (k *Kind) DerivesFrom(class string) bool { return k.classes[strings.ToLower(class)] }
 
 func (s *Server) kind(objectType string) *Kind {
 	for _, k := range s.kinds {
@@ -152,7 +195,7 @@ func (d *Directory) learn(ctx context.Context, c *ldapconn.Conn) (*Server, error
 		return nil, d.Fault("no-start-database-schema-mismatch", "the server does not say where its schema is")
 	}
 	entry, err := c.Search(ctx, ldapconn.Search{
-		Base: place, Scope: ldapconn.ScopeBase, Filter: "(objectClass=subschema)", Attributes: []string{"attributeTypes", "objectClasses"},
+		Base: place, Scope: ldapconn.ScopeBase, Filter: "(objectClass=subschema)", Attributes: []string{"attributeTypes", "objectClasses", "dITContentRules"},
 	})
 	if err != nil || len(entry) == 0 {
 		if err == nil || ldap.IsErrorWithCode(err, ldap.LDAPResultNoSuchObject) {
@@ -160,7 +203,7 @@ func (d *Directory) learn(ctx context.Context, c *ldapconn.Conn) (*Server, error
 		}
 		return nil, d.Failed("no-start-connection", err)
 	}
-	s.Subschema = parseSubschema(Values(&entry[0], "attributeTypes"), Values(&entry[0], "objectClasses"))
+	s.Subschema = parseSubschema(Values(&entry[0], "attributeTypes"), Values(&entry[0], "objectClasses"), Values(&entry[0], "dITContentRules"))
 	if err := d.dialect.Learn(ctx, c, s); err != nil {
 		return nil, d.Failed("no-start-connection", err)
 	}
@@ -190,12 +233,24 @@ func (d *Directory) newKind(s *Server, o *agent.Object) (*Kind, error) {
 		}
 		s.Subschema.Superiors(classes, []string{name})
 	}
-	must, wanted := map[string]bool{}, []string{"objectClass"}
-	for name := range classes {
-		c := s.Subschema.class(name)
-		if c == nil {
-			continue
+	defined := make([]*objectClass, 0, 2*len(classes))
+	if s.Exact {
+		k.derived = s.Subschema.subclasses(s.Subschema.class(k.Class).name)
+		for name := range maps.Clone(classes) {
+			if rule := s.Subschema.content[name]; rule != nil {
+				defined = append(defined, rule)
+				s.Subschema.Superiors(classes, rule.sup)
+			}
 		}
+	}
+	for name := range classes {
+		if c := s.Subschema.class(name); c != nil {
+			defined = append(defined, c)
+		}
+	}
+	k.classes = classes
+	must, wanted := map[string]bool{}, []string{"objectClass"}
+	for _, c := range defined {
 		wanted = append(wanted, c.may...)
 		wanted = append(wanted, c.must...)
 		for _, name := range c.must {
@@ -205,8 +260,12 @@ func (d *Directory) newKind(s *Server, o *agent.Object) (*Kind, error) {
 		}
 	}
 	configured := map[string]agent.Attribute{}
+	virtual := d.virtual(classes, o.Attributes)
 	for _, described := range o.Attributes {
 		a := s.Subschema.attribute(described.Name)
+		if a == nil && slices.ContainsFunc(virtual, func(v identity.AttributeType) bool { return v.Name == described.Name }) {
+			continue
+		}
 		if a == nil {
 			err := mismatch(described.Name, "object type %q: the server has no attribute %q", o.Name, described.Name)
 			return nil, err
@@ -219,19 +278,22 @@ func (d *Directory) newKind(s *Server, o *agent.Object) (*Kind, error) {
 	for _, name := range wanted {
 		if a := s.Subschema.attribute(name); a != nil && !names[strings.ToLower(a.name)] {
 			names[strings.ToLower(a.name)] = true
-			k.schema.Attributes = append(k.schema.Attributes, d.attributeOf(s, k, a, configured[a.name], must[a.name]))
+			if out, keep := d.attributeOf(s, k, a, configured[a.name], must[a.name]); keep {
+				k.schema.Attributes = append(k.schema.Attributes, out)
+			}
 		}
 	}
+	k.schema.Attributes = append(k.schema.Attributes, virtual...)
 	k.schema.Attributes = append(k.schema.Attributes, identity.AttributeType{Name: s.Anchor.Attribute, Type: identity.TypeString, ImportOnly: true})
 	slices.SortFunc(k.schema.Attributes, func(a, b identity.AttributeType) int { return strings.Compare(a.Name, b.Name) })
-	k.layOut(s)
+	k.layOut(s, d.dialect)
 	return k, nil
 }
 
 // attributeOf returns an attribute as the engine sees it. What the configuration says of
 // its type and number of values counts, under the name that it writes.
-func (d *Directory) attributeOf(s *Server, k *Kind, a *attributeType, described agent.Attribute, required bool) identity.AttributeType {
-	out := identity.AttributeType{Name: a.name, Type: typeOf(s.Subschema.syntaxOf(a)), Multi: !a.single, ImportOnly: a.readOnly}
+func (d *Directory) attributeOf(s *Server, k *Kind, a *attributeType, described agent.Attribute, required bool) (out identity.AttributeType, keep bool) {
+	out = identity.AttributeType{Name: a.name, Type: typeOf(s.Subschema.syntaxOf(a)), Multi: !a.single, ImportOnly: a.readOnly}
 	if strings.EqualFold(a.name, d.settings.PasswordAttribute) {
 		out.Type, out.Multi, out.ExportOnly = identity.TypeString, false, true
 	}
@@ -239,20 +301,46 @@ func (d *Directory) attributeOf(s *Server, k *Kind, a *attributeType, described 
 	// its attribute along.
 	out.Required = required && out.Type != identity.TypeReference && !out.ExportOnly && !out.ImportOnly &&
 		!strings.EqualFold(a.name, "objectClass") && s.Subschema.attribute(k.RDN) != a && k.RDN != ""
+	keep = true
+	if m, ok := d.dialect.(Modeler); ok {
+		keep = m.Attribute(s, k, s.Subschema.syntaxOf(a), described.Name != "", &out)
+	}
 	if described.Name != "" {
 		out.Name, out.Confirm = described.Name, described.Confirm
 		if described.Type != 0 {
 			out.Type, out.Multi = described.Type, described.Multi
 		}
 	}
+	return out, keep
+}
+
+// virtual returns the attributes that the dialect adds to those of some classes, under
+// the names of the configuration.
+func (d *Directory) virtual(classes map[string]bool, described []agent.Attribute) []identity.AttributeType {
+	m, ok := d.dialect.(Modeler)
+	if !ok {
+		return nil
+	}
+	out := m.Virtual(classes)
+	for i := range out {
+		for _, a := range described {
+			if strings.EqualFold(a.Name, out[i].Name) {
+				out[i].Name, out[i].Confirm = a.Name, a.Confirm
+			}
+		}
+	}
 	return out
 }
 
-func (k *Kind) layOut(s *Server) {
+func (k *Kind) layOut(s *Server, dialect Dialect) {
+	modeler, _ := dialect.(Modeler)
 	for i := range k.schema.Attributes {
 		a := &k.schema.Attributes[i]
-		c := &Column{AttributeType: a, wire: a.Name}
 		known := s.Subschema.attribute(a.Name)
+		c := &Column{AttributeType: a, wire: a.Name}
+		if modeler != nil && known != nil {
+			c.codec = modeler.Codec(a, known.name, s.Subschema.syntaxOf(known))
+		}
 		if known != nil && isCertificate(s.Subschema.syntaxOf(known)) {
 			c.wire += ";binary"
 		}
@@ -266,7 +354,7 @@ func (k *Kind) layOut(s *Server) {
 				k.columns[name] = c
 			}
 		}
-		if !a.ExportOnly {
+		if !a.ExportOnly && known != nil {
 			k.request = append(k.request, c.wire)
 		}
 	}

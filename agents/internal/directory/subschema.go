@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -13,6 +14,7 @@ type Subschema struct {
 	attributes map[string]*attributeType
 	rules      bool // it says by which rules values are compared
 	classes    map[string]*objectClass
+	content    map[string]*objectClass // content rules by the name of their class; sup are the auxiliary classes
 }
 
 type attributeType struct {
@@ -114,8 +116,8 @@ func (d definition) first(keyword string) string {
 }
 
 // parseSubschema reads the definitions of a server.
-func parseSubschema(attributeTypes, objectClasses []string) *Subschema {
-	s := &Subschema{attributes: map[string]*attributeType{}, classes: map[string]*objectClass{}}
+func parseSubschema(attributeTypes, objectClasses, contentRules []string) *Subschema {
+	s := &Subschema{attributes: map[string]*attributeType{}, classes: map[string]*objectClass{}, content: map[string]*objectClass{}}
 	for _, text := range attributeTypes {
 		def := parseDefinition(text)
 		syntax, _, _ := strings.Cut(def.first("SYNTAX"), "{")
@@ -137,6 +139,10 @@ func parseSubschema(attributeTypes, objectClasses []string) *Subschema {
 		for _, name := range slices.Concat(def["NAME"], def[""]) {
 			s.classes[strings.ToLower(name)] = c
 		}
+	}
+	for _, text := range contentRules {
+		def := parseDefinition(text)
+		s.content[strings.ToLower(def.first("NAME"))] = &objectClass{name: def.first("NAME"), sup: def["AUX"], must: def["MUST"], may: def["MAY"]}
 	}
 	return s
 }
@@ -194,21 +200,41 @@ func (s *Subschema) Superiors(into map[string]bool, names []string) {
 	}
 }
 
+// subclasses returns the names of the classes that are derived from one at once, in
+// order.
+func (s *Subschema) subclasses(name string) []string {
+	found := map[string]bool{}
+	for _, c := range s.classes {
+		if slices.ContainsFunc(c.sup, func(sup string) bool { return strings.EqualFold(sup, name) }) && !strings.EqualFold(c.name, name) {
+			found[c.name] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(found))
+}
+
 const syntaxArc = "1.3.6.1.4.1.1466.115.121.1."
 
-// typeOf returns the type that values of a syntax have (RFC 4517 §3.3); texts are all
-// that is nothing else.
+// Syntaxes of Active Directory.
+const (
+	SyntaxLargeInteger       = "1.2.840.113556.1.4.906"
+	SyntaxSecurityDescriptor = "1.2.840.113556.1.4.907"
+	SyntaxOctetString        = syntaxArc + "40"
+	SyntaxGeneralizedTime    = syntaxArc + "24"
+)
+
+// typeOf returns the type that values of a syntax have (RFC 4517 §3.3, MS-ADTS
+// §3.1.1.2.2.2); texts are all that is nothing else.
 func typeOf(syntax string) identity.Type {
 	switch strings.TrimPrefix(syntax, syntaxArc) {
 	case "12", "34": // DN; name and optional UID
 		return identity.TypeReference
-	case "27":
+	case "27", SyntaxLargeInteger:
 		return identity.TypeInteger
 	case "7":
 		return identity.TypeBoolean
 	case "24":
 		return identity.TypeDateTime
-	case "4", "5", "8", "9", "10", "23", "28", "40", "49":
+	case "4", "5", "8", "9", "10", "23", "28", "40", "49", SyntaxSecurityDescriptor:
 		return identity.TypeBinary
 	}
 	return identity.TypeString

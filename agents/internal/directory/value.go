@@ -17,6 +17,9 @@ import (
 func (d *Directory) fill(s *Server, k *Kind, page *agent.Page, from *ldapconn.Entry) {
 	e := page.Add()
 	e.Op, e.ObjectType, e.DN, e.Anchor = identity.Add, k.schema.Name, from.DN, s.Anchor.Of(from)
+	if s.Anchor.Text != nil {
+		from = s.Anchor.readable(from)
+	}
 	total := 0
 	for i := range from.Attributes {
 		total += len(from.Attributes[i].Values)
@@ -40,7 +43,7 @@ func (d *Directory) fill(s *Server, k *Kind, page *agent.Page, from *ldapconn.En
 		}
 		start := len(room)
 		for _, raw := range a.Values {
-			v, err := parseValue(c.Type, raw)
+			v, err := c.parse(raw)
 			if err != nil {
 				e.Err = d.valueFault(e, c, err)
 				return
@@ -64,6 +67,22 @@ func (d *Directory) valueFault(e *agent.Entry, c *Column, err error) *fault.Erro
 	out := fault.Wrap(name, err)
 	out.Agent, out.Object, out.Attribute = d.name, e.DN, c.Name
 	return out
+}
+
+// parse reads a value of an attribute.
+func (c *Column) parse(raw []byte) (identity.Value, error) {
+	if c.codec != nil && c.codec.Parse != nil {
+		return c.codec.Parse(raw)
+	}
+	return parseValue(c.Type, raw)
+}
+
+// format returns a value of an attribute as the server reads it.
+func (c *Column) format(v identity.Value) (string, error) {
+	if c.codec != nil && c.codec.Format != nil {
+		return c.codec.Format(v)
+	}
+	return formatValue(v)
 }
 
 // parseValue reads a value as the server writes it. The empty name, with which groups

@@ -18,12 +18,13 @@ type Watermark struct {
 	Base     string `json:"base"`
 	Settings string `json:"settings"` // digest of what decides which entries are objects
 
-	Cookie []byte    `json:"cookie,omitempty"` // syncrepl
-	Number int64     `json:"number,omitempty"` // changelog: the last change
+	Cookie []byte    `json:"cookie,omitempty"` // syncrepl, dirsync
+	Number int64     `json:"number,omitempty"` // changelog, usn: the last change
+	Server string    `json:"server,omitempty"` // usn: the controller that numbers them
 	Since  string    `json:"since,omitempty"`  // accesslog, timestamp: where to look from
 	Last   string    `json:"last,omitempty"`   // accesslog: the last record
 	Seen   []string  `json:"seen,omitempty"`   // accesslog: records from Since on that are dealt with
-	Full   time.Time `json:"full,omitzero"`    // timestamp: when the last full import began
+	Full   time.Time `json:"full,omitzero"`    // timestamp, usn: when the last full import began
 
 	Follow bool `json:"-"` // set by a tracker: entries that are delivered move Since to the latest of their times
 }
