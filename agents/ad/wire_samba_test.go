@@ -263,7 +263,7 @@ func TestPages(t *testing.T) {
 	if len(got.lines) != 3 {
 		t.Errorf("%q", got.lines)
 	}
-	thousand := []byte("\x02\x02\x03\xe8\x04\x00") // size and cookie of RFC 2696
+	thousand := []byte("\x03\xe8\x04\x00") // size and cookie of RFC 2696
 	if !slices.ContainsFunc(w.messages(), func(m []byte) bool {
 		return bytes.Contains(m, []byte(base)) && bytes.Contains(m, []byte(oidPaging)) && bytes.Contains(m, thousand) && bytes.Contains(m, []byte("sAMAccountName"))
 	}) {
