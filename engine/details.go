@@ -116,7 +116,7 @@ func (e *Engine) detailsOf(q DetailQuery, step int, group run.CounterGroup, agen
 				return false
 			}
 			var view DetailView
-			if view, failed = detailView(tx, d); failed != nil {
+			if view, failed = detailView(e.showing(tx, agent, ""), d); failed != nil {
 				return false
 			}
 			view.Step, view.Agent = step, agent
@@ -130,7 +130,8 @@ func (e *Engine) detailsOf(q DetailQuery, step int, group run.CounterGroup, agen
 	})
 }
 
-func detailView(tx *space.Tx, d run.Detail) (DetailView, error) {
+func detailView(shows showing, d run.Detail) (DetailView, error) {
+	tx := shows.tx
 	view := DetailView{DN: d.DN, Anchor: d.Anchor, Object: d.ObjectType}
 	if d.ID != 0 {
 		view.ID = &d.ID
@@ -154,7 +155,8 @@ func detailView(tx *space.Tx, d run.Detail) (DetailView, error) {
 	if d.Delta == nil {
 		return view, nil
 	}
-	shown, err := showDelta(tx, d.Delta)
+	shows.object = view.Object
+	shown, err := shows.delta(d.Delta)
 	if err != nil || shown == nil {
 		return view, err
 	}

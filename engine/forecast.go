@@ -439,7 +439,7 @@ func (f *forecasting) compare(key objectKey, before, after state) {
 }
 
 func (f *forecasting) values(space, object, attribute string, before, after state) ValueForecast {
-	if isSecret(f.env, space, object, attribute) {
+	if f.env.Secret(space, object, attribute) {
 		return ValueForecast{Before: []any{}, After: []any{hidden}}
 	}
 	show := func(s state) []any {

@@ -101,6 +101,7 @@ func exportRows(tx *space.Tx, env *environment, agent string, id identity.ID, ro
 		*rows = append(*rows, row)
 	}
 	image := c.ExportedImage()
+	shows := showing{tx, env, agent, c.ObjectType}
 	for _, change := range c.Unapplied.Changes {
 		row := whole
 		row.Attribute, row.AttributeOperation = change.Name, change.Op.String()
@@ -113,10 +114,10 @@ func exportRows(tx *space.Tx, env *environment, agent string, id identity.ID, ro
 		if change.Op == identity.Replace || change.Op == identity.Delete {
 			old = image.Get(change.Name)
 		}
-		if row.Old, err = showValues(tx, old); err != nil {
+		if row.Old, err = shows.values(change.Name, old); err != nil {
 			return err
 		}
-		if row.New, err = showValues(tx, change.Values); err != nil {
+		if row.New, err = shows.values(change.Name, change.Values); err != nil {
 			return err
 		}
 		*rows = append(*rows, row)

@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -198,6 +199,29 @@ func TestPendingExports(t *testing.T) {
 	}
 	if err := w.engine.PendingExports(t.Context(), "ADD", nil); fault.Name(err) != "unknown-agent" {
 		t.Errorf("of nobody: %v", err)
+	}
+}
+
+// A list of objects shows that there is a password to send, or sent, and not which.
+func TestConnectorsShowNoPassword(t *testing.T) {
+	w := newDirectories(t)
+	shown := func() string {
+		t.Helper()
+		views, err := w.engine.Connectors(engine.ConnectorQuery{Agent: "AD"})
+		text, jsonErr := json.Marshal(views)
+		if err := errors.Join(err, jsonErr); err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	w.run("AD", "full-import")
+	w.run("HR", "full-import")
+	w.run("HR", "full-sync")
+	for _, when := range []string{`"pendingExport":{"operation":"add"`, `"unconfirmedExport":{"operation":"add"`} {
+		if text := shown(); !strings.Contains(text, when) || !strings.Contains(text, `"password":{"operation":"add","values":["(not shown)"]`) || strings.Contains(text, "secret of") {
+			t.Errorf("want %s: %s", when, text)
+		}
+		w.run("AD", "export")
 	}
 }
 

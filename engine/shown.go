@@ -57,17 +57,6 @@ const maxShown = 1000 // values of one attribute
 // hidden stands for what only connected systems may know.
 const hidden = "(not shown)"
 
-// isSecret reports whether nobody may see an attribute of a connected system: a
-// password.
-func isSecret(env *environment, agent, object, attribute string) bool {
-	a := env.Agents[agent]
-	if a == nil {
-		return false
-	}
-	t := a.Schema.Type(object)
-	return t != nil && t.Attribute(attribute) != nil && t.Attribute(attribute).ExportOnly
-}
-
 // redactedValue returns a value without the secrets of the configuration.
 func redactedValue(env *environment, v any) any {
 	if text, ok := v.(string); ok && env.Redact != nil {
@@ -101,7 +90,7 @@ func (v *viewer) values(values []identity.Value) []any {
 
 // secretive shows values of an attribute of a connected system.
 func (v *viewer) secretive(agent, object, attribute string, values []identity.Value) []any {
-	if len(values) > 0 && isSecret(v.env, agent, object, attribute) {
+	if len(values) > 0 && v.env.Secret(agent, object, attribute) {
 		return []any{hidden}
 	}
 	return v.values(values)
@@ -187,7 +176,7 @@ func (v *viewer) exportFlow(f sync.ExportFlowTrace) FlowView {
 		After:  v.secretive(agent, c.ObjectType, f.Attribute, f.After),
 		Error:  v.failure(f.Err),
 	}
-	if isSecret(v.env, agent, c.ObjectType, f.Attribute) {
+	if v.env.Secret(agent, c.ObjectType, f.Attribute) {
 		view.Source = hidden // a constant may be what nobody shall see
 	}
 	return view

@@ -209,38 +209,51 @@ func (e *Engine) connectorView(tx *space.Tx, c *space.Connector) (ConnectorView,
 	if c.Cut != nil {
 		view.Disconnection = lineageView(c.Cut.By, e.ruleName(c.Cut.Rule), c.Cut.At)
 	}
+	shows := e.showing(tx, view.Agent, c.ObjectType)
 	for _, a := range c.ImportImage() {
-		values, err := showValues(tx, a.All())
+		values, err := shows.values(a.Name, a.All())
 		if err != nil {
 			return view, err
 		}
 		view.Attributes[a.Name] = values
 	}
 	var err error
-	if view.PendingImport, err = showDelta(tx, c.Import); err != nil {
+	if view.PendingImport, err = shows.delta(c.Import); err != nil {
 		return view, err
 	}
-	if view.PendingExport, err = showDelta(tx, c.Unapplied); err != nil {
+	if view.PendingExport, err = shows.delta(c.Unapplied); err != nil {
 		return view, err
 	}
-	if view.Unconfirmed, err = showDelta(tx, c.Exported); err != nil {
+	if view.Unconfirmed, err = shows.delta(c.Exported); err != nil {
 		return view, err
 	}
 	view.Parked, err = tx.ParkedObject(c)
 	return view, err
 }
 
-func showDelta(tx *space.Tx, d *identity.Delta) (*DeltaView, error) {
+// A showing shows values of objects of one type: those of secrets not at all, also not
+// where a text has one in it.
+type showing struct {
+	tx            *space.Tx
+	env           *environment // nil knows of no secret
+	agent, object string       // "" is the metaverse
+}
+
+func (e *Engine) showing(tx *space.Tx, agent, object string) showing {
+	return showing{tx, e.current.Load(), agent, object}
+}
+
+func (s showing) delta(d *identity.Delta) (*DeltaView, error) {
 	if d.IsZero() {
 		return nil, nil
 	}
 	view := &DeltaView{Operation: d.Op.String(), DN: d.DN, Changes: map[string]ChangeView{}}
 	for _, c := range d.Changes {
-		values, err := showValues(tx, c.Values)
+		values, err := s.values(c.Name, c.Values)
 		if err != nil {
 			return nil, err
 		}
-		removed, err := showValues(tx, c.Removed)
+		removed, err := s.values(c.Name, c.Removed)
 		if err != nil {
 			return nil, err
 		}
@@ -249,20 +262,25 @@ func showDelta(tx *space.Tx, d *identity.Delta) (*DeltaView, error) {
 	return view, nil
 }
 
-// showValues returns values as JSON shows them; references as the DN of their
+// values returns values of an attribute as JSON shows them; references as the DN of their
 // target, or as its id if it is in the metaverse.
-func showValues(tx *space.Tx, values []identity.Value) ([]any, error) {
+func (s showing) values(attribute string, values []identity.Value) ([]any, error) {
+	if len(values) > 0 && s.env != nil && s.env.Secret(s.agent, s.object, attribute) {
+		return []any{hidden}, nil
+	}
 	var out []any
 	for _, v := range values {
 		shown := v.JSON()
 		if id := v.Ref(); id != 0 && id.Space() != 0 {
-			target, err := tx.Connector(id)
+			target, err := s.tx.Connector(id)
 			if err != nil {
 				return nil, err
 			}
 			if target != nil {
 				shown = target.DN
 			}
+		} else if s.env != nil {
+			shown = redactedValue(s.env, shown)
 		}
 		out = append(out, shown)
 	}
@@ -315,8 +333,9 @@ func (e *Engine) ruleNames(stored []string) []string {
 
 func (e *Engine) objectView(tx *space.Tx, o *space.Object) (ObjectView, error) {
 	view := ObjectView{ID: o.ID, Type: o.Type, Attributes: map[string]AttributeView{}, Connectors: []LinkView{}}
+	shows := e.showing(tx, "", o.Type)
 	for _, a := range o.Attributes {
-		values, err := showValues(tx, a.All())
+		values, err := shows.values(a.Name, a.All())
 		if err != nil {
 			return view, err
 		}
