@@ -76,6 +76,9 @@ func (c *onceCmd) Run(a *app) error {
 func (r onceResult) exit() exitCode {
 	var severities []int
 	for _, record := range r.Runs {
+		if record.Result == run.NoStartFullImport && !r.Failed {
+			continue // one has been done
+		}
 		if s := severity(record); s != run.CompletedSyncErrors.Severity() || r.Errors { // else a later run overcame them
 			severities = append(severities, s)
 		}

@@ -17,11 +17,21 @@ type Summary struct {
 	Errors bool        `json:"errors"` // a run finished with errors on some objects, and no later one overcame them
 
 	errors map[retryKey]bool // whose last run finished so
+	full   map[string]bool   // agents that need a full import, and have not had it
 }
 
 func (s *Summary) add(c Completed, e *execution) {
 	s.Runs = append(s.Runs, c)
-	s.Failed = s.Failed || e.failed()
+	switch needsFull := e.outcome.Result == run.NoStartFullImport && !slices.Contains(e.steps, run.FullImport); {
+	case needsFull && s.full == nil:
+		s.full = map[string]bool{e.agent: true}
+	case needsFull: // it follows by itself
+		s.full[e.agent] = true
+	case e.failed():
+		s.Failed = true
+	case slices.Contains(e.steps, run.FullImport):
+		delete(s.full, e.agent)
+	}
 	if s.errors == nil {
 		s.errors = map[retryKey]bool{}
 	}
@@ -41,6 +51,7 @@ func (s *Summary) add(c Completed, e *execution) {
 }
 
 func (s *Summary) leave(waiting []Waiting) {
+	s.Failed = s.Failed || len(s.full) > 0
 	for _, w := range waiting {
 		if w.Cause.Kind != CauseRetry {
 			s.Left = append(s.Left, w)
