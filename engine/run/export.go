@@ -135,6 +135,7 @@ type export struct {
 	cleared      map[identity.ID]*cleared
 	settled      []identity.ID // likewise: what no import has to confirm
 	replacing    bool          // objects have yet to take the places of others, see hold
+	nameless     bool          // objects have no name, so that references to them wait, see hold
 	lost         bool          // deleted objects may have lost their names, see dropLost
 	limited      exportLimits  // see exportlimits.go
 	file         fileLimits    // see resumehold.go
@@ -164,6 +165,7 @@ func (x *export) begin() (pending bool, err error) {
 		}
 		x.waiting = int(counters[space.CountExportDelete])
 		x.replacing = counters[space.CountReplacing] > 0 && !x.definition.idle() && !x.replacesAtEnd()
+		x.nameless = !x.definition.idle() && Transients(tx, x.agent.Name) > 0
 		x.lost = counters[space.CountNameLost] > 0
 		x.rounds, err = x.newRounds(tx, &counters)
 		return err

@@ -33,11 +33,16 @@ func (x *export) mark(tx *space.Tx, t turn, wanted func(*identity.Delta) bool) (
 	if o.sent != nil && o.sent.Op == identity.DeleteAdd && !x.replaces(o.sent) && !x.markHalf(&o, c, wanted) {
 		return outgoing{}, nil, nil
 	}
-	if o.sent.IsZero() || isTransient(c) || !wanted(o.sent) {
+	if o.sent.IsZero() || x.isNameless(c) || !wanted(o.sent) {
 		return outgoing{}, nil, nil
 	}
+	if isTransient(c) {
+		if named, err := x.nameNew(tx, c, &o); err != nil || !named {
+			return outgoing{}, nil, err
+		}
+	}
 	var held *identity.Delta
-	if x.replacing {
+	if x.replacing || x.nameless {
 		if o.sent, held, err = x.hold(tx, c.ID, o.sent); err != nil {
 			return outgoing{}, nil, err
 		}

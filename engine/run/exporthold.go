@@ -11,7 +11,7 @@ import (
 // Until an object has taken the place of another one, its name is that of the old one.
 // References to it are not sent before: somebody else's account would be made a member,
 // or a manager. They come in a later pass, once the new object is there, or stay
-// pending with an error.
+// pending with an error. So do those to an object without a name (exportnameless.go).
 
 // replacesAtEnd reports whether a system replaces objects by others when an export is
 // closed, together with everything else of it: nothing has to wait for that.
@@ -32,7 +32,7 @@ func (x *export) hold(tx *space.Tx, id identity.ID, d *identity.Delta) (now, hel
 				if err != nil {
 					return nil, nil, err
 				}
-				waits = target != nil && target.Replaces != nil
+				waits = target != nil && (x.replacing && target.Replaces != nil || isTransient(target))
 			}
 			switch {
 			case waits && wait == nil:
@@ -82,6 +82,11 @@ func (x *export) holdAll(tx *space.Tx, c *space.Connector, o *outgoing, pending 
 		return nil
 	}
 	failure := fault.New("dn-attributes-failure", "it refers to an object whose name another one has, which is to be deleted first")
+	if nameless, err := refersToNameless(tx, pending); err != nil {
+		return err
+	} else if nameless {
+		failure = fault.New("dn-attributes-failure", "it refers to an object that has no name in the system: another one has got it")
+	}
 	o.dn, o.anchor = c.DN, c.Anchor
 	return x.fail(tx, o, pending, failure)
 }

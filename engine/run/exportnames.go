@@ -161,7 +161,7 @@ func (x *export) nameTaken(tx *space.Tx, c *space.Connector, dn string) error {
 		return tx.Absorb(holder, c)
 	}
 	name := holder.DN
-	holder.DN = transientPrefix + holder.ID.String()
+	x.loseName(holder)
 	switch {
 	case x.capabilities.AnchorIsDN && holder.Exported != nil && holder.Exported.Op.Removes() && !holder.State.IsConnector():
 		return tx.RemoveConnector(holder) // it was deleted, and cannot be there any more
@@ -213,7 +213,8 @@ func (x *export) namedAttributes(tx *space.Tx, attributes identity.Attributes) (
 }
 
 // namedValues returns values with the DNs of objects in place of references. A deleted
-// object that has lost its name to another one is nobody.
+// object that has lost its name to another one is nobody, and so is any object without
+// a name.
 func (x *export) namedValues(tx *space.Tx, values []identity.Value) ([]identity.Value, error) {
 	return x.nameEach(tx, values, func(c *space.Connector) (string, error) {
 		if c.NameLost {
@@ -304,7 +305,7 @@ func (x *export) nameEach(tx *space.Tx, values []identity.Value, name func(*spac
 		if err != nil {
 			return nil, err
 		}
-		if dn != "" {
+		if dn != "" && !isTransient(target) {
 			out = append(out, identity.Reference(dn))
 		}
 	}

@@ -164,7 +164,7 @@ func (p *planner) scan(list space.List, wanted func(*space.Connector) bool) erro
 				if err != nil {
 					return err
 				}
-				if c == nil || isTransient(c) || !p.belongs(c) || !wanted(c) {
+				if c == nil || p.isNameless(c) || !p.belongs(c) || !wanted(c) {
 					continue
 				}
 				if err := p.add(tx, c); err != nil {
@@ -188,7 +188,7 @@ func (p *planner) add(tx *space.Tx, c *space.Connector) error {
 	var parent identity.DN
 	if p.capabilities.LDAPNames {
 		name := c.DN
-		if delta.IsRename() {
+		if delta.IsRename() || isTransient(c) {
 			name = delta.DN
 		}
 		if dn, err := identity.ParseDN(name); err == nil {

@@ -529,7 +529,7 @@ func (p *planner) scanChosen() error {
 			if err != nil {
 				return err
 			}
-			if c == nil || isTransient(c) || !p.isInterrupted(c) && c.Unapplied.IsZero() {
+			if c == nil || p.isNameless(c) || !p.isInterrupted(c) && c.Unapplied.IsZero() {
 				continue
 			}
 			if !p.isInterrupted(c) && p.isLeftOut(c) {
