@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,6 +16,7 @@ import (
 
 // A bell is a system that tells of changes, or says that it cannot.
 type bell struct {
+	mu     sync.Mutex
 	cannot error
 	asked  []time.Duration // when, since the beginning
 	begun  time.Time
@@ -22,9 +24,12 @@ type bell struct {
 }
 
 func (b *bell) Watch(ctx context.Context, changed func()) error {
+	b.mu.Lock()
 	b.asked = append(b.asked, time.Since(b.begun))
-	if b.cannot != nil {
-		return b.cannot
+	cannot := b.cannot
+	b.mu.Unlock()
+	if cannot != nil {
+		return cannot
 	}
 	changed()
 	for {
@@ -49,10 +54,13 @@ func TestListening(t *testing.T) {
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
+		var mu sync.Mutex
 		var looks []time.Duration
 		go func() {
 			ended <- l.watch(ctx, "AD", b, false, func(_ []byte, happened bool) {
 				if happened {
+					mu.Lock()
+					defer mu.Unlock()
 					looks = append(looks, time.Since(b.begun))
 				}
 			})
@@ -63,6 +71,8 @@ func TestListening(t *testing.T) {
 			if c := l.choice("AD"); c.By != by || !strings.Contains(c.Why, why) || (c.Every != "") != (by == ByPolling) {
 				t.Errorf("%s: %+v", what, c)
 			}
+			mu.Lock()
+			defer mu.Unlock()
 			if !slices.Equal(looks, want) {
 				t.Errorf("%s: looked at %v, want %v", what, looks, want)
 			}
@@ -76,7 +86,9 @@ func TestListening(t *testing.T) {
 			t.Errorf("asked at %v, want %v", b.asked, want)
 		}
 
+		b.mu.Lock()
 		b.cannot = nil
+		b.mu.Unlock()
 		time.Sleep(5 * time.Minute) // the next look, and what it finds
 		expect("it can", ByNotification, "tells", []time.Duration{30 * time.Minute, 30 * time.Minute})
 		time.Sleep(15 * time.Minute)

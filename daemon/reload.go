@@ -37,7 +37,7 @@ func (d *Daemon) watch(ctx context.Context) error {
 func (d *Daemon) watchOptions(roots []string, since filewatch.Fingerprint) filewatch.Options {
 	scripts := d.current().config.Scripts
 	return filewatch.Options{
-		Roots: roots, Since: since, Log: d.options.Log,
+		Roots: roots, Since: since, Reads: true, Log: d.options.Log,
 		Match: func(path string, folder bool) bool {
 			relative, err := filepath.Rel(scripts, path)
 			return err != nil || scripting.Match(relative, folder)

@@ -36,6 +36,11 @@ type Options struct {
 	// the time of the call is the start.
 	Since Fingerprint
 
+	// Reads says that changed reads the contents. If they are not those that were reported
+	// when it has returned, nobody knows which it has read: what they are then is reported
+	// in any case, also if they have become what they were before.
+	Reads bool
+
 	// Log hears of watches that cannot be set up; nil discards them.
 	Log *slog.Logger
 }
@@ -138,6 +143,10 @@ func settle(ctx context.Context, o Options, hints <-chan struct{}, scan func() F
 			if now != reported {
 				reported = now
 				changed(ctx, now)
+				if o.Reads && ctx.Err() == nil && scan() != now {
+					reported = ""
+					wait()
+				}
 			}
 		}
 	}

@@ -214,6 +214,43 @@ func TestChangeDuringReport(t *testing.T) {
 	}
 }
 
+// What somebody reads who is told of a change may be another one already, which is taken
+// back later: then it is told once more, or what was read would stay.
+func TestChangeTakenBackDuringReport(t *testing.T) {
+	folder := t.TempDir()
+	do(t, folder, "write a 1")
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	var read []string
+	started := make(chan struct{})
+	go func() {
+		<-started
+		do(t, folder, "write a 2")
+	}()
+	o := Options{Roots: []string{folder}, Quiet: 300 * time.Millisecond, Reads: true}
+	o.Since = Scan(ctx, o)
+	close(started)
+	Watch(ctx, o, func(context.Context, Fingerprint) {
+		if len(read) == 0 {
+			do(t, folder, "write b broken")
+			time.AfterFunc(100*time.Millisecond, func() { do(t, folder, "remove b") })
+		}
+		list, err := filepath.Glob(filepath.Join(folder, "*"))
+		if err != nil {
+			t.Error(err)
+		}
+		for i, name := range list {
+			list[i] = filepath.Base(name)
+		}
+		if read = append(read, strings.Join(list, " ")); len(read) > 1 && read[len(read)-1] == "a" {
+			cancel()
+		}
+	})
+	if len(read) < 2 || read[0] != "a b" || read[len(read)-1] != "a" {
+		t.Errorf("read %q", read)
+	}
+}
+
 func TestPollWithoutNotifications(t *testing.T) {
 	folder := t.TempDir()
 	o := options(folder, []string{"a"}).withDefaults()

@@ -201,7 +201,7 @@ func (h *Host) Watch(ctx context.Context) {
 
 func (h *Host) watched() filewatch.Options {
 	return filewatch.Options{
-		Roots: []string{h.loader.Folder}, Match: Match, Since: h.since,
+		Roots: []string{h.loader.Folder}, Match: Match, Since: h.since, Reads: true,
 		Quiet: h.config.Quiet, Rescan: h.config.Rescan, Log: h.config.Options.Log,
 	}
 }
