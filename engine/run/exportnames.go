@@ -51,7 +51,9 @@ func (x *export) rename() error {
 						if err := x.moveBelow(tx, before, n.dn); err != nil {
 							return err
 						}
-						if err := x.leaveReferences(tx, c); err != nil {
+						// References need not follow a name, as in a file or in a directory
+						// without referential integrity.
+						if err := tx.DoubtReferrers(c.ID); err != nil {
 							return err
 						}
 					}
@@ -121,28 +123,6 @@ func (x *export) refersTo(tx *space.Tx, id identity.ID, others map[identity.ID]b
 		}
 	}
 	return false, nil
-}
-
-// leaveReferences has the next import look at everyone again who refers to an object
-// that got another name. Where references do not follow a name, as in a file or in a
-// directory without referential integrity, what they say now means somebody else or
-// nobody, and an entry that reads as before would pass for unchanged.
-func (x *export) leaveReferences(tx *space.Tx, c *space.Connector) error {
-	owners, err := tx.Referrers(c.ID)
-	if err != nil {
-		return err
-	}
-	for _, id := range owners {
-		owner, err := tx.Connector(id)
-		if err != nil {
-			return err
-		}
-		if owner != nil && owner.Anchor != "" {
-			owner.SetDigest(nil)
-			tx.PutConnector(owner)
-		}
-	}
-	return nil
 }
 
 // nameTaken makes room for an object that has got a name: no other one can have

@@ -102,21 +102,7 @@ func (x *staging) gaveUp(tx *space.Tx, c *space.Connector) error {
 	if _, known := x.moved[c.ID]; !known {
 		x.moved[c.ID] = c.DN
 	}
-	owners, err := tx.Referrers(c.ID)
-	if err != nil {
-		return err
-	}
-	for _, id := range owners {
-		owner, err := tx.Connector(id)
-		if err != nil {
-			return err
-		}
-		if owner != nil {
-			owner.SetDigest(nil)
-			tx.PutConnector(owner)
-		}
-	}
-	return nil
+	return tx.DoubtReferrers(c.ID)
 }
 
 // doubts remembers that an object was staged with a reference to another one

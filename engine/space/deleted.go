@@ -111,27 +111,10 @@ func (c *Connector) Drop(attribute string, references []identity.Value) {
 // lookAgain has the next import look at everyone who refers to an object, and those that
 // are linked synchronized outbound.
 func (tx *Tx) lookAgain(id identity.ID) error {
-	owners, err := tx.Referrers(id)
-	if err != nil {
+	if err := tx.DoubtReferrers(id); err != nil {
 		return err
 	}
-	for _, id := range owners {
-		owner, err := tx.Connector(id)
-		if err != nil {
-			return err
-		}
-		if owner == nil {
-			continue
-		}
-		if owner.Anchor != "" {
-			owner.SetDigest(nil)
-			tx.PutConnector(owner)
-		}
-		if err := tx.retryOwner(owner); err != nil {
-			return err
-		}
-	}
-	return nil
+	return tx.eachReferrer(id, tx.retryOwner)
 }
 
 func (tx *Tx) retryOwner(c *Connector) error {

@@ -21,6 +21,36 @@ func (tx *Tx) Absorb(placeholder, into *Connector) error {
 	return tx.RemoveConnector(placeholder)
 }
 
+// eachReferrer calls fn with every object of a connector space that refers to an object.
+func (tx *Tx) eachReferrer(id identity.ID, fn func(*Connector) error) error {
+	owners, err := tx.Referrers(id)
+	if err != nil {
+		return err
+	}
+	for _, id := range owners {
+		owner, err := tx.Connector(id)
+		if err == nil && owner != nil {
+			err = fn(owner)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// DoubtReferrers has the next import look again at everyone who refers to an object whose
+// name means something else now: an entry that reads as before would pass for unchanged.
+func (tx *Tx) DoubtReferrers(id identity.ID) error {
+	return tx.eachReferrer(id, func(owner *Connector) error {
+		if owner.Anchor != "" {
+			owner.SetDigest(nil)
+			tx.PutConnector(owner)
+		}
+		return nil
+	})
+}
+
 // redirect makes everyone who refers to one object refer to another one.
 func (tx *Tx) redirect(from, to identity.ID) error {
 	owners, err := tx.Referrers(from)
