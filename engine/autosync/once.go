@@ -22,18 +22,17 @@ type Summary struct {
 
 func (s *Summary) add(c Completed, e *execution) {
 	s.Runs = append(s.Runs, c)
-	switch needsFull := e.outcome.Result == run.NoStartFullImport && !slices.Contains(e.steps, run.FullImport); {
-	case needsFull && s.full == nil:
-		s.full = map[string]bool{e.agent: true}
-	case needsFull: // it follows by itself
-		s.full[e.agent] = true
+	if s.errors == nil {
+		s.errors, s.full = map[retryKey]bool{}, map[string]bool{}
+	}
+	full := slices.Contains(e.steps, run.FullImport)
+	switch {
+	case e.outcome.Result == run.NoStartFullImport && !full:
+		s.full[e.agent] = true // it follows by itself
 	case e.failed():
 		s.Failed = true
-	case slices.Contains(e.steps, run.FullImport):
+	case full:
 		delete(s.full, e.agent)
-	}
-	if s.errors == nil {
-		s.errors = map[retryKey]bool{}
 	}
 	for _, k := range []kind{importing, syncing, exporting} {
 		if !hasKind(e.steps, k) || e.failed() {

@@ -144,7 +144,7 @@ func New(o Options) (*Scheduler, error) {
 		queue: queue, imported: imported, running: map[string]*execution{},
 		delays: map[key]delay{}, retries: map[retryKey]retry{}, progress: map[retryKey]uint64{}, origins: map[string]origins{},
 		wanted: map[key]time.Time{}, fullOnly: map[string]uint64{}, last: map[string]Completed{},
-		usual: map[key]time.Duration{}, circling: map[string]bool{},
+		usual: map[key]time.Duration{}, circling: map[string]bool{}, waited: map[string]Waited{},
 	}
 	if s.clock == nil {
 		s.clock = time.Now

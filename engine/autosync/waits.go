@@ -2,6 +2,7 @@ package autosync
 
 import (
 	"maps"
+	"slices"
 	"time"
 )
 
@@ -27,11 +28,7 @@ func (s *Settings) lockOf(a, b work) Lock {
 		return LockExclusive
 	}
 	for _, group := range s.NeverTogether {
-		first, second := false, false
-		for _, name := range group {
-			first, second = first || name == a.agent, second || name == b.agent
-		}
-		if first && second {
+		if slices.Contains(group, a.agent) && slices.Contains(group, b.agent) {
 			return LockTogether
 		}
 	}
@@ -52,9 +49,6 @@ func (s *Scheduler) countWaits(now time.Time) {
 	for _, w := range s.waiting {
 		if w.Lock == "" {
 			continue
-		}
-		if s.waited == nil {
-			s.waited = map[string]Waited{}
 		}
 		if s.waited[w.Agent] == nil {
 			s.waited[w.Agent] = Waited{}

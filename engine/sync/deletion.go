@@ -183,7 +183,7 @@ func (u *unit) deleteObject(mv *space.Object) error {
 	t := u.rules.Type(mv.Type)
 	if t != nil {
 		for attribute := range t.Seekers {
-			u.seeks(mv, attribute)
+			u.seeks(t, mv, attribute)
 		}
 	}
 	for _, id := range slices.Clone(mv.Connectors) {

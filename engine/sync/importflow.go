@@ -283,7 +283,7 @@ func (u *unit) unset(mv *space.Object, attribute string) bool {
 	if present {
 		mv.Remove(attribute)
 		u.tx.PutObject(mv)
-		u.seeks(mv, attribute)
+		u.wrote(mv, attribute)
 	}
 	return present
 }

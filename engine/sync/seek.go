@@ -19,11 +19,7 @@ type sought struct {
 
 // seeks notes that criteria which look at an attribute may find an object from now on,
 // or find it no longer.
-func (u *unit) seeks(mv *space.Object, attribute string) {
-	t := u.rules.Type(mv.Type)
-	if t == nil {
-		return
-	}
+func (u *unit) seeks(t *rules.Type, mv *space.Object, attribute string) {
 	if agents := t.Seekers[attribute]; len(agents) > 0 {
 		u.sought = append(u.sought, sought{mv.ID, agents})
 	}

@@ -20,13 +20,13 @@ type written struct {
 	attribute *rules.Attribute
 }
 
-// wrote notes that an attribute got other values.
+// wrote notes that an attribute got other values, or none: who looks for them has to know.
 func (u *unit) wrote(mv *space.Object, attribute string) {
-	u.seeks(mv, attribute)
 	t := u.rules.Type(mv.Type)
-	if t == nil || len(t.Unique) == 0 {
+	if t == nil {
 		return
 	}
+	u.seeks(t, mv, attribute)
 	if a := t.Attributes[attribute]; a != nil && a.Unique {
 		u.written = append(u.written, written{mv.ID, a})
 	}
