@@ -245,7 +245,7 @@ func (x *fileExport) Put(ctx context.Context, changes []agent.Change) ([]agent.R
 		}
 	}
 	if x.spill.Err() != nil {
-		return nil, x.writeFault(x.spill.Err())
+		return nil, x.agent.disk().WriteFault(x.spill.Err())
 	}
 	return results, nil
 }

@@ -24,23 +24,12 @@ type source struct {
 // it is on the disk, and puts it in the place of the old one. On any error the
 // old one stays as it is and nothing else is left.
 func (x *fileExport) write(ctx context.Context) error {
-	r, err := x.agent.disk().Begin(x.source.info)
-	if err != nil {
-		return x.writeFault(err)
-	}
-	changed, err := x.fill(ctx, r)
-	if err != nil || !changed {
-		return x.writeFault(errors.Join(err, r.Discard()))
-	}
-	replaced, err := r.Commit(nil)
+	replaced, err := x.agent.disk().Replace(x.source.info, func(w io.Writer) (bool, error) { return x.fill(ctx, w) })
 	if replaced {
 		x.agent.seen.Store(true)
 	}
-	return x.writeFault(err)
+	return err
 }
-
-// writeFault names an error of writing. That of a cancelled context stays.
-func (x *fileExport) writeFault(err error) error { return x.agent.disk().WriteFault(err) }
 
 // fill writes the content of the new file, and reports whether it differs from
 // that of the old one.
@@ -49,9 +38,6 @@ func (x *fileExport) fill(ctx context.Context, f io.Writer) (changed bool, err e
 	if x.source.info == nil {
 		w.lineEnd, w.changed = "\n", true
 		w.writeCells(x.layout.names)
-		if _, err := os.Lstat(x.agent.file); !errors.Is(err, fs.ErrNotExist) {
-			return false, errors.New("somebody else has created the file meanwhile")
-		}
 	} else if err := x.copyRows(ctx, w); err != nil {
 		return false, err
 	}

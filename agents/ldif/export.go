@@ -196,7 +196,7 @@ func (x *fileExport) Put(ctx context.Context, changes []agent.Change) ([]agent.R
 		}
 	}
 	if err := x.spill.Err(); err != nil {
-		return nil, x.writeFault(err)
+		return nil, x.disk().WriteFault(err)
 	}
 	return results, nil
 }

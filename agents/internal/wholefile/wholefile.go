@@ -159,6 +159,33 @@ func (f File) CheckWritable(exists bool) error {
 	return errors.Join(file.Close(), os.Remove(temporary))
 }
 
+// Replace puts what fill writes in the place of the file; old is as of [File.Begin]. fill
+// reports whether that differs: if not, or on any error, the old file stays as it is and
+// nothing else is left. Errors are those of [File.WriteFault]; replaced says whether there
+// is a new file, as [Replacement.Commit] does.
+func (f File) Replace(old fs.FileInfo, fill func(io.Writer) (changed bool, err error)) (replaced bool, err error) {
+	r, err := f.Begin(old)
+	if err != nil {
+		return false, f.WriteFault(err)
+	}
+	changed := false
+	if old == nil {
+		if _, err = os.Lstat(f.Path); !errors.Is(err, fs.ErrNotExist) {
+			err = errors.New("somebody else has created the file meanwhile")
+		} else {
+			err = nil
+		}
+	}
+	if err == nil {
+		changed, err = fill(r)
+	}
+	if err != nil || !changed {
+		return false, f.WriteFault(errors.Join(err, r.Discard()))
+	}
+	replaced, err = r.Commit(nil)
+	return replaced, f.WriteFault(err)
+}
+
 // Begin makes the new file, beside the old one; old is nil if there is none.
 func (f File) Begin(old fs.FileInfo) (*Replacement, error) {
 	target, temporary, err := f.paths(old != nil)
