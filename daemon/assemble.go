@@ -467,3 +467,40 @@ func (o Options) withDefaults() Options {
 	}
 	return o
 }
+
+// A glance is a configuration for those who only look at what it names: its scripts count
+// if they can be loaded, and it need not be complete.
+type glance struct {
+	config  *config.Config
+	options config.Options
+	broken  error // why the scripts could not be loaded
+	scripts *scripting.Generation
+}
+
+func glanceAt(ctx context.Context, o Options) (_ *glance, err error) {
+	base, err := config.LoadBase(o.File, config.Options{Kinds: o.Kinds})
+	if err != nil {
+		return nil, err
+	}
+	g := &glance{options: config.Options{Kinds: o.Kinds, OtherKinds: true}}
+	defer func() {
+		if err != nil {
+			g.close()
+		}
+	}()
+	if g.scripts, g.broken = fromFolder(ctx, loaderOf(base, o)); g.broken == nil {
+		if g.options, err = withScripts(ctx, o, g.scripts); err != nil {
+			return nil, err
+		}
+	}
+	if g.config, err = config.Load(o.File, g.options); err != nil {
+		return nil, errors.Join(err, g.broken)
+	}
+	return g, nil
+}
+
+func (g *glance) close() {
+	if g.broken == nil && g.scripts != nil {
+		g.scripts.Close()
+	}
+}

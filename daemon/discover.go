@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/metasync/metasync/engine/agent"
@@ -73,35 +72,25 @@ type DiscoveredContainer struct {
 // they implement.
 func Discover(ctx context.Context, o Options, name string) (_ *Discovery, err error) {
 	o = o.withDefaults()
-	base, err := config.LoadBase(o.File, config.Options{Kinds: o.Kinds})
+	g, err := glanceAt(ctx, o)
 	if err != nil {
 		return nil, err
 	}
-	options := config.Options{Kinds: o.Kinds, OtherKinds: true}
-	scripts, broken := fromFolder(ctx, loaderOf(base, o))
-	if broken == nil {
-		defer scripts.Close()
-		if options, err = withScripts(ctx, o, scripts); err != nil {
-			return nil, err
-		}
-	}
-	cfg, err := config.Load(o.File, options)
-	if err != nil {
-		return nil, errors.Join(err, broken)
-	}
+	defer g.close()
+	cfg := g.config
 	defer func() { err = redactedError(err, cfg.Secrets) }()
 	a, err := agentNamed(cfg, name)
 	if err != nil {
 		return nil, err
 	}
 	if a.Settings == nil {
-		return nil, fmt.Errorf("the type of agent %q is not known: %w", name, broken)
+		return nil, fmt.Errorf("the type of agent %q is not known: %w", name, g.broken)
 	}
 	found, err := discover.System(ctx, a.Settings, agent.Env{Name: a.Name, Objects: a.Objects, Log: redacted(o.Log, cfg.Secrets).With("agent", a.Name)})
 	if err != nil {
 		return nil, err
 	}
-	text, err := config.Draft(o.File, options, name, found)
+	text, err := config.Draft(o.File, g.options, name, found)
 	if err != nil {
 		return nil, err
 	}

@@ -24,22 +24,12 @@ type ScriptTypes struct {
 // they would change of the configuration is not declared then.
 func Types(ctx context.Context, o Options) (_ *ScriptTypes, err error) {
 	o = o.withDefaults()
-	base, err := config.LoadBase(o.File, config.Options{Kinds: o.Kinds})
+	g, err := glanceAt(ctx, o)
 	if err != nil {
 		return nil, err
 	}
-	options := config.Options{Kinds: o.Kinds, OtherKinds: true}
-	scripts, broken := fromFolder(ctx, loaderOf(base, o))
-	if broken == nil {
-		defer scripts.Close()
-		if options, err = withScripts(ctx, o, scripts); err != nil {
-			return nil, err
-		}
-	}
-	cfg, err := config.Load(o.File, options)
-	if err != nil {
-		return nil, errors.Join(err, broken)
-	}
+	defer g.close()
+	cfg := g.config
 	defer func() { err = redactedError(err, cfg.Secrets) }()
 	c := &candidate{config: cfg}
 	if err := errors.Join(c.define(o.Log)...); err != nil {
@@ -56,7 +46,7 @@ func Types(ctx context.Context, o Options) (_ *ScriptTypes, err error) {
 		return nil, err
 	}
 	out := &ScriptTypes{Folder: cfg.Scripts, Warnings: []string{}}
-	for _, problem := range fault.All(broken) {
+	for _, problem := range fault.All(g.broken) {
 		out.Warnings = append(out.Warnings, problem.Error()+"; what scripts change of the configuration is not in the types")
 	}
 	known := scripting.Known{Metaverse: cfg.Model.Types}
