@@ -19,6 +19,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"sync"
 	"time"
 
@@ -66,7 +67,8 @@ func Dial(ctx context.Context, o Options) (*Conn, error) {
 	}
 	tcp, err := (&net.Dialer{Timeout: o.Timeout}).DialContext(ctx, "tcp", to.Endpoint)
 	if err != nil {
-		if ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) { // which is not that of ctx
+		// Which of the two it is depends on who saw first that the time was over.
+		if ctx.Err() == nil && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded)) {
 			err = fmt.Errorf("%w for %s: dial %s", errSilent, o.Timeout, to.Endpoint)
 		}
 		return nil, ended(ctx, err)

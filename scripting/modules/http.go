@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"os"
 	"slices"
 	"strconv"
 	"syscall"
@@ -163,7 +164,7 @@ func (q *httpRequest) failed(function string, err error) error {
 		err = wrapped.Err
 	}
 	where := q.request.URL.Scheme + "://" + q.request.URL.Host + q.request.URL.Path
-	if errors.Is(err, context.DeadlineExceeded) {
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) { // of the connection
 		err = fmt.Errorf("no answer within %s: %w", q.timeout, err)
 	}
 	err = fmt.Errorf("%s: %s %s: %w", function, q.request.Method, where, err)
