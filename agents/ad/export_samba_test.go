@@ -159,14 +159,15 @@ func TestMovesAndContainers(t *testing.T) {
 	s := settings(t, base)
 	d := open(t, s, user, unit)
 	ada := "CN=ada," + base
-	names, results := put(t, d,
-		addition(ada, agenttest.Attrs("sAMAccountName", "ada-moves")),
+	names, results := put(t, d, addition(ada, agenttest.Attrs("sAMAccountName", "ada-moves")))
+	expectNames(t, names, "")
+	names, refused := put(t, d,
 		addition("CN=x,OU=none,"+base, agenttest.Attrs("sAMAccountName", "x-moves")),
 		addition("CN=twin,"+base, agenttest.Attrs("sAMAccountName", "ada-moves")),
 	)
-	expectNames(t, names, "", "non-existent-parent", "cd-existing-object")
-	if results[1].Action != agent.ProvisionParent {
-		t.Errorf("%+v", results[1])
+	expectNames(t, names, "non-existent-parent", "cd-existing-object")
+	if refused[0].Action != agent.ProvisionParent {
+		t.Errorf("%+v", refused[0])
 	}
 	move := update(ada, results[0].Anchor, replace("title", identity.String("Dr")))
 	move.NewDN = "CN=Lovelace,OU=new," + base
