@@ -3,6 +3,7 @@
 package ldap
 
 import (
+	"fmt"
 	"testing"
 
 	goldap "github.com/go-ldap/ldap/v3"
@@ -52,4 +53,22 @@ func TestPasswords(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A server that shows a few entries at most is asked for each.
+func TestAnchorsOfManyWithinLimits(t *testing.T) {
+	useSlapd(t)
+	base := place(t)
+	admin := administrator(t)
+	writer := someone(t, admin, "writer", base, "userPassword", "secret")
+	for _, name := range []string{"one", "two"} {
+		container(t, admin, "ou="+name+","+base)
+	}
+	someone(t, admin, "taken", "ou=one,"+base)
+	configure(t, true, "olcAccess", `to attrs=userPassword by * auth`, `to * by users write by * read`)
+	s := settings("ou=one,"+base, "ou=two,"+base)
+	s.BindDN, s.Password = writer, "secret"
+	d := open(t, s, person)
+	configure(t, true, "olcLimits", fmt.Sprintf(`dn.exact="%s" size.soft=4 size.hard=4 size.prtotal=4`, writer))
+	createMany(t, d, open(t, settings(s.Base...), person), base)
 }

@@ -267,6 +267,11 @@ func (x *export) send() error {
 // sendAgain sends what the agent wants to see again, in as many passes as it takes.
 func (x *export) sendAgain() error {
 	for len(x.again) > 0 {
+		if !x.capabilities.AllOrNothing {
+			if err := x.rename(); err != nil { // what is sent again has its anchor by now
+				return err
+			}
+		}
 		if x.pass++; x.arrived == 0 {
 			x.pass = exportPasses // as nothing has changed, what fails again has failed
 		}
@@ -311,7 +316,7 @@ func (x *export) stopped() error {
 		x.details.drop(ExportCounters)
 		return nil
 	case !x.stoppedAt:
-		return nil
+		return x.rename()
 	}
 	return x.end()
 }

@@ -16,6 +16,22 @@ type naming struct {
 	done       *identity.Delta // may have taken away references to deleted objects; nil has not
 }
 
+// onlyAnchor reports whether no other object is concerned.
+func (n *naming) onlyAnchor() bool { return n.dn == "" && !n.vacated && n.done == nil }
+
+// nameMeanwhile stores what one page of changes has taught while the next one is on its
+// way, which costs next to no time then. Nothing else may be done until the function that
+// it returns has returned. What a crash keeps from being stored, the next export learns
+// again: it repeats the changes of this one.
+func (x *export) nameMeanwhile() (wait func() error) {
+	if len(x.named) == 0 || x.capabilities.AllOrNothing {
+		return func() error { return nil }
+	}
+	stored := make(chan error, 1)
+	go func() { stored <- x.rename() }()
+	return func() error { return <-stored }
+}
+
 // rename stores the names that objects got.
 func (x *export) rename() error {
 	if len(x.named) == 0 {

@@ -3,6 +3,7 @@ package run
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/metasync/metasync/engine/agent"
 	"github.com/metasync/metasync/engine/fault"
@@ -84,8 +85,9 @@ func (x *export) page(turns []turn, wanted func(*identity.Delta) bool) error {
 	if err != nil || len(changes) == 0 {
 		return err
 	}
+	named := x.nameMeanwhile()
 	results, err := x.stream.Put(x.ctx, changes)
-	if err != nil {
+	if err := errors.Join(err, named()); err != nil {
 		return err
 	}
 	stop, err := stoppedAt(results, changes)
@@ -227,6 +229,9 @@ func (x *export) settle(out []outgoing, changes []agent.Change, results []agent.
 	}
 	if err := x.details.secure(); err != nil {
 		return err
+	}
+	if len(x.settled) == 0 && !slices.ContainsFunc(x.named, func(n naming) bool { return !n.onlyAnchor() }) {
+		return nil // see nameMeanwhile
 	}
 	if err := x.rename(); err != nil {
 		return err

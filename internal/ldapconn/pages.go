@@ -122,9 +122,9 @@ func (s *Search) encode(e *encoder, filter string, limit, size int, cookie []byt
 	e.text(tagOctetString, s.Base)
 	e.integer(tagEnumerated, int32(s.Scope)) //nolint:gosec // one of three
 	e.integer(tagEnumerated, ldap.NeverDerefAliases)
-	e.integer(tagInteger, int32(limit)) //nolint:gosec // the caller's, and small
-	e.integer(tagInteger, 0)            // any time
-	e.boolean(false)                    // values too
+	e.integer(tagInteger, int32(limit))     //nolint:gosec // the caller's, and small
+	e.integer(tagInteger, int32(s.Seconds)) //nolint:gosec // small
+	e.boolean(false)                        // values too
 	e.b = append(e.b, filter...)
 	attributes := e.open(tagSequence)
 	for _, name := range s.Attributes {

@@ -29,6 +29,7 @@ type Search struct {
 	Attributes []string // nil is all that users have; see RFC 4511 §4.5.1.8
 	Entries    int      // more than these are an error; 0 is any number
 	Bytes      int      // of names and values; 0 is any number
+	Seconds    int      // that the server may take; 0 is any number
 	Controls   []string // types of controls without a value that the server has to heed
 }
 

@@ -67,7 +67,11 @@ func (w *writer) add(ctx context.Context, c *agent.Change, k *Kind) (agent.Resul
 		return agent.Result{}, err
 	}
 	r.Anchor = anchor
-	if anchor == "" {
+	switch {
+	case anchor != "":
+	case w.later:
+		w.created = true
+	default:
 		if r.Anchor, err = w.anchorAt(ctx, c.DN); err != nil {
 			return r, err
 		}
@@ -81,7 +85,7 @@ func (w *writer) add(ctx context.Context, c *agent.Change, k *Kind) (agent.Resul
 // create creates an entry, and returns the anchor if the server tells it along.
 func (w *writer) create(ctx context.Context, req *ldap.AddRequest) (anchor string, err error) {
 	read := ""
-	if w.tells {
+	if w.tells && !w.later {
 		read = w.server.Anchor.Attribute
 	}
 	told, err := w.c.Add(ctx, req, read)

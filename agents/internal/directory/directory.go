@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-ldap/ldap/v3"
@@ -70,6 +71,7 @@ type Directory struct {
 	secure   bool // what is sent is encrypted
 	bases    []identity.DN
 	objects  []agent.Object
+	asksEach atomic.Bool // the server tells of several new entries no faster than of each, see anchors.go
 }
 
 var (

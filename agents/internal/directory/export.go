@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/go-ldap/ldap/v3"
 
@@ -56,6 +58,7 @@ type export struct {
 	most    int  // connections: the server took no more; 0 is what the settings say
 	asserts bool // the server checks the anchor itself (RFC 4528)
 	tells   bool // the server tells the anchor of what it creates (RFC 4527)
+	tried   bool // whether the server tells well of several new entries, see anchors.go
 	exop    bool // passwords are written by an operation of their own (RFC 3062)
 }
 
@@ -177,33 +180,55 @@ func refersTo(c *agent.Change, names map[string]bool) bool {
 
 // put carries out the changes of a wave.
 func (x *export) put(ctx context.Context, changes []agent.Change, which []int, results []agent.Result) error {
-	conns, err := x.connect(ctx, min(len(which), cmp.Or(x.most, x.d.settings.Connections)))
+	later := x.asksTogether(changes, which)
+	created := make([]bool, len(which))
+	began := time.Now()
+	err := x.each(ctx, len(which), func(ctx context.Context, w *writer, i int) (lost error) {
+		w.later = later
+		index := which[i]
+		results[index], lost = w.change(ctx, &changes[index])
+		created[i] = w.created
+		return lost
+	})
+	if err != nil || !later {
+		return err
+	}
+	one := time.Since(began) * time.Duration(len(x.conns)*inFlight) / time.Duration(len(which))
+	var nameless []int
+	for i, index := range which {
+		if created[i] {
+			nameless = append(nameless, index)
+		}
+	}
+	return x.nameCreated(ctx, changes, nameless, results, one)
+}
+
+// each calls f with 0 to n-1, several at the same time over every connection, until a
+// connection is lost.
+func (x *export) each(ctx context.Context, n int, f func(ctx context.Context, w *writer, i int) (lost error)) error {
+	conns, err := x.connect(ctx, min(n, cmp.Or(x.most, x.d.settings.Connections)))
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	next := make(chan int)
+	var next atomic.Int64
 	var group sync.WaitGroup
-	for i := range min(len(which), conns*inFlight) {
+	for i := range min(n, conns*inFlight) {
 		c := x.conns[i%conns]
 		group.Go(func() {
 			defer c.EndWith(ctx)()
-			w := &writer{export: x, c: c}
-			for index := range next {
-				if ctx.Err() != nil {
-					continue
+			for ctx.Err() == nil {
+				i := int(next.Add(1)) - 1
+				if i >= n {
+					return
 				}
-				if results[index], w.lost = w.change(ctx, &changes[index]); w.lost != nil {
-					cancel(w.lost)
+				if lost := f(ctx, &writer{export: x, c: c}, i); lost != nil {
+					cancel(lost)
 				}
 			}
 		})
 	}
-	for _, index := range which {
-		next <- index
-	}
-	close(next)
 	group.Wait()
 	return context.Cause(ctx)
 }
@@ -237,8 +262,9 @@ func (x *export) connect(ctx context.Context, want int) (int, error) {
 // A writer carries out changes over one connection.
 type writer struct {
 	*export
-	c    *ldapconn.Conn
-	lost error // why the connection is of no use any more
+	c       *ldapconn.Conn
+	later   bool // the anchors of what is created are asked for in the end
+	created bool // an entry whose anchor is not known
 }
 
 // change carries out one change. The error is that of the connection: nobody knows what
