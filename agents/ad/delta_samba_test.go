@@ -39,53 +39,53 @@ func TestDelta(t *testing.T) {
 			d := open(t, s, numbered)
 			full, err := read(t, d, agent.ImportRequest{PageSize: 2})
 			must(t, err)
-			full.expect(t, "full", "user "+ada, "user "+grace, "user "+joan, "user "+mary)
-			anchor := func(dn string) string { return full.entry(t, dn).Anchor }
+			full.Expect(t, "full", "user "+ada, "user "+grace, "user "+joan, "user "+mary)
+			anchor := func(dn string) string { return full.Entry(t, dn).Anchor }
 
 			must(t, admin.Del(goldap.NewDelRequest(ada, nil)))
 			must(t, admin.ModifyDN(goldap.NewModifyDNRequest(grace, "CN=hopper", true, base)))
 			modify(t, admin, joan, "employeeID")
 			modify(t, admin, mary, "title")
 			must(t, admin.ModifyDN(goldap.NewModifyDNRequest(jean, "CN=jean", true, staff)))
-			delta, err := read(t, d, agent.ImportRequest{Delta: true, Watermark: full.watermark})
+			delta, err := read(t, d, agent.ImportRequest{Delta: true, Watermark: full.Watermark})
 			must(t, err)
 			hopper := "CN=hopper," + base
-			delta.expect(t, "delta", "gone", "gone", "user "+hopper, "user "+mary, "user CN=jean,"+staff)
-			if delta.entry(t, hopper).Anchor != anchor(grace) {
+			delta.Expect(t, "delta", "gone", "gone", "user "+hopper, "user "+mary, "user CN=jean,"+staff)
+			if delta.Entry(t, hopper).Anchor != anchor(grace) {
 				t.Errorf("the rename changed the anchor of %s", grace)
 			}
-			if e := delta.entry(t, mary); len(e.Attributes.Get("title")) > 0 || len(e.Attributes.Get("employeeID")) == 0 {
+			if e := delta.Entry(t, mary); len(e.Attributes.Get("title")) > 0 || len(e.Attributes.Get("employeeID")) == 0 {
 				t.Errorf("%v", e.Attributes)
 			}
-			for _, e := range delta.entries {
+			for _, e := range delta.Entries {
 				if e.Op == identity.Delete && e.Anchor != anchor(ada) && e.Anchor != anchor(joan) {
 					t.Errorf("%s is gone, which is neither of the two", e.Anchor)
 				}
 			}
-			quiet, err := read(t, d, agent.ImportRequest{Delta: true, Watermark: delta.watermark})
+			quiet, err := read(t, d, agent.ImportRequest{Delta: true, Watermark: delta.Watermark})
 			must(t, err)
-			quiet.expect(t, "nothing changed")
+			quiet.Expect(t, "nothing changed")
 
 			// Containers are no objects, and told as gone; what is in them moves all the same.
 			must(t, admin.ModifyDN(goldap.NewModifyDNRequest(staff, "OU=People", true, "")))
-			moved, err := read(t, d, agent.ImportRequest{Delta: true, Watermark: delta.watermark})
+			moved, err := read(t, d, agent.ImportRequest{Delta: true, Watermark: delta.Watermark})
 			must(t, err)
-			moved.expect(t, "a container was renamed", "gone", "user CN=jean,OU=People,"+base, "user CN=mary,OU=People,"+base)
+			moved.Expect(t, "a container was renamed", "gone", "user CN=jean,OU=People,"+base, "user CN=mary,OU=People,"+base)
 			must(t, admin.ModifyDN(goldap.NewModifyDNRequest("OU=People,"+base, "OU=People", true, elsewhere)))
-			away, err := read(t, d, agent.ImportRequest{Delta: true, Watermark: moved.watermark})
+			away, err := read(t, d, agent.ImportRequest{Delta: true, Watermark: moved.Watermark})
 			must(t, err)
-			away.expect(t, "a container has left the base", "gone", "gone", "gone")
+			away.Expect(t, "a container has left the base", "gone", "gone", "gone")
 
 			// All that is below is deleted with one request.
 			create(t, admin, staff, "organizationalUnit")
 			create(t, admin, "CN=one,"+staff, "user", "sAMAccountName", "one"+method, "employeeID", "1")
-			back, err := read(t, d, agent.ImportRequest{Delta: true, Watermark: away.watermark})
+			back, err := read(t, d, agent.ImportRequest{Delta: true, Watermark: away.Watermark})
 			must(t, err)
-			back.expect(t, "a new container", "gone", "user CN=one,"+staff)
+			back.Expect(t, "a new container", "gone", "user CN=one,"+staff)
 			must(t, admin.Del(goldap.NewDelRequest(staff, []goldap.Control{goldap.NewControlSubtreeDelete()})))
-			last, err := read(t, d, agent.ImportRequest{Delta: true, Watermark: back.watermark})
+			last, err := read(t, d, agent.ImportRequest{Delta: true, Watermark: back.Watermark})
 			must(t, err)
-			last.expect(t, "a container was deleted", "gone", "gone")
+			last.Expect(t, "a container was deleted", "gone", "gone")
 		})
 	}
 }
@@ -111,7 +111,7 @@ func TestLostWatermarks(t *testing.T) {
 			full, err := read(t, d, agent.ImportRequest{})
 			must(t, err)
 			w := new(directory.Watermark)
-			must(t, json.Unmarshal(full.watermark, w))
+			must(t, json.Unmarshal(full.Watermark, w))
 			text, err := w.Bytes()
 			must(t, err)
 			if _, err := read(t, d, agent.ImportRequest{Delta: true, Watermark: text}); err != nil {
@@ -140,19 +140,19 @@ func TestWithoutTheRightForDirSync(t *testing.T) {
 	must(t, err)
 	s.BindDN, s.Password = "ad-reader@ad.example.org", "Secret123!"
 	d := open(t, s, user)
-	if _, err := read(t, d, agent.ImportRequest{Delta: true, Watermark: full.watermark}); fault.Name(err) != "no-start-full-import-required" {
+	if _, err := read(t, d, agent.ImportRequest{Delta: true, Watermark: full.Watermark}); fault.Name(err) != "no-start-full-import-required" {
 		t.Errorf("with the cookie of somebody else: %v", err)
 	}
 	full, err = read(t, d, agent.ImportRequest{})
 	must(t, err)
-	if bytes.Contains(full.watermark, []byte(`"cookie"`)) || !bytes.Contains(full.watermark, []byte(`"number"`)) {
-		t.Errorf("%s", full.watermark)
+	if bytes.Contains(full.Watermark, []byte(`"cookie"`)) || !bytes.Contains(full.Watermark, []byte(`"number"`)) {
+		t.Errorf("%s", full.Watermark)
 	}
 	modify(t, admin, ada, "title", "Countess")
-	delta, err := read(t, d, agent.ImportRequest{Delta: true, Watermark: full.watermark})
+	delta, err := read(t, d, agent.ImportRequest{Delta: true, Watermark: full.Watermark})
 	must(t, err)
-	if !slices.Contains(delta.lines, "user "+ada) {
-		t.Errorf("%q", delta.lines)
+	if !slices.Contains(delta.Lines, "user "+ada) {
+		t.Errorf("%q", delta.Lines)
 	}
 	s.Changes = byDirSync
 	if _, err := read(t, open(t, s, user), agent.ImportRequest{}); fault.Name(err) != "no-start-change-log-not-enabled" {

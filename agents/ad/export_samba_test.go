@@ -34,7 +34,7 @@ func TestAccounts(t *testing.T) {
 	seen, err := read(t, d, agent.ImportRequest{})
 	must(t, err)
 	for name, want := range map[string]bool{disabled: true, mustChange: false, "passwordNeverExpires": true, "passwordNotRequired": false} {
-		if got := seen.entry(t, dan).Attributes.First(name); got != identity.Boolean(want) {
+		if got := seen.Entry(t, dan).Attributes.First(name); got != identity.Boolean(want) {
 			t.Errorf("%s: %v, want %v", name, got, want)
 		}
 	}
@@ -79,7 +79,7 @@ func TestAccounts(t *testing.T) {
 	}
 	got, err := read(t, d, agent.ImportRequest{})
 	must(t, err)
-	if e := got.entry(t, ada); e.Attributes.First(disabled) != identity.Boolean(true) || e.Attributes.First(mustChange) != identity.Boolean(false) {
+	if e := got.Entry(t, ada); e.Attributes.First(disabled) != identity.Boolean(true) || e.Attributes.First(mustChange) != identity.Boolean(false) {
 		t.Errorf("%v", e.Attributes)
 	}
 
@@ -132,7 +132,7 @@ func TestMembership(t *testing.T) {
 	must(t, err)
 	change := func(come, gone []string) agent.Change {
 		return agent.Change{
-			Op: identity.Update, ObjectType: "group", DN: dn, Anchor: got.entry(t, dn).Anchor,
+			Op: identity.Update, ObjectType: "group", DN: dn, Anchor: got.Entry(t, dn).Anchor,
 			Changes: []identity.Change{{Name: "member", Op: identity.Update, Values: references(come...), Removed: references(gone...)}},
 		}
 	}
@@ -196,5 +196,5 @@ func TestMovesAndContainers(t *testing.T) {
 	expectNames(t, names, "")
 	got, err := read(t, d, agent.ImportRequest{})
 	must(t, err)
-	got.expect(t, "after the deletion", "unit "+base)
+	got.Expect(t, "after the deletion", "unit "+base)
 }

@@ -24,10 +24,10 @@ func TestTypes(t *testing.T) {
 	all := create(t, admin, "CN=all,"+base, "group", "sAMAccountName", "all-types")
 	got, err := read(t, open(t, settings(t, base), user), agent.ImportRequest{})
 	must(t, err)
-	got.expect(t, "users", "user "+ada)
+	got.Expect(t, "users", "user "+ada)
 	got, err = read(t, open(t, settings(t, base), user, group, computer), agent.ImportRequest{PageSize: 1})
 	must(t, err)
-	got.expect(t, "users, groups and computers", "user "+ada, "group "+all, "computer "+pc)
+	got.Expect(t, "users, groups and computers", "user "+ada, "group "+all, "computer "+pc)
 }
 
 // The schema is that of the server, with what the auxiliary classes of its content rules
@@ -81,7 +81,7 @@ func TestSchema(t *testing.T) {
 	}
 	got, err := read(t, d, agent.ImportRequest{})
 	must(t, err)
-	e := got.entry(t, ada)
+	e := got.Entry(t, ada)
 	if e.Err != nil || len(e.Anchor) != 36 || strings.Count(e.Anchor, "-") != 4 || e.Attributes.First("objectGUID").Str() != e.Anchor {
 		t.Errorf("%q, %v", e.Anchor, e.Err)
 	}
@@ -147,15 +147,15 @@ func TestPartitions(t *testing.T) {
 	d := open(t, settings(t, a, b), user)
 	one, err := read(t, d, agent.ImportRequest{Partition: a})
 	must(t, err)
-	one.expect(t, "a", "user "+ada)
+	one.Expect(t, "a", "user "+ada)
 	two, err := read(t, d, agent.ImportRequest{Partition: b})
 	must(t, err)
-	two.expect(t, "b", "user "+bob)
+	two.Expect(t, "b", "user "+bob)
 	must(t, admin.ModifyDN(goldap.NewModifyDNRequest(ada, "CN=ada", true, b)))
-	one, err = read(t, d, agent.ImportRequest{Partition: a, Delta: true, Watermark: one.watermark})
+	one, err = read(t, d, agent.ImportRequest{Partition: a, Delta: true, Watermark: one.Watermark})
 	must(t, err)
-	one.expect(t, "a after the move") // the other partition tells of it
-	two, err = read(t, d, agent.ImportRequest{Partition: b, Delta: true, Watermark: two.watermark})
+	one.Expect(t, "a after the move") // the other partition tells of it
+	two, err = read(t, d, agent.ImportRequest{Partition: b, Delta: true, Watermark: two.Watermark})
 	must(t, err)
-	two.expect(t, "b after the move", "user CN=ada,"+b)
+	two.Expect(t, "b after the move", "user CN=ada,"+b)
 }

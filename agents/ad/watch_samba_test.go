@@ -3,13 +3,12 @@
 package ad
 
 import (
-	"context"
-	"errors"
 	"testing"
 	"time"
 
 	goldap "github.com/go-ldap/ldap/v3"
 
+	"github.com/metasync/metasync/agents/internal/directory/directorytest"
 	"github.com/metasync/metasync/engine/fault"
 )
 
@@ -18,16 +17,7 @@ import (
 func TestWatch(t *testing.T) {
 	base, elsewhere, admin := place(t), place(t), administrator(t)
 	ada := create(t, admin, "CN=ada,"+base, "user", "sAMAccountName", "ada-watch")
-	ctx, cancel := context.WithCancel(t.Context())
-	calls, done := make(chan struct{}, 100), make(chan error)
-	d := open(t, settings(t, base), user)
-	go func() { done <- d.Watch(ctx, func() { calls <- struct{}{} }) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-done; !errors.Is(err, context.Canceled) {
-			t.Errorf("Watch: %v", err)
-		}
-	})
+	calls := directorytest.Listen(t, open(t, settings(t, base), user))
 	hears := func(what string) {
 		t.Helper()
 		select {

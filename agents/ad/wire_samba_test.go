@@ -194,14 +194,14 @@ func TestRanges(t *testing.T) {
 	w := newWire(t, func(message []byte) []byte { return ranged(message, 5) })
 	s := settings(t, base)
 	s.URL = w.URL
-	for what, request := range map[string]agent.ImportRequest{"full": {PageSize: 2}, "delta": {Delta: true, Watermark: before.watermark}} {
+	for what, request := range map[string]agent.ImportRequest{"full": {PageSize: 2}, "delta": {Delta: true, Watermark: before.Watermark}} {
 		got, err := read(t, open(t, s, group), request)
 		must(t, err)
 		for name, n := range sizes {
 			if what == "delta" && n == 0 {
 				continue // it has not changed
 			}
-			if found := len(got.entry(t, "CN="+name+","+base).Attributes.Get("member")); found != n {
+			if found := len(got.Entry(t, "CN="+name+","+base).Attributes.Get("member")); found != n {
 				t.Errorf("%s: %s has %d members, want %d", what, name, found, n)
 			}
 		}
@@ -260,8 +260,8 @@ func TestPages(t *testing.T) {
 	s.URL = w.URL
 	got, err := read(t, open(t, s, user), agent.ImportRequest{})
 	must(t, err)
-	if len(got.lines) != 3 {
-		t.Errorf("%q", got.lines)
+	if len(got.Lines) != 3 {
+		t.Errorf("%q", got.Lines)
 	}
 	thousand := []byte("\x03\xe8\x04\x00") // size and cookie of RFC 2696
 	if !slices.ContainsFunc(w.messages(), func(m []byte) bool {
@@ -292,7 +292,7 @@ func TestPages(t *testing.T) {
 	if w, err := m.Close(t.Context(), agent.Aborted); w != nil || err != nil {
 		t.Errorf("%s, %v", w, err)
 	}
-	if text := strings.Join(got.lines, " "); strings.Contains(text, "gone") {
+	if text := strings.Join(got.Lines, " "); strings.Contains(text, "gone") {
 		t.Errorf("%s", text)
 	}
 }

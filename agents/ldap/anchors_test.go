@@ -46,7 +46,7 @@ func createMany(t *testing.T, d, reader *directory.Directory, base string) {
 	for _, partition := range []string{"one", "two"} {
 		got, err := read(t, reader, agent.ImportRequest{Partition: "ou=" + partition + "," + base})
 		must(t, err)
-		for _, e := range got.entries {
+		for _, e := range got.Entries {
 			there[folded(t, e.DN)] = e.Anchor
 		}
 	}

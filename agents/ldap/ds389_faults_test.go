@@ -44,18 +44,18 @@ func Test389SizeLimits(t *testing.T) {
 	d := open(t, s, person)
 	full, err := read(t, d, agent.ImportRequest{PageSize: 10})
 	must(t, err)
-	if len(full.lines) != 61 {
-		t.Fatalf("%d entries", len(full.lines))
+	if len(full.Lines) != 61 {
+		t.Fatalf("%d entries", len(full.Lines))
 	}
 	for _, limit := range []string{"nsSizeLimit", "nsPagedSizeLimit"} {
-		must(t, admin.Modify(replacing(reader, limit, "30")))
+		modify(t, admin, reader, limit, "30")
 		got, err := read(t, d, agent.ImportRequest{PageSize: 100})
 		if fault.Name(err) != "stopped-import-read" {
-			t.Errorf("%s: %d entries and %v", limit, len(got.lines), err)
+			t.Errorf("%s: %d entries and %v", limit, len(got.Lines), err)
 		}
 		got, err = read(t, d, agent.ImportRequest{PageSize: 10}) // it counts pages
-		if err != nil || len(got.lines) != 61 {
-			t.Errorf("%s, in small pages: %d entries and %v", limit, len(got.lines), err)
+		if err != nil || len(got.Lines) != 61 {
+			t.Errorf("%s, in small pages: %d entries and %v", limit, len(got.Lines), err)
 		}
 	}
 }

@@ -64,20 +64,20 @@ func Test389Delta(t *testing.T) {
 	d := open(t, settings(base), person)
 	full, err := read(t, d, agent.ImportRequest{PageSize: 1})
 	must(t, err)
-	full.expect(t, "full", "person "+ada, "person "+grace)
-	if !bytes.Contains(full.watermark, []byte(`"method":"changelog"`)) {
-		t.Errorf("%s", full.watermark)
+	full.Expect(t, "full", "person "+ada, "person "+grace)
+	if !bytes.Contains(full.Watermark, []byte(`"method":"changelog"`)) {
+		t.Errorf("%s", full.Watermark)
 	}
 
 	must(t, admin.Del(goldap.NewDelRequest(ada, nil)))
 	must(t, admin.ModifyDN(goldap.NewModifyDNRequest(staff, "ou=former", true, "")))
-	delta, err := read(t, d, agent.ImportRequest{Delta: true, Watermark: full.watermark})
+	delta, err := read(t, d, agent.ImportRequest{Delta: true, Watermark: full.Watermark})
 	must(t, err)
-	if !slices.Contains(delta.lines, "person uid=grace,"+former) || !slices.Contains(delta.lines, "gone") {
-		t.Errorf("%q", delta.lines)
+	if !slices.Contains(delta.Lines, "person uid=grace,"+former) || !slices.Contains(delta.Lines, "gone") {
+		t.Errorf("%q", delta.Lines)
 	}
-	for _, e := range delta.entries {
-		if e.DN == "uid=grace,"+former && !slices.ContainsFunc(full.entries, func(f agent.Entry) bool { return f.DN == grace && f.Anchor == e.Anchor }) {
+	for _, e := range delta.Entries {
+		if e.DN == "uid=grace,"+former && !slices.ContainsFunc(full.Entries, func(f agent.Entry) bool { return f.DN == grace && f.Anchor == e.Anchor }) {
 			t.Errorf("the move changed the anchor to %s", e.Anchor)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	goldap "github.com/go-ldap/ldap/v3"
 
 	"github.com/metasync/metasync/agents/internal/directory"
+	"github.com/metasync/metasync/agents/internal/directory/directorytest"
 	"github.com/metasync/metasync/engine/agent"
 	"github.com/metasync/metasync/engine/agent/agenttest"
 	"github.com/metasync/metasync/engine/fault"
@@ -27,40 +28,6 @@ func texts(list ...string) []identity.Value {
 	return identity.Normalize(out)
 }
 
-func references(list ...string) []identity.Value {
-	out := make([]identity.Value, len(list))
-	for i, dn := range list {
-		out[i] = identity.Reference(dn)
-	}
-	return identity.Normalize(out)
-}
-
-// put exports changes, and returns what became of them: "" for success, else the name of
-// the error and what was refused.
-func put(t testing.TB, d *directory.Directory, changes ...agent.Change) (names []string, results []agent.Result) {
-	t.Helper()
-	x, err := d.OpenExport(t.Context(), agent.ExportRequest{})
-	must(t, err)
-	results, err = x.Put(t.Context(), changes)
-	must(t, err)
-	must(t, x.Close(t.Context(), agent.Completed))
-	for _, r := range results {
-		name := ""
-		if r.Err != nil {
-			name = r.Err.Name
-		}
-		names = append(names, strings.TrimSpace(name+" "+strings.Join(r.Refused, " ")))
-	}
-	return names, results
-}
-
-func expectNames(t testing.TB, got []string, want ...string) {
-	t.Helper()
-	if !slices.Equal(got, want) {
-		t.Errorf("got %q, want %q", got, want)
-	}
-}
-
 func addition(dn string, more ...string) agent.Change {
 	image := agenttest.Attrs("cn", "x", "sn", "x")
 	for i := 0; i < len(more); i += 2 {
@@ -72,11 +39,7 @@ func addition(dn string, more ...string) agent.Change {
 // attribute returns what the server holds.
 func attribute(t testing.TB, dn, name string) []string {
 	t.Helper()
-	found, err := administrator(t).Search(goldap.NewSearchRequest(dn, goldap.ScopeBaseObject, 0, 0, 0, false, "(objectClass=*)", []string{name}, nil))
-	must(t, err)
-	out := found.Entries[0].GetAttributeValues(name)
-	slices.Sort(out)
-	return out
+	return directorytest.Attribute(t, administrator(t), dn, name)
 }
 
 // Values of a large group come and go one by one. Those that others have added or

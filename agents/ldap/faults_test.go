@@ -15,6 +15,7 @@ import (
 
 	goldap "github.com/go-ldap/ldap/v3"
 
+	"github.com/metasync/metasync/agents/internal/directory/directorytest"
 	"github.com/metasync/metasync/engine/agent"
 	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/engine/identity"
@@ -64,14 +65,14 @@ func TestImportThatIsCut(t *testing.T) {
 		got, err := read(t, d, agent.ImportRequest{PageSize: 25})
 		must(t, p.Calm())
 		switch name := fault.Name(err); {
-		case err == nil && len(got.lines) == 120:
+		case err == nil && len(got.Lines) == 120:
 			whole++
-		case (name == "stopped-connectivity" || name == "no-start-connection") && got.watermark == nil:
-			if len(got.lines) > 0 {
+		case (name == "stopped-connectivity" || name == "no-start-connection") && got.Watermark == nil:
+			if len(got.Lines) > 0 {
 				cut++
 			}
 		default:
-			t.Fatalf("after %d bytes: %d entries and %v", bytes, len(got.lines), err)
+			t.Fatalf("after %d bytes: %d entries and %v", bytes, len(got.Lines), err)
 		}
 	}
 	if cut < 2 || whole == 0 {
@@ -91,8 +92,8 @@ func TestServerThatFallsSilent(t *testing.T) {
 	must(t, p.Disturb("bandwidth", "downstream", map[string]int{"rate": 60}))
 	got, err := read(t, d, agent.ImportRequest{})
 	must(t, err)
-	if len(got.lines) != 60 || time.Since(began) < s.Timeout {
-		t.Errorf("%d entries in %s from a slow server", len(got.lines), time.Since(began))
+	if len(got.Lines) != 60 || time.Since(began) < s.Timeout {
+		t.Errorf("%d entries in %s from a slow server", len(got.Lines), time.Since(began))
 	}
 	must(t, p.Calm())
 
@@ -198,7 +199,7 @@ func TestWatchOfAConnectionThatIsDead(t *testing.T) {
 	useSlapd(t)
 	base := place(t)
 	p, s := proxied(t, base)
-	calls := listening(t, open(t, s, person))
+	calls := directorytest.Listen(t, open(t, s, person))
 	hears(t, calls, "at the beginning")
 	must(t, p.Disturb("timeout", "downstream", map[string]int{"timeout": 0}))
 	someone(t, administrator(t), "ada", base)
@@ -217,7 +218,7 @@ func TestWatchOfAQuietDirectory(t *testing.T) {
 	useSlapd(t)
 	s := settings(place(t))
 	s.Timeout = 200 * time.Millisecond
-	calls := listening(t, open(t, s, person))
+	calls := directorytest.Listen(t, open(t, s, person))
 	hears(t, calls, "at the beginning")
 	time.Sleep(10 * s.Timeout)
 	silent(t, calls)
@@ -248,7 +249,7 @@ func TestServerThatIsStopped(t *testing.T) {
 	}
 	must(t, p.Up())
 	got, err := read(t, d, agent.ImportRequest{})
-	if must(t, err); len(got.lines) != 10 {
-		t.Errorf("%d entries", len(got.lines))
+	if must(t, err); len(got.Lines) != 10 {
+		t.Errorf("%d entries", len(got.Lines))
 	}
 }

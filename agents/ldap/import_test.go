@@ -34,8 +34,8 @@ func TestObjectTypes(t *testing.T) {
 		group)
 	got, err := read(t, d, agent.ImportRequest{PageSize: 3})
 	must(t, err)
-	got.expect(t, "full", "intern "+intern, "intern "+both, "guest "+guest, "group cn=all,"+base)
-	for _, e := range got.entries {
+	got.Expect(t, "full", "intern "+intern, "intern "+both, "guest "+guest, "group cn=all,"+base)
+	for _, e := range got.Entries {
 		switch e.ObjectType {
 		case "guest":
 			if e.Attributes.First("CN").Text() != "guest" || len(e.Attributes.Get("title")) != 0 {
@@ -51,12 +51,10 @@ func TestObjectTypes(t *testing.T) {
 	change := goldap.NewModifyRequest(both, nil)
 	change.Delete("employeeType", nil)
 	must(t, admin.Modify(change))
-	change = goldap.NewModifyRequest(intern, nil)
-	change.Replace("employeeType", []string{"staff"})
-	must(t, admin.Modify(change))
-	delta, err := read(t, d, agent.ImportRequest{Delta: true, Watermark: got.watermark})
+	modify(t, admin, intern, "employeeType", "staff")
+	delta, err := read(t, d, agent.ImportRequest{Delta: true, Watermark: got.Watermark})
 	must(t, err)
-	delta.expect(t, "delta", "guest "+both, "gone")
+	delta.Expect(t, "delta", "guest "+both, "gone")
 }
 
 // Every base is a partition with a watermark of its own; one that is gone is no empty one.
@@ -75,11 +73,11 @@ func TestPartitions(t *testing.T) {
 	}
 	one, err := read(t, d, agent.ImportRequest{Partition: a})
 	must(t, err)
-	one.expect(t, "a", "person "+ada)
+	one.Expect(t, "a", "person "+ada)
 	two, err := read(t, d, agent.ImportRequest{Partition: b})
 	must(t, err)
-	two.expect(t, "b", "person "+bob)
-	if _, err := read(t, d, agent.ImportRequest{Partition: b, Delta: true, Watermark: one.watermark}); fault.Name(err) != "no-start-full-import-required" {
+	two.Expect(t, "b", "person "+bob)
+	if _, err := read(t, d, agent.ImportRequest{Partition: b, Delta: true, Watermark: one.Watermark}); fault.Name(err) != "no-start-full-import-required" {
 		t.Errorf("the watermark of another partition: %v", err)
 	}
 	if _, err := read(t, d, agent.ImportRequest{}); fault.Name(err) != "no-start-partition-not-configured" {
@@ -111,7 +109,7 @@ func TestContainers(t *testing.T) {
 		must(t, err)
 		got, err := read(t, d, agent.ImportRequest{Containers: only})
 		must(t, err)
-		got.expect(t, "containers", test.want...)
+		got.Expect(t, "containers", test.want...)
 	}
 	only, err := identity.NewContainers([]string{"ou=other," + base}, nil)
 	must(t, err)
@@ -153,22 +151,22 @@ func TestTimestamps(t *testing.T) {
 	d := open(t, s, person)
 	full, err := read(t, d, agent.ImportRequest{})
 	must(t, err)
-	full.expect(t, "full", "person "+ada)
+	full.Expect(t, "full", "person "+ada)
 	time.Sleep(1100 * time.Millisecond) // the clock of these times is that coarse
 	bob := someone(t, admin, "bob", base)
-	delta, err := read(t, d, agent.ImportRequest{Delta: true, Watermark: full.watermark})
+	delta, err := read(t, d, agent.ImportRequest{Delta: true, Watermark: full.Watermark})
 	must(t, err)
-	if !slices.Contains(delta.lines, "person "+bob) {
-		t.Errorf("%q", delta.lines)
+	if !slices.Contains(delta.Lines, "person "+bob) {
+		t.Errorf("%q", delta.Lines)
 	}
-	delta, err = read(t, d, agent.ImportRequest{Delta: true, Watermark: delta.watermark})
+	delta, err = read(t, d, agent.ImportRequest{Delta: true, Watermark: delta.Watermark})
 	must(t, err)
-	if slices.Contains(delta.lines, "person "+ada) {
-		t.Errorf("the watermark did not move: %q", delta.lines)
+	if slices.Contains(delta.Lines, "person "+ada) {
+		t.Errorf("the watermark did not move: %q", delta.Lines)
 	}
 	s.FullImportEvery = time.Nanosecond
 	d = open(t, s, person)
-	if _, err := read(t, d, agent.ImportRequest{Delta: true, Watermark: delta.watermark}); fault.Name(err) != "no-start-full-import-required" {
+	if _, err := read(t, d, agent.ImportRequest{Delta: true, Watermark: delta.Watermark}); fault.Name(err) != "no-start-full-import-required" {
 		t.Errorf("%v", err)
 	}
 }

@@ -108,8 +108,8 @@ func valuesOfServers(t *testing.T) {
 	expectNames(t, names, "")
 	got, err := read(t, d, agent.ImportRequest{})
 	must(t, err)
-	got.expect(t, "full", "account uid=ada,"+base)
-	is := got.entries[0].Attributes
+	got.Expect(t, "full", "account uid=ada,"+base)
+	is := got.Entries[0].Attributes
 	for _, a := range add.Image {
 		if a.Name != "description" && !slices.Equal(is.Get(a.Name), a.Values) {
 			t.Errorf("%s: %v, want %v", a.Name, is.Get(a.Name), a.Values)
@@ -129,7 +129,7 @@ func valuesOfServers(t *testing.T) {
 	expectNames(t, names, "")
 	got, err = read(t, d, agent.ImportRequest{})
 	must(t, err)
-	is = got.entries[0].Attributes
+	is = got.Entries[0].Attributes
 	if photo := is.Get("jpegPhoto"); len(photo) != 1 || photo[0].Str() != "\x01" || is.First("uidNumber") != identity.Integer(71) || len(is.Get("userCertificate")) != 0 {
 		t.Errorf("%v", is)
 	}

@@ -3,19 +3,14 @@
 package ldap
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"io"
-	"os"
-	"slices"
 	"strings"
 	"testing"
 
 	goldap "github.com/go-ldap/ldap/v3"
-	"go.uber.org/goleak"
 
 	"github.com/metasync/metasync/agents/internal/directory"
+	"github.com/metasync/metasync/agents/internal/directory/directorytest"
 	"github.com/metasync/metasync/engine/agent"
 	"github.com/metasync/metasync/engine/agent/agenttest"
 	"github.com/metasync/metasync/engine/identity"
@@ -44,23 +39,23 @@ func onEach(t *testing.T, test func(*testing.T)) {
 }
 
 func TestMain(m *testing.M) {
-	code := m.Run()
-	for _, stop := range stops {
-		stop()
-	}
-	if err := goleak.Find(); err != nil && code == 0 {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
+	directorytest.Main(m, func() {
+		for _, stop := range stops {
+			stop()
+		}
+	})
 }
 
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
+// What tests say of every kind of directory.
+var (
+	must        = directorytest.Must
+	read        = directorytest.Read
+	put         = directorytest.Put
+	expectNames = directorytest.ExpectNames
+	references  = directorytest.References
+	create      = directorytest.Create
+	modify      = directorytest.Modify
+)
 
 // administrator is somebody else who works in the directory.
 func administrator(t testing.TB) *goldap.Conn {
@@ -88,31 +83,13 @@ func place(t testing.TB) string {
 
 func container(t testing.TB, admin *goldap.Conn, dn string) {
 	t.Helper()
-	r := goldap.NewAddRequest(dn, nil)
-	r.Attribute("objectClass", []string{"organizationalUnit"})
-	must(t, admin.Add(r))
+	create(t, admin, dn, "organizationalUnit")
 }
 
 // someone creates a person behind the agent's back.
 func someone(t testing.TB, admin *goldap.Conn, uid, parent string, more ...string) string {
 	t.Helper()
-	dn := "uid=" + uid + "," + parent
-	r := goldap.NewAddRequest(dn, nil)
-	r.Attribute("objectClass", []string{"inetOrgPerson"})
-	r.Attribute("cn", []string{uid})
-	r.Attribute("sn", []string{uid})
-	for i := 0; i < len(more); i += 2 {
-		r.Attribute(more[i], []string{more[i+1]})
-	}
-	must(t, admin.Add(r))
-	return dn
-}
-
-// replacing returns what gives an entry one value of an attribute.
-func replacing(dn, name, value string) *goldap.ModifyRequest {
-	r := goldap.NewModifyRequest(dn, nil)
-	r.Replace(name, []string{value})
-	return r
+	return create(t, admin, "uid="+uid+","+parent, "inetOrgPerson", append([]string{"cn", uid, "sn", uid}, more...)...)
 }
 
 func settings(base ...string) *Settings {
@@ -155,54 +132,4 @@ func conformance(t *testing.T, change func(*Settings)) {
 		Naming: []string{"uid"}, SystemMade: []string{"entryUUID", "nsUniqueId", "objectClass"},
 		Text: "displayName", List: "description", Reference: "manager",
 	})
-}
-
-// A reading is what one import delivered: "type anchor-independent name" for what is
-// there, "gone" for deletions.
-type reading struct {
-	lines     []string
-	entries   []agent.Entry
-	watermark []byte
-}
-
-func read(t testing.TB, d *directory.Directory, req agent.ImportRequest) (reading, error) {
-	t.Helper()
-	var out reading
-	m, err := d.OpenImport(t.Context(), req)
-	if err != nil {
-		return out, err
-	}
-	for {
-		page := new(agent.Page) // entries are kept
-		err := m.Next(t.Context(), page)
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			_, _ = m.Close(context.Background(), agent.Aborted)
-			return out, err
-		}
-		for _, e := range page.Entries {
-			line := "gone"
-			if e.Op != identity.Delete {
-				line = e.ObjectType + " " + e.DN
-			}
-			if e.Err != nil {
-				line += " " + e.Err.Error()
-			}
-			out.lines = append(out.lines, line)
-			out.entries = append(out.entries, e)
-		}
-	}
-	slices.Sort(out.lines)
-	out.watermark, err = m.Close(t.Context(), agent.Completed)
-	return out, err
-}
-
-func (r reading) expect(t testing.TB, what string, want ...string) {
-	t.Helper()
-	slices.Sort(want)
-	if !slices.Equal(r.lines, want) {
-		t.Errorf("%s:\ngot  %q\nwant %q", what, r.lines, want)
-	}
 }

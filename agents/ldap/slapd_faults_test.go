@@ -14,6 +14,7 @@ import (
 
 	goldap "github.com/go-ldap/ldap/v3"
 
+	"github.com/metasync/metasync/agents/internal/directory/directorytest"
 	"github.com/metasync/metasync/engine/agent"
 	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/engine/identity"
@@ -67,7 +68,7 @@ func TestSizeLimits(t *testing.T) {
 	full, err := read(t, d, agent.ImportRequest{PageSize: 10})
 	must(t, err)
 	for i := range 60 {
-		must(t, admin.Modify(replacing(fmt.Sprintf("uid=u%03d,%s", i, base), "title", "New")))
+		modify(t, admin, fmt.Sprintf("uid=u%03d,%s", i, base), "title", "New")
 	}
 	for name, limit := range map[string]string{
 		"of all pages":                   "users size.prtotal=30",
@@ -78,11 +79,11 @@ func TestSizeLimits(t *testing.T) {
 			configure(t, true, "olcLimits", limit)
 			for what, req := range map[string]agent.ImportRequest{
 				"full":  {PageSize: 10},
-				"delta": {Delta: true, Watermark: full.watermark},
+				"delta": {Delta: true, Watermark: full.Watermark},
 			} {
 				got, err := read(t, d, req)
-				if err == nil && len(got.lines) < 60 || got.watermark != nil && err != nil {
-					t.Errorf("%s: %d entries and %v", what, len(got.lines), err)
+				if err == nil && len(got.Lines) < 60 || got.Watermark != nil && err != nil {
+					t.Errorf("%s: %d entries and %v", what, len(got.Lines), err)
 				}
 				if name := fault.Name(err); err != nil && name != "stopped-import-read" && name != "no-start-connection" {
 					t.Errorf("%s: %v", what, err)
@@ -115,19 +116,19 @@ func TestReferrals(t *testing.T) {
 	bob := someone(t, admin, "bob", base)
 	full, err := read(t, d, agent.ImportRequest{PageSize: 1})
 	must(t, err)
-	full.expect(t, "full", "person "+ada, "person "+bob)
+	full.Expect(t, "full", "person "+ada, "person "+bob)
 	for _, method := range []string{"syncrepl", "accesslog", "timestamp"} {
 		s := settings(base)
 		s.Changes = method
 		other := open(t, s, person)
 		full, err := read(t, other, agent.ImportRequest{})
 		must(t, err)
-		full.expect(t, method, "person "+ada, "person "+bob)
+		full.Expect(t, method, "person "+ada, "person "+bob)
 	}
-	delta, err := read(t, d, agent.ImportRequest{Delta: true, Watermark: before.watermark})
+	delta, err := read(t, d, agent.ImportRequest{Delta: true, Watermark: before.Watermark})
 	must(t, err)
-	delta.lines = slices.DeleteFunc(delta.lines, func(line string) bool { return line == "gone" }) // nobody knew it
-	delta.expect(t, "delta", "person "+bob)
+	delta.Lines = slices.DeleteFunc(delta.Lines, func(line string) bool { return line == "gone" }) // nobody knew it
+	delta.Expect(t, "delta", "person "+bob)
 
 	_, results := put(t, d, addition("uid=eve,"+elsewhere), addition("uid=eve,"+base))
 	if err := results[0].Err; err == nil || err.Name != "permission-issue" || !strings.Contains(err.Error(), "refers to ldap://127.0.0.1:1/") {
@@ -150,11 +151,11 @@ func TestReadOnlyReplica(t *testing.T) {
 	changes := []agent.Change{
 		addition("uid=eve," + base),
 		{
-			Op: identity.Update, ObjectType: "person", DN: ada, Anchor: full.entries[0].Anchor,
+			Op: identity.Update, ObjectType: "person", DN: ada, Anchor: full.Entries[0].Anchor,
 			Changes: []identity.Change{{Name: "title", Op: identity.Add, Values: texts("New")}},
 		},
-		{Op: identity.Update, ObjectType: "person", DN: ada, Anchor: full.entries[0].Anchor, NewDN: "uid=lovelace," + base},
-		{Op: identity.Delete, ObjectType: "person", DN: ada, Anchor: full.entries[0].Anchor},
+		{Op: identity.Update, ObjectType: "person", DN: ada, Anchor: full.Entries[0].Anchor, NewDN: "uid=lovelace," + base},
+		{Op: identity.Delete, ObjectType: "person", DN: ada, Anchor: full.Entries[0].Anchor},
 	}
 	refused := func(name, text string) {
 		t.Helper()
@@ -177,7 +178,7 @@ func TestReadOnlyReplica(t *testing.T) {
 	})
 	got, err := read(t, d, agent.ImportRequest{})
 	must(t, err)
-	got.expect(t, "afterwards", "person "+ada)
+	got.Expect(t, "afterwards", "person "+ada)
 	names, _ := put(t, d, changes...)
 	expectNames(t, names, "", "", "", "")
 }
@@ -191,7 +192,7 @@ func TestIdleConnections(t *testing.T) {
 	s := settings(base)
 	s.Timeout = time.Second
 	d := open(t, s, person)
-	calls := listening(t, d)
+	calls := directorytest.Listen(t, d)
 	hears(t, calls, "at the beginning")
 	x, err := d.OpenExport(t.Context(), agent.ExportRequest{})
 	must(t, err)
@@ -283,7 +284,7 @@ func TestFurtherConnections(t *testing.T) {
 	configure(t, true, "olcAccess", "to * by dn.exact=\""+writer+"\" write by * read")
 	for _, want := range []string{"stopped-connectivity", "stopped-bad-server-credentials"} {
 		t.Run(want, func(t *testing.T) {
-			must(t, admin.Modify(replacing(writer, "userPassword", "secret")))
+			modify(t, admin, writer, "userPassword", "secret")
 			g := gateBefore(t)
 			s := settings(base)
 			s.URL, s.BindDN, s.Password = "ldap://"+g.Addr().String(), writer, "secret"
@@ -292,7 +293,7 @@ func TestFurtherConnections(t *testing.T) {
 			if want == "stopped-connectivity" {
 				must(t, g.Close())
 			} else {
-				must(t, admin.Modify(replacing(writer, "userPassword", "hunter22")))
+				modify(t, admin, writer, "userPassword", "hunter22")
 			}
 			var changes []agent.Change
 			for i := range 8 {
@@ -373,29 +374,27 @@ func movesBetweenBases(t *testing.T) {
 	for _, partition := range []string{a, b} {
 		got, err := read(t, d, agent.ImportRequest{Partition: partition})
 		must(t, err)
-		marks[partition] = got.watermark
-		for _, e := range got.entries {
+		marks[partition] = got.Watermark
+		for _, e := range got.Entries {
 			anchors[e.DN] = e.Anchor
 		}
 	}
 	must(t, admin.ModifyDN(goldap.NewModifyDNRequest(ada, "uid=ada", true, b)))
-	must(t, admin.Modify(replacing(bob, "title", "New")))
+	modify(t, admin, bob, "title", "New")
 	must(t, admin.Del(goldap.NewDelRequest(eve, nil)))
-	delta := func(partition string) reading {
+	delta := func(partition string) directorytest.Reading {
 		got, err := read(t, d, agent.ImportRequest{Partition: partition, Delta: true, Watermark: marks[partition]})
 		must(t, err)
 		return got
 	}
-	for _, e := range delta(a).entries {
+	for _, e := range delta(a).Entries {
 		if e.Anchor != anchors[eve] || e.Op != identity.Delete {
 			t.Errorf("the base that nobody is in any more: %s %s %q", e.Op, e.Anchor, e.DN)
 		}
 	}
 	second := delta(b)
-	second.expect(t, "the other base", "person uid=ada,"+b, "person "+bob, "gone")
-	for _, e := range second.entries {
-		if e.DN == "uid=ada,"+b && e.Anchor != anchors[ada] {
-			t.Errorf("the move changed the anchor")
-		}
+	second.Expect(t, "the other base", "person uid=ada,"+b, "person "+bob, "gone")
+	if second.Entry(t, "uid=ada,"+b).Anchor != anchors[ada] {
+		t.Errorf("the move changed the anchor")
 	}
 }

@@ -74,11 +74,8 @@ func TestDelta(t *testing.T) {
 			d := open(t, s, numbered)
 			full, err := read(t, d, agent.ImportRequest{PageSize: 2})
 			must(t, err)
-			full.expect(t, "full", "person "+ada, "person "+grace, "person "+joan)
-			anchors := map[string]string{}
-			for _, e := range full.entries {
-				anchors[e.DN] = e.Anchor
-			}
+			full.Expect(t, "full", "person "+ada, "person "+grace, "person "+joan)
+			anchor := func(dn string) string { return full.Entry(t, dn).Anchor }
 
 			must(t, admin.Del(goldap.NewDelRequest(ada, nil)))
 			must(t, admin.ModifyDN(goldap.NewModifyDNRequest(grace, "uid=hopper", true, leavers)))
@@ -86,28 +83,28 @@ func TestDelta(t *testing.T) {
 			leave.Delete("employeeNumber", nil)
 			must(t, admin.Modify(leave))
 			mary := someone(t, admin, "mary", staff, "employeeNumber", "4")
-			delta, err := read(t, d, agent.ImportRequest{Delta: true, Watermark: full.watermark})
+			delta, err := read(t, d, agent.ImportRequest{Delta: true, Watermark: full.Watermark})
 			must(t, err)
-			delta.expect(t, "delta", "gone", "gone", "person uid=hopper,"+leavers, "person "+mary)
-			for _, e := range delta.entries {
-				if e.DN == "uid=hopper,"+leavers && e.Anchor != anchors[grace] {
-					t.Errorf("the rename changed the anchor from %s to %s", anchors[grace], e.Anchor)
-				}
-				if e.Op == identity.Delete && e.Anchor != anchors[ada] && e.Anchor != anchors[joan] {
+			delta.Expect(t, "delta", "gone", "gone", "person uid=hopper,"+leavers, "person "+mary)
+			if e := delta.Entry(t, "uid=hopper,"+leavers); e.Anchor != anchor(grace) {
+				t.Errorf("the rename changed the anchor from %s to %s", anchor(grace), e.Anchor)
+			}
+			for _, e := range delta.Entries {
+				if e.Op == identity.Delete && e.Anchor != anchor(ada) && e.Anchor != anchor(joan) {
 					t.Errorf("%s is gone, which is neither of the two", e.Anchor)
 				}
 			}
 
 			// The container that moves is no object; what is in it moves all the same.
 			must(t, admin.ModifyDN(goldap.NewModifyDNRequest(leavers, "ou=former", true, "")))
-			moved, err := read(t, d, agent.ImportRequest{Delta: true, Watermark: delta.watermark})
+			moved, err := read(t, d, agent.ImportRequest{Delta: true, Watermark: delta.Watermark})
 			must(t, err)
-			if !slices.Contains(moved.lines, "person uid=hopper,ou=former,"+base) {
-				t.Errorf("after the container was renamed: %q", moved.lines)
+			if !slices.Contains(moved.Lines, "person uid=hopper,ou=former,"+base) {
+				t.Errorf("after the container was renamed: %q", moved.Lines)
 			}
-			quiet, err := read(t, d, agent.ImportRequest{Delta: true, Watermark: moved.watermark})
+			quiet, err := read(t, d, agent.ImportRequest{Delta: true, Watermark: moved.Watermark})
 			must(t, err)
-			quiet.expect(t, "nothing changed")
+			quiet.Expect(t, "nothing changed")
 		})
 	}
 }
@@ -126,14 +123,14 @@ func TestLostWatermarks(t *testing.T) {
 	for name, watermark := range map[string][]byte{
 		"none":    nil,
 		"garbage": []byte("x"),
-		"future":  future(t, full.watermark),
+		"future":  future(t, full.Watermark),
 	} {
 		if _, err := read(t, d, agent.ImportRequest{Delta: true, Watermark: watermark}); fault.Name(err) != "no-start-full-import-required" {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	other := open(t, s, agent.Object{Name: "person", Settings: &ObjectSettings{Class: "inetOrgPerson", Filter: "(mail=*)"}})
-	if _, err := read(t, other, agent.ImportRequest{Delta: true, Watermark: full.watermark}); fault.Name(err) != "no-start-full-import-required" {
+	if _, err := read(t, other, agent.ImportRequest{Delta: true, Watermark: full.Watermark}); fault.Name(err) != "no-start-full-import-required" {
 		t.Errorf("another filter: %v", err)
 	}
 	// The log of sessions is in the memory of slapd: after a restart it lists what is
@@ -143,8 +140,8 @@ func TestLostWatermarks(t *testing.T) {
 	must(t, err)
 	must(t, admin.Del(goldap.NewDelRequest(doomed, nil)))
 	must(t, slapd.Restart())
-	if got, err := read(t, d, agent.ImportRequest{Delta: true, Watermark: full.watermark}); fault.Name(err) != "no-start-full-import-required" {
-		t.Errorf("after a restart: %v, %q", err, got.lines)
+	if got, err := read(t, d, agent.ImportRequest{Delta: true, Watermark: full.Watermark}); fault.Name(err) != "no-start-full-import-required" {
+		t.Errorf("after a restart: %v, %q", err, got.Lines)
 	}
 }
 
@@ -177,8 +174,8 @@ func TestLimitsOfTheServer(t *testing.T) {
 	s := settings(base)
 	s.BindDN, s.Password = reader, "secret"
 	got, err := read(t, open(t, s, person), agent.ImportRequest{PageSize: 100})
-	if fault.Name(err) != "stopped-import-read" || len(got.lines) == 0 {
-		t.Errorf("%v after %d entries", err, len(got.lines))
+	if fault.Name(err) != "stopped-import-read" || len(got.Lines) == 0 {
+		t.Errorf("%v after %d entries", err, len(got.Lines))
 	}
 }
 

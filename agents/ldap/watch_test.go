@@ -3,30 +3,12 @@
 package ldap
 
 import (
-	"context"
-	"errors"
 	"testing"
 	"time"
 
-	"github.com/metasync/metasync/agents/internal/directory"
+	"github.com/metasync/metasync/agents/internal/directory/directorytest"
 	"github.com/metasync/metasync/engine/fault"
 )
-
-// listening runs Watch, and returns what receives a value for each call of changed, and
-// ends it at the end of the test.
-func listening(t *testing.T, d *directory.Directory) <-chan struct{} {
-	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	calls, done := make(chan struct{}, 100), make(chan error)
-	go func() { done <- d.Watch(ctx, func() { calls <- struct{}{} }) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-done; !errors.Is(err, context.Canceled) {
-			t.Errorf("Watch: %v", err)
-		}
-	})
-	return calls
-}
 
 func hears(t *testing.T, calls <-chan struct{}, what string) {
 	t.Helper()
@@ -51,7 +33,7 @@ func silent(t *testing.T, calls <-chan struct{}) {
 func TestWatch(t *testing.T) {
 	slapd := useSlapd(t)
 	base, admin := place(t), administrator(t)
-	calls := listening(t, open(t, settings(base), person))
+	calls := directorytest.Listen(t, open(t, settings(base), person))
 	hears(t, calls, "at the beginning")
 	silent(t, calls)
 	someone(t, admin, "ada", base)
