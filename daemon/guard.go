@@ -388,5 +388,8 @@ func (d *Daemon) decide(v GenerationVerdict, user string) (*hold, error) {
 	}
 	d.did(Note{Kind: kind, User: user, Text: strings.TrimSuffix("generation "+h.Generation+": "+v.Reason, ": ")}, nil, nil)
 	d.options.Log.Info(what, "generation", h.Generation, "running", h.Running, "user", user, "reason", v.Reason, "deletes", h.Deletes)
+	if !v.Approve {
+		d.notices().filesRead()
+	}
 	return &decided, nil
 }

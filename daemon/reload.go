@@ -119,7 +119,7 @@ func (d *Daemon) reload(ctx context.Context) {
 		d.mu.Lock()
 		d.rejected = nil
 		d.mu.Unlock()
-		d.notices().accepted()
+		d.notices().filesRead()
 	}
 }
 
@@ -174,6 +174,9 @@ func (d *Daemon) replace(ctx context.Context) error {
 		}
 		if err := d.activate(ctx, next); err != nil {
 			return err
+		}
+		if before.mark != next.mark || !slices.Equal(before.config.Secrets, next.config.Secrets) {
+			d.scheduler.Anew() // and not for a lookup table, which may change each minute
 		}
 		return errors.Join(d.scheduler.SetSettings(d.settings(next)), d.triggers.Replace(d.supervised(next)))
 	})
