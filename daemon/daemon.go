@@ -37,6 +37,7 @@ type Daemon struct {
 	started   time.Time
 
 	reloading sync.Mutex // one reload at a time
+	seen      sighted    // before what is in force was read
 
 	mu       sync.Mutex
 	active   *candidate
@@ -72,6 +73,7 @@ const (
 func Open(ctx context.Context, o Options) (_ *Daemon, err error) {
 	o = o.withDefaults()
 	d := &Daemon{options: o, started: o.Now(), listeners: map[int]run.Progress{}, events: mailbox{wake: make(chan struct{}, 1)}, workflowsWake: make(chan struct{}, 1)}
+	d.seen = sight(ctx, o, rootsOf(o))
 	c, scriptErr := assemble(ctx, o, fromFolder)
 	folder := StateFolder(o)
 	if c != nil {

@@ -69,8 +69,6 @@ type hold struct {
 	Held
 	Mark    string `json:"mark"`    // of the change
 	Against string `json:"against"` // of what was in force
-
-	roots []string // its files, to be watched
 }
 
 const bucketGuard store.Bucket = "guard"
@@ -92,7 +90,6 @@ func (d *Daemon) judge(ctx context.Context, next, active *candidate) (*hold, err
 	case guard.Off, active != nil && (active.mark == next.mark || approved == approval(next.mark, active.mark)):
 		return nil, nil
 	case known != nil && active != nil && known.Mark == next.mark && known.Against == active.mark:
-		known.roots = next.roots()
 		return known, nil
 	}
 	d.options.Log.Info("comparing the decisions of a change with those in force", "generation", next.scripts.ID())
@@ -115,7 +112,7 @@ func (d *Daemon) judge(ctx context.Context, next, active *candidate) (*hold, err
 		log.Info("decisions compared: the change takes effect")
 		return nil, nil
 	}
-	h := &hold{Mark: next.mark, roots: next.roots(), Held: Held{
+	h := &hold{Mark: next.mark, Held: Held{
 		Generation: next.scripts.ID(), Scripts: next.scripts.ID(), At: d.options.Now(), Limit: guard.Deletes, GuardReport: *report,
 	}}
 	if active == nil {
@@ -131,11 +128,6 @@ func (d *Daemon) judge(ctx context.Context, next, active *candidate) (*hold, err
 
 // approval is what is approved: that a change takes the place of what was in force.
 func approval(mark, against string) string { return mark + " in place of " + against }
-
-// roots returns the files of a candidate, to be watched.
-func (c *candidate) roots() []string {
-	return slices.Concat(c.config.Files, c.config.Patterns, []string{c.config.Scripts})
-}
 
 // changedFiles returns in which files two candidates differ, those of the configuration
 // first, and whether there are any of those.
@@ -396,5 +388,8 @@ func (d *Daemon) decide(v GenerationVerdict, user string) (*hold, error) {
 	}
 	d.did(Note{Kind: kind, User: user, Text: strings.TrimSuffix("generation "+h.Generation+": "+v.Reason, ": ")}, nil, nil)
 	d.options.Log.Info(what, "generation", h.Generation, "running", h.Running, "user", user, "reason", v.Reason, "deletes", h.Deletes)
+	if !v.Approve {
+		d.notices().filesRead()
+	}
 	return &decided, nil
 }

@@ -3,7 +3,9 @@ package daemon
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/metasync/metasync/engine/autosync"
 	"github.com/metasync/metasync/engine/config"
@@ -81,7 +83,7 @@ func (n *notices) begun() {
 		n.refused(rejected.err)
 		return
 	}
-	n.accepted()
+	n.filesRead()
 }
 
 // runEnded says that a run has ended, however it did, and before that what thresholds
@@ -106,9 +108,32 @@ func (n *notices) notStarted(ctx context.Context, agent, profile string, err err
 // refused says that a change of configuration or scripts did not take effect.
 func (n *notices) refused(err error) { n.post(notify.Refused(err, n.options.Now())) }
 
-// accepted says that what is in the files is in force.
-func (n *notices) accepted() {
-	n.post(notify.Recovered(notify.Configuration, "", "", n.options.Now()))
+// filesRead says that what is in the files is in force; or else that it is held, unless
+// somebody has decided that it shall stay out.
+func (n *notices) filesRead() {
+	held := (*Daemon)(n).heldNow()
+	switch {
+	case held == nil:
+		n.post(notify.Recovered(notify.Configuration, "", "", n.options.Now()))
+	case held.Rejected != nil:
+		n.post(notify.ChangeRejected(held.Rejected.User, held.Rejected.At))
+	default:
+		n.post(notify.ChangeHeld(heldChange(held)))
+	}
+}
+
+// heldChange is a change that is held, as it is told.
+func heldChange(h *Held) notify.Change {
+	c := notify.Change{Generation: h.Generation, Running: h.Running, At: h.At, More: h.Deletes - len(h.First)}
+	c.Reason = fmt.Sprintf("%d objects would newly be deleted or disconnected, of %d of %d objects looked at; scripting.guard.deletes allows %d",
+		h.Deletes, h.Looked, h.Objects, h.Limit)
+	for _, f := range h.Changed {
+		c.Files = append(c.Files, f.File+": "+f.Change)
+	}
+	for _, o := range h.First {
+		c.Objects = append(c.Objects, strings.TrimSpace(fmt.Sprintf("%s %s %s: %s", o.Agent, o.Object, o.DN, o.Text)))
+	}
+	return c
 }
 
 // triggerFailed says that a trigger failed, or was given up.

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/emersion/go-smtp"
 
@@ -209,5 +210,79 @@ trigger("careful", { agent: "HR", every: "1s", check: () => { throw new Unexpect
 		if p.Name == "moody" && p.Event == "opened" && !strings.Contains(p.Text, "no mood, [redacted]") {
 			t.Errorf("the reason is missing: %s", p.Text)
 		}
+	}
+}
+
+// A change that is held is told, also after a restart, and so is what became of it.
+func TestHeldChangeIsTold(t *testing.T) {
+	for verdict, want := range map[string]string{"approve": "configuration: resolved (was held)", "reject": "configuration: rejected by ada (was held)"} {
+		t.Run(verdict, func(t *testing.T) {
+			o, dir, _ := heldFolder(t)
+			listener, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			box := &postbox{}
+			server := smtp.NewServer(box)
+			served := make(chan struct{})
+			go func() { defer close(served); _ = server.Serve(listener) }()
+			defer func() { server.Close(); <-served }()
+			write(t, filepath.Join(dir, "metasync.yaml"), guarded+
+				"notify: {mail: {server: \""+listener.Addr().String()+"\", tls: none, from: metasync@example.org, to: [idm@example.org]}}\n")
+			// What is in force has no mail yet: the held change brings it. Let it in first.
+			write(t, filepath.Join(dir, "scripts", "names.js"), lets)
+			d := reopen(t, o)
+			once(t, d)
+			shut(t, d)
+			write(t, filepath.Join(dir, "scripts", "names.js"), stops)
+
+			d, stop := work(t, o)
+			eventually(t, "the mail", func() bool { return slices.Equal(box.subjects(), []string{"configuration: held"}) })
+			stop()
+			d, _ = work(t, o)
+			h := held(t, d)
+			if h == nil {
+				t.Fatal("it is not held any more")
+			}
+			if _, err := d.DecideGeneration(t.Context(), daemon.GenerationVerdict{Generation: h.Generation, Approve: verdict == "approve"}, "ada"); err != nil {
+				t.Fatal(err)
+			}
+			eventually(t, "the mail about the end", func() bool { return slices.Equal(box.subjects(), []string{"configuration: held", want}) })
+			box.mu.Lock()
+			defer box.mu.Unlock()
+			for _, text := range []string{"metasync approve --generation " + h.Generation, "2 objects", "scripts/names.js"} {
+				if !strings.Contains(box.mails[0], text) {
+					t.Errorf("the mail does not have %q:\n%s", text, box.mails[0])
+				}
+			}
+		})
+	}
+}
+
+// Who puts the configuration right does not wait for the back-off of what failed.
+func TestTriedAgainAfterAChange(t *testing.T) {
+	o, dir, _ := folder(t, map[string]string{"metasync.yaml": strings.Replace(configuration, "file: hr.csv", "file: missing.csv", 1)})
+	d, _ := work(t, o)
+	var next time.Time
+	eventually(t, "the failures", func() bool {
+		s, err := d.Status(t.Context())
+		if err != nil || len(s.Scheduler.Backoff) != 1 || s.Scheduler.Backoff[0].Failures != 2 {
+			return false
+		}
+		next = s.Scheduler.Backoff[0].Next // ten seconds later
+		return true
+	})
+	write(t, filepath.Join(dir, "metasync.yaml"), configuration)
+	imported := time.Time{}
+	eventually(t, "the import", func() bool {
+		s, err := d.Status(t.Context())
+		if err != nil || !s.Agents[0].Imported {
+			return false
+		}
+		imported = time.Now()
+		return true
+	})
+	if !imported.Before(next) {
+		t.Errorf("it waited until %s for %s", imported, next)
 	}
 }

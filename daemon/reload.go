@@ -3,29 +3,40 @@ package daemon
 import (
 	"context"
 	"errors"
+	"os"
 	"path/filepath"
 	"slices"
 
+	"github.com/metasync/metasync/engine/config"
 	"github.com/metasync/metasync/engine/fault"
 	"github.com/metasync/metasync/internal/filewatch"
 	"github.com/metasync/metasync/scripting"
 )
 
+// sighted is what the files to watch were like when somebody looked.
+type sighted struct {
+	roots []string
+	now   filewatch.Fingerprint
+}
+
 // watch looks at the files of the configuration and the scripts, and reloads
-// when they change.
+// when they change. What was read of files that nobody had looked at before may be out
+// of date already: it is read again.
 func (d *Daemon) watch(ctx context.Context) error {
-	var known filewatch.Fingerprint
+	seen := d.seen
 	for ctx.Err() == nil {
-		roots := d.watched()
-		if known == "" {
-			known = filewatch.Scan(ctx, d.watchOptions(roots, ""))
+		if roots := d.watched(); !slices.Equal(seen.roots, roots) {
+			seen = sight(ctx, d.options, roots)
+			d.reload(ctx)
+			continue
 		}
 		watching, cancel := context.WithCancel(ctx)
-		filewatch.Watch(watching, d.watchOptions(roots, known), func(ctx context.Context, now filewatch.Fingerprint) {
-			known = now
-			d.reload(ctx)
-			if !slices.Equal(roots, d.watched()) {
-				known = ""
+		filewatch.Watch(watching, watchOptions(d.options, seen), func(ctx context.Context, now filewatch.Fingerprint) {
+			if slices.Equal(seen.roots, d.watched()) {
+				seen.now = now
+				d.reload(ctx)
+			}
+			if !slices.Equal(seen.roots, d.watched()) {
 				cancel() // and watch the other files
 			}
 		})
@@ -34,10 +45,20 @@ func (d *Daemon) watch(ctx context.Context) error {
 	return nil
 }
 
-func (d *Daemon) watchOptions(roots []string, since filewatch.Fingerprint) filewatch.Options {
-	scripts := d.current().config.Scripts
+// sight looks at files. What is read of them afterwards is this or newer.
+func sight(ctx context.Context, o Options, roots []string) sighted {
+	s := sighted{roots: roots}
+	s.now = filewatch.Scan(ctx, watchOptions(o, s))
+	return s
+}
+
+func watchOptions(o Options, s sighted) filewatch.Options {
+	scripts := ""
+	if base, err := config.LoadBase(o.File, config.Options{Kinds: o.Kinds}); err == nil {
+		scripts = base.Scripts
+	}
 	return filewatch.Options{
-		Roots: roots, Since: since, Reads: true, Log: d.options.Log,
+		Roots: s.roots, Since: s.now, Reads: true, Log: o.Log,
 		Match: func(path string, folder bool) bool {
 			relative, err := filepath.Rel(scripts, path)
 			return err != nil || scripting.Match(relative, folder)
@@ -45,23 +66,43 @@ func (d *Daemon) watchOptions(roots []string, since filewatch.Fingerprint) filew
 	}
 }
 
+// watched returns all that a reload would read, and what else the configuration in force
+// was made of, unless it is not the one of the files.
 func (d *Daemon) watched() []string {
-	cfg := d.current().config
-	roots := slices.Concat(cfg.Files, cfg.Patterns, []string{cfg.Scripts})
-	for _, table := range cfg.Lookups {
-		roots = append(roots, table.File)
-	}
+	roots := rootsOf(d.options)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.held == nil {
-		return roots
+	if d.rejected == nil && d.held == nil {
+		roots = append(roots, d.active.config.Files...) // scripts may have added ${file:...}
 	}
-	for _, root := range d.held.roots { // a file that only the change includes
-		if !slices.Contains(roots, root) {
-			roots = append(roots, root)
+	slices.Sort(roots)
+	return slices.Compact(roots)
+}
+
+// rootsOf returns the files that a configuration names, and its scripts folder, as far as
+// it can be read: also files that are missing, and those of one that is wrong.
+func rootsOf(o Options) []string {
+	var roots []string
+	options := config.Options{
+		Kinds: o.Kinds, OtherKinds: true,
+		ReadFile: func(path string) ([]byte, error) {
+			roots = append(roots, path)
+			return os.ReadFile(path)
+		},
+		Glob: func(pattern string) ([]string, error) {
+			roots = append(roots, pattern)
+			return filepath.Glob(pattern)
+		},
+	}
+	if base, err := config.LoadBase(o.File, options); err == nil {
+		roots = append(roots, base.Scripts)
+		for _, table := range base.Lookups {
+			roots = append(roots, table.File)
 		}
+		_, _ = config.Load(o.File, options) // for files that only some keys name; what is wrong a reload says
 	}
-	return roots
+	slices.Sort(roots)
+	return slices.Compact(roots)
 }
 
 // reload loads configuration and scripts, and puts them in place of those that
@@ -78,7 +119,7 @@ func (d *Daemon) reload(ctx context.Context) {
 		d.mu.Lock()
 		d.rejected = nil
 		d.mu.Unlock()
-		d.notices().accepted()
+		d.notices().filesRead()
 	}
 }
 
@@ -133,6 +174,9 @@ func (d *Daemon) replace(ctx context.Context) error {
 		}
 		if err := d.activate(ctx, next); err != nil {
 			return err
+		}
+		if before.mark != next.mark || !slices.Equal(before.config.Secrets, next.config.Secrets) {
+			d.scheduler.Anew() // and not for a lookup table, which may change each minute
 		}
 		return errors.Join(d.scheduler.SetSettings(d.settings(next)), d.triggers.Replace(d.supervised(next)))
 	})

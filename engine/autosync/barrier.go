@@ -83,3 +83,16 @@ func (s *Scheduler) SetSettings(settings Settings) error {
 	s.signal()
 	return nil
 }
+
+// Anew says that somebody has put something right that failures may have come from:
+// all that waits for a back-off, or for a controller, is tried at once, as if for the first time.
+func (s *Scheduler) Anew() {
+	s.mu.Lock()
+	clear(s.delays)
+	now := s.clock()
+	for k, r := range s.retries {
+		s.retries[k] = retry{failed: r.failed, next: now}
+	}
+	s.mu.Unlock()
+	s.signal()
+}

@@ -101,6 +101,10 @@ func TestControllerRefuses(t *testing.T) {
 				if kept := len(stored(t, st)) > 0; kept != test.kept {
 					t.Errorf("request kept: %v", kept)
 				}
+				failed := events.of(HookFailed)
+				if wanted := test.err != nil; wanted != (len(failed) == test.asked) || !wanted && len(failed) > 0 {
+					t.Errorf("failures of the hook: %q", failed)
+				}
 				refused := events.of(RunRefused)
 				if test.reason == "" {
 					if len(refused) > 0 {

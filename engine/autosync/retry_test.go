@@ -76,6 +76,53 @@ func TestBackoff(t *testing.T) {
 	})
 }
 
+// After somebody has put something right, nothing waits for a back-off any more: neither
+// runs that stopped nor objects that failed.
+func TestAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(Overlap, "HR", "AD")
+		for _, a := range f.agents {
+			a.Imported = true
+		}
+		f.agents["AD"].PendingExports = 1
+		f.failObjects = func() int { return 1 }
+		begin := time.Now()
+		tries := map[string][]time.Duration{}
+		works := false
+		f.wait = func(_ context.Context, agent, profile string) (run.Result, error) {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			tries[agent+" "+profile] = append(tries[agent+" "+profile], time.Since(begin)/time.Second)
+			if works || agent == "AD" {
+				return "success", nil
+			}
+			return "stopped-connectivity", nil
+		}
+		settings := settingsFor(Overlap, "HR", "AD")
+		for i := range settings.Agents {
+			settings.Agents[i].Import.Off = true
+		}
+		s := newScheduler(t, store.NewMemory(), f, settings)
+		stop := start(t, s)
+		defer stop()
+		if err := s.Request(request("HR", "delta-import", CauseTrigger)); err != nil {
+			t.Fatal(err)
+		}
+		pass(90 * time.Second)
+		f.mu.Lock()
+		works = true
+		f.mu.Unlock()
+		s.Anew()
+		pass(time.Second)
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		want := map[string][]time.Duration{"HR delta-import": {0, 5, 15, 35, 75, 90}, "AD export": {0, 60, 90}}
+		if diff := cmp.Diff(want, tries); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
 // What changes nothing although it succeeds, and changes that two systems
 // bounce between them, are slowed down.
 func TestNoHotLoop(t *testing.T) {

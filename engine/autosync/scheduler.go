@@ -400,6 +400,8 @@ func (s *Scheduler) launch(ctx context.Context, w want, now time.Time) {
 			s.conclude(ctx, a.Controller, planned, e.result)
 		} else if s.stopIfUnexpected(e.err, w.agent, "shouldExecute of "+w.agent) {
 			e.permission = Permission{Refused: true, Reason: e.err.Error()}
+		} else if !errors.Is(e.err, errRefused) && running.Err() == nil {
+			s.emit(Event{Kind: HookFailed, Agent: w.agent, Profile: w.profile, Cause: w.cause, Reason: e.err.Error(), By: "shouldExecute"})
 		}
 		e.interrupted = e.failed() && (ctx.Err() != nil || e.cut.Load() == hardStop)
 		if !e.interrupted {

@@ -216,6 +216,44 @@ func Refused(err error, at time.Time) Event {
 	return e
 }
 
+// A Change is a change of configuration or scripts that waits for approval.
+type Change struct {
+	Generation string   // its name
+	Running    string   // what stays in force
+	Reason     string   // why it is held, in words
+	Files      []string // what was changed
+	Objects    []string // examples of what it is about
+	More       int      // how many there are besides
+	At         time.Time
+}
+
+// ChangeHeld is the event of a change that is held.
+func ChangeHeld(c Change) Event {
+	e := Event{Kind: Configuration, State: StateHeld, Standing: true, Time: c.At}
+	e.Body.row("Result", "a change of configuration or scripts is held for approval; the last good ones stay in force")
+	e.Body.row("Time", stamp(c.At))
+	e.Body.row("Generation", c.Generation)
+	e.Body.row("In force", c.Running)
+	e.Body.row("Changed", strings.Join(c.Files, ", "))
+	e.Body.row("Reason", c.Reason)
+	e.Body.row("To approve", "metasync approve --generation "+c.Generation)
+	e.Body.row("To reject", "metasync reject --generation "+c.Generation)
+	s := Section{Title: "Objects", More: max(0, c.More)}
+	for _, object := range c.Objects {
+		s.Items = append(s.Items, Item{Title: object})
+	}
+	if len(s.Items) > 0 {
+		e.Body.Sections = append(e.Body.Sections, s)
+	}
+	return e
+}
+
+// ChangeRejected is the event that somebody keeps a change out that was held. What is in
+// force is what shall be.
+func ChangeRejected(user string, at time.Time) Event {
+	return Event{Kind: Configuration, State: "rejected by " + user, Well: true, Time: at}
+}
+
 // Recovered is the event that all is well again with what an incident is about.
 func Recovered(kind Kind, agent, name string, at time.Time) Event {
 	return Event{Kind: kind, Agent: agent, Name: name, State: StateResolved, Well: true, Time: at}
