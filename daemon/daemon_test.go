@@ -247,6 +247,32 @@ func TestReload(t *testing.T) {
 	}
 }
 
+// What is asked for when the daemon is about to run waits for that.
+func TestExecWaitsForTheRunThatIsExpected(t *testing.T) {
+	o, _, _ := folder(t, nil)
+	d := open(t, o)
+	d.Expect()
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if record, err := d.Exec(ended, "HR", "full-import", "tester", nil); record != nil || !errors.Is(err, context.Canceled) {
+		t.Errorf("nobody waits for it: %+v, %v", record, err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	done, asked := make(chan error, 1), make(chan error, 1)
+	go func() {
+		_, err := d.Exec(t.Context(), "HR", "full-import", "tester", nil)
+		asked <- err
+	}()
+	go func() { done <- d.Run(ctx) }()
+	if err := <-asked; err != nil {
+		t.Error(err)
+	}
+	stop()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
 // A secret that an error would tell is in no log, record or status.
 func TestSecretsAreKept(t *testing.T) {
 	t.Setenv("FOLDER", "hunter2")
