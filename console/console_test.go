@@ -381,7 +381,7 @@ func TestStrangeServers(t *testing.T) {
 // strange answers a request without reading it whole.
 func strange(c net.Conn, answer string) {
 	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(time.Minute))
 	if n, _ := c.Read(make([]byte, 4096)); n > 0 {
 		_, _ = io.Copy(c, bytes.NewReader([]byte(answer)))
 	}

@@ -227,12 +227,11 @@ func (d *Daemon) current() *candidate {
 // notifications and the watch over configuration and scripts. It then ends the
 // running steps, waits for everything and returns nil.
 func (d *Daemon) Run(ctx context.Context) error {
-	d.scheduler.Expect()
+	d.Expect()
+	defer d.setRunning(false)
 	if err := d.metrics.Begin(); err != nil {
 		return err
 	}
-	d.setRunning(true)
-	defer d.setRunning(false)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	parts := map[string]func(context.Context) error{
@@ -256,6 +255,13 @@ func (d *Daemon) Run(ctx context.Context) error {
 		errs = append(errs, <-ended)
 	}
 	return errors.Join(errs...)
+}
+
+// Expect says that Run is about to be called: what is asked of the daemon from now on
+// waits for it, instead of being done beside it.
+func (d *Daemon) Expect() {
+	d.scheduler.Expect()
+	d.setRunning(true)
 }
 
 func (d *Daemon) setRunning(on bool) {

@@ -72,7 +72,12 @@ func write(t *testing.T, path, text string) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+	// As a whole, for the daemon may be watching.
+	aside := filepath.Join(filepath.Dir(path), ".written")
+	if err := os.WriteFile(aside, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(aside, path); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -172,7 +177,7 @@ func TestBrokenScriptsAtFirstStart(t *testing.T) {
 // eventually waits until what is true.
 func eventually(t *testing.T, what string, check func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !check(); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); !check(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("never: %s", what)
 		}
@@ -239,6 +244,32 @@ func TestReload(t *testing.T) {
 	eventually(t, "the mended configuration", func() bool { return status().Rejected == nil })
 	if !person("Ada.")() {
 		t.Error("the person has changed")
+	}
+}
+
+// What is asked for when the daemon is about to run waits for that.
+func TestExecWaitsForTheRunThatIsExpected(t *testing.T) {
+	o, _, _ := folder(t, nil)
+	d := open(t, o)
+	d.Expect()
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if record, err := d.Exec(ended, "HR", "full-import", "tester", nil); record != nil || !errors.Is(err, context.Canceled) {
+		t.Errorf("nobody waits for it: %+v, %v", record, err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	done, asked := make(chan error, 1), make(chan error, 1)
+	go func() {
+		_, err := d.Exec(t.Context(), "HR", "full-import", "tester", nil)
+		asked <- err
+	}()
+	go func() { done <- d.Run(ctx) }()
+	if err := <-asked; err != nil {
+		t.Error(err)
+	}
+	stop()
+	if err := <-done; err != nil {
+		t.Error(err)
 	}
 }
 

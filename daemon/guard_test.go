@@ -221,14 +221,9 @@ func TestRunsGoOnBesideTheComparison(t *testing.T) {
 		}
 	}()
 	logged := func(text string) func() bool { return func() bool { return strings.Contains(log.String(), text) } }
-	n := 0
-	eventually(t, "the comparison", func() bool { // the watch has begun when it notices a change
-		if n++; n%200 == 1 {
-			write(t, filepath.Join(dir, "scripts", "names.js"), looking+strings.Repeat("\n", n))
-		}
-		return logged("comparing the decisions")()
-	})
-	record, err := d.Exec(t.Context(), "HR", "full-sync", "tester", nil)
+	write(t, filepath.Join(dir, "scripts", "names.js"), looking)
+	eventually(t, "the comparison", logged("comparing the decisions"))
+	record, err := whenFree(t, d, "full-sync")
 	if err != nil || record.Result != run.Success || record.Steps[0].Inbound["connector-no-flow"] != 1 {
 		t.Errorf("the run beside it: %+v, %v", record, err)
 	}
@@ -236,8 +231,8 @@ func TestRunsGoOnBesideTheComparison(t *testing.T) {
 		t.Errorf("held before the comparison ended: %+v", h)
 	}
 	close(compared)
-	eventually(t, "the end of the comparison", logged("held for approval"))
-	if h := held(t, d); h == nil || h.Deletes != 2 {
+	eventually(t, "the end of the comparison", func() bool { return logged("held for approval")() && held(t, d) != nil })
+	if h := held(t, d); h.Deletes != 2 {
 		t.Errorf("held: %+v", h)
 	}
 }

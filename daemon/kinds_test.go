@@ -3,10 +3,11 @@ package daemon_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/metasync/metasync/daemon"
 	"github.com/metasync/metasync/engine/fault"
@@ -40,13 +41,19 @@ func scriptedFolder(t *testing.T) (daemon.Options, string) {
 // byHand runs a full import, as soon as no other run is in its way.
 func byHand(t *testing.T, d *daemon.Daemon) {
 	t.Helper()
+	if _, err := whenFree(t, d, "full-import"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// whenFree carries out a run of HR by hand, as soon as no other run is in its way.
+func whenFree(t *testing.T, d *daemon.Daemon, profile string) (record *run.Record, err error) {
+	t.Helper()
 	eventually(t, "a run by hand", func() bool {
-		_, err := d.Exec(t.Context(), "HR", "full-import", "ada", nil)
-		if err != nil && !errors.Is(err, run.ErrBusy) {
-			t.Fatal(err)
-		}
-		return err == nil
+		record, err = d.Exec(t.Context(), "HR", profile, "ada", nil)
+		return !errors.Is(err, run.ErrBusy)
 	})
+	return record, err
 }
 
 // The agents of scripts are reloaded with them: new scripts bring new agents, and
@@ -79,7 +86,7 @@ func TestScriptedAgents(t *testing.T) {
 		view, err := d.Scripts(t.Context())
 		return err == nil && view.Rejected != nil
 	})
-	if r, err := d.Exec(t.Context(), "HR", "full-import", "ada", nil); err != nil || r.Steps[0].Staging["stage-no-change"] != 2 {
+	if r, err := whenFree(t, d, "full-import"); err != nil || r.Steps[0].Staging["stage-no-change"] != 2 {
 		t.Errorf("%+v, %v", r, err)
 	}
 	cancel()
@@ -149,33 +156,60 @@ func TestSchemaOfScriptedAgents(t *testing.T) {
 	}
 }
 
+// A turnstile is a gate that is open until it is shut, and tells who waits before it.
+type turnstile struct {
+	slog.Handler
+	text      string
+	shut      *atomic.Bool
+	met, open chan struct{}
+}
+
+// Handle implements [slog.Handler].
+func (s turnstile) Handle(ctx context.Context, r slog.Record) error {
+	if r.Message == s.text && s.shut.Load() {
+		s.met <- struct{}{}
+		<-s.open
+	}
+	return s.Handler.Handle(ctx, r)
+}
+
+// WithAttrs implements [slog.Handler].
+func (s turnstile) WithAttrs(attrs []slog.Attr) slog.Handler {
+	s.Handler = s.Handler.WithAttrs(attrs)
+	return s
+}
+
 // A run keeps the scripts that it began with: a reload waits for it.
 func TestRunPinsItsAgent(t *testing.T) {
-	o, dir := scriptedFolder(t)
-	slow := strings.Replace(listType, "import: ctx => ({", `import: ctx => ctx.cursor === undefined
-		? { objects: [], next: (() => { const end = Date.now() + 600; while (Date.now() < end); return 1; })() }
+	paged := strings.Replace(listType, "import: ctx => ({", `import: ctx => ctx.cursor === undefined
+		? (log.info("the first page"), { objects: [], next: 1 })
 		: ({`, 1)
-	write(t, filepath.Join(dir, "scripts/names.js"), slow)
-	d := open(t, o)
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- d.Run(ctx) }()
-	byHand(t, d)
+	o, dir, log := folder(t, map[string]string{"metasync.yaml": scripted + "scripting: {timeout: 10m}\n", "scripts/names.js": paged})
+	s := turnstile{o.Log.Handler(), "the first page", new(atomic.Bool), make(chan struct{}, 10), make(chan struct{})}
+	o.Log = slog.New(s)
+	d, stop := work(t, o)
+	defer stop()
+	eventually(t, "the daemon runs", func() bool {
+		status, err := d.Status(t.Context())
+		return err == nil && status.Running
+	})
+	once(t, d)
+	s.shut.Store(true)
 	done := make(chan error, 1)
 	go func() {
 		r, err := d.Exec(t.Context(), "HR", "full-import", "ada", nil)
-		if err == nil && (r.Result != "success" || r.Steps[0].Staging["stage-add"]+r.Steps[0].Staging["stage-no-change"] != 2) {
+		if err == nil && (r.Result != "success" || r.Steps[0].Staging["stage-no-change"] != 2) {
 			err = errors.New(string(r.Result) + " " + r.Steps[0].Error)
 		}
 		done <- err
 	}()
-	time.Sleep(100 * time.Millisecond)
-	write(t, filepath.Join(dir, "scripts/names.js"), strings.Replace(slow, "id: String(i), name}", "id: String(i), other: 1}", 1))
+	<-s.met
+	write(t, filepath.Join(dir, "scripts/names.js"), `log.info("the other scripts");`+strings.Replace(paged, "id: String(i), name}", "id: String(i), other: 1}", 1))
+	eventually(t, "the other scripts", func() bool { return strings.Contains(log.String(), "the other scripts") })
+	s.shut.Store(false)
+	close(s.open)
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
-	cancel()
-	if err := <-ended; err != nil {
-		t.Error(err)
-	}
+	eventually(t, "the reload", func() bool { return strings.Contains(log.String(), "configuration and scripts loaded") })
 }

@@ -69,7 +69,7 @@ trigger("follows", {agent: "HR", after: {agent: "HR", run: "full-import"}, check
 	}
 	await := func(what string, done func(daemon.Status) bool) {
 		t.Helper()
-		for end := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+		for end := time.Now().Add(2 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
 			status, err := d.Status(t.Context())
 			if err != nil {
 				t.Fatal(err)

@@ -91,8 +91,8 @@ func TestHangingAgent(t *testing.T) {
 		}
 		w.systems["Directory"].OnCall(nil)
 		close(back)
-		for i := 0; ; i++ {
-			if r = w.run("Directory", "full-import"); r.Result != "no-start-ma" || i == 1000 {
+		for deadline := time.Now().Add(time.Minute); ; {
+			if r = w.run("Directory", "full-import"); r.Result != "no-start-ma" || time.Now().After(deadline) {
 				break
 			}
 			time.Sleep(time.Millisecond)

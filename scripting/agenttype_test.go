@@ -412,7 +412,7 @@ func TestImportIsCancelled(t *testing.T) {
 	if _, _, err := importAll(ctx, a, importRequest(t, a)); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
-	if time.Since(began) > 5*time.Second {
+	if time.Since(began) > 15*time.Second {
 		t.Error("it went on")
 	}
 }

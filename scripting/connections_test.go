@@ -95,7 +95,7 @@ func TestSQLEndsWithItsCall(t *testing.T) {
 	}})`)
 	began := time.Now()
 	_, err := load(t, l).Triggers()[0].Check(t.Context(), autosync.Occasion{State: memory{}})
-	if fault.Name(err) != "extension-dll-timeout" || time.Since(began) > 5*time.Second {
+	if fault.Name(err) != "extension-dll-timeout" || time.Since(began) > time.Minute {
 		t.Errorf("%v after %s", err, time.Since(began))
 	}
 }

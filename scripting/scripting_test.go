@@ -9,6 +9,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/metasync/metasync/engine/expr"
+	"github.com/metasync/metasync/scripting/host"
 )
 
 func TestMain(m *testing.M) {
@@ -27,7 +28,7 @@ func folder(t testing.TB, pairs ...string) (*Loader, string) {
 	for i := 0; i < len(pairs); i += 2 {
 		write(t, filepath.Join(scripts, pairs[i]), pairs[i+1])
 	}
-	return NewLoader(Options{Folder: scripts, Base: base, Workers: 2}), base
+	return NewLoader(Options{Folder: scripts, Base: base, Workers: 2, Timeout: host.MaxTimeout}), base
 }
 
 func write(t testing.TB, name, text string) {

@@ -202,7 +202,7 @@ func (t *dialect) Update(_ *directory.Kind, mods []directory.Modification) (rest
 
 // changesOfOthers is how often a change begins anew because somebody else has changed
 // userAccountControl meanwhile.
-const changesOfOthers = 5
+const changesOfOthers = 10
 
 // toggle changes the bits that a wish is about, and leaves those alone that somebody else
 // changes at the same time: the old number has to be the one that was read.

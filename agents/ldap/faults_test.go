@@ -39,7 +39,7 @@ func proxied(t *testing.T, base string) (*servers.Proxy, *Settings) {
 	p, err := s.Proxy(strings.TrimPrefix(target.URL, "ldap://"))
 	must(t, err)
 	out := settings(base)
-	out.URL, out.Timeout = "ldap://"+p.Address, time.Second
+	out.URL, out.Timeout = "ldap://"+p.Address, 30*time.Second // as a busy machine may take
 	return p, out
 }
 
@@ -87,9 +87,10 @@ func TestServerThatFallsSilent(t *testing.T) {
 	base := place(t)
 	crowd(t, base, 60)
 	p, s := proxied(t, base)
+	s.Timeout = 4 * time.Second
 	d := open(t, s, person)
 	began := time.Now()
-	must(t, p.Disturb("bandwidth", "downstream", map[string]int{"rate": 60}))
+	must(t, p.Disturb("bandwidth", "downstream", map[string]int{"rate": 15}))
 	got, err := read(t, d, agent.ImportRequest{})
 	must(t, err)
 	if len(got.Lines) != 60 || time.Since(began) < s.Timeout {
@@ -97,6 +98,8 @@ func TestServerThatFallsSilent(t *testing.T) {
 	}
 	must(t, p.Calm())
 
+	s.Timeout = 3 * time.Second
+	d = open(t, s, person)
 	m, err := d.OpenImport(t.Context(), agent.ImportRequest{PageSize: 20})
 	must(t, err)
 	x, err := d.OpenExport(t.Context(), agent.ExportRequest{})
@@ -117,7 +120,7 @@ func TestServerThatFallsSilent(t *testing.T) {
 	} {
 		began := time.Now()
 		err := f()
-		if name, _, _ := strings.Cut(what, " "); fault.Name(err) != name || time.Since(began) > 10*s.Timeout {
+		if name, _, _ := strings.Cut(what, " "); fault.Name(err) != name || time.Since(began) > time.Minute {
 			t.Errorf("want %s: %v after %s", what, err, time.Since(began))
 		}
 	}
@@ -199,6 +202,7 @@ func TestWatchOfAConnectionThatIsDead(t *testing.T) {
 	useSlapd(t)
 	base := place(t)
 	p, s := proxied(t, base)
+	s.Timeout = time.Second
 	calls := directorytest.Listen(t, open(t, s, person))
 	hears(t, calls, "at the beginning")
 	must(t, p.Disturb("timeout", "downstream", map[string]int{"timeout": 0}))
@@ -217,10 +221,10 @@ func TestWatchOfAConnectionThatIsDead(t *testing.T) {
 func TestWatchOfAQuietDirectory(t *testing.T) {
 	useSlapd(t)
 	s := settings(place(t))
-	s.Timeout = 200 * time.Millisecond
+	s.Timeout = 3 * time.Second // one that a busy machine keeps
 	calls := directorytest.Listen(t, open(t, s, person))
 	hears(t, calls, "at the beginning")
-	time.Sleep(10 * s.Timeout)
+	time.Sleep(3 * s.Timeout)
 	silent(t, calls)
 }
 

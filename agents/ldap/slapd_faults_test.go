@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -191,10 +192,12 @@ func TestIdleConnections(t *testing.T) {
 	configure(t, false, "olcIdleTimeout", "1")
 	s := settings(base)
 	s.Timeout = time.Second
-	d := open(t, s, person)
-	calls := directorytest.Listen(t, d)
+	calls := directorytest.Listen(t, open(t, s, person))
 	hears(t, calls, "at the beginning")
-	x, err := d.OpenExport(t.Context(), agent.ExportRequest{})
+	g := gateBefore(t)
+	s = settings(base)
+	s.URL = "ldap://" + g.Addr().String()
+	x, err := open(t, s, person).OpenExport(t.Context(), agent.ExportRequest{})
 	must(t, err)
 	for round := range 2 {
 		var changes []agent.Change
@@ -209,7 +212,7 @@ func TestIdleConnections(t *testing.T) {
 			}
 		}
 		hears(t, calls, fmt.Sprint("in round ", round))
-		time.Sleep(4 * time.Second)
+		g.awaitEnd(t)
 		for len(calls) > 0 {
 			<-calls
 		}
@@ -224,6 +227,7 @@ type gate struct {
 	net.Listener
 	upstream string
 	wait     sync.WaitGroup
+	live     atomic.Int64 // directions of connections
 	mu       sync.Mutex
 	open     []net.Conn
 }
@@ -258,13 +262,27 @@ func (g *gate) accept() {
 		g.open = append(g.open, near, far)
 		g.mu.Unlock()
 		for _, pair := range [][2]net.Conn{{near, far}, {far, near}} {
+			g.live.Add(1)
 			g.wait.Go(func() {
+				defer g.live.Add(-1)
 				_, _ = io.Copy(pair[0], pair[1]) // the end of one is that of both
 				pair[0].Close()
 				pair[1].Close()
 			})
 		}
 	}
+}
+
+// awaitEnd waits until the server has closed all connections, and whoever has the other
+// end of one has heard of it.
+func (g *gate) awaitEnd(t *testing.T) {
+	t.Helper()
+	for deadline := time.Now().Add(2 * time.Minute); g.live.Load() > 0; time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the server keeps connections that are idle")
+		}
+	}
+	time.Sleep(time.Second)
 }
 
 // cut closes all connections.
@@ -307,8 +325,13 @@ func TestFurtherConnections(t *testing.T) {
 				}
 			}
 			g.cut()
-			time.Sleep(100 * time.Millisecond) // until the end is heard
-			if _, err := x.Put(t.Context(), []agent.Change{addition("uid=late," + base)}); fault.Name(err) != want {
+			for deadline := time.Now().Add(time.Minute); ; { // until the end is heard
+				_, err = x.Put(t.Context(), []agent.Change{addition("uid=late," + base)})
+				if fault.Name(err) != "stopped-connectivity" || fault.Name(err) == want || time.Now().After(deadline) {
+					break
+				}
+			}
+			if fault.Name(err) != want {
 				t.Errorf("%v, want %s", err, want)
 			}
 			must(t, x.Close(t.Context(), agent.Aborted))

@@ -124,9 +124,13 @@ func TestKillDaemon(t *testing.T) {
 		cmd := k.start()
 		if i == *kills/2 {
 			k.pause()
+			k.awaitRequest()
 		}
 		// Half of them die while they start, the others under load.
-		time.Sleep(time.Duration(k.random.IntN(150+i%2*600)) * time.Millisecond)
+		if i%2 == 1 {
+			k.dial().Close()
+		}
+		time.Sleep(time.Duration(k.random.IntN(150+i%2*450)) * time.Millisecond)
 		if k.kill(cmd) {
 			atWork++
 		}
@@ -294,6 +298,23 @@ func (k *killed) pause() {
 	}
 }
 
+// awaitRequest waits until a request was accepted, which a daemon may never come to that
+// dies as soon as it works.
+func (k *killed) awaitRequest() {
+	k.t.Helper()
+	for end := time.Now().Add(deadline); ; time.Sleep(10 * time.Millisecond) {
+		k.mu.Lock()
+		accepted := len(k.accepted)
+		k.mu.Unlock()
+		if accepted > 0 {
+			return
+		}
+		if time.Now().After(end) {
+			k.t.Fatal("no request was accepted")
+		}
+	}
+}
+
 func (k *killed) status(client *console.Client) daemon.Status {
 	k.t.Helper()
 	status, err := client.Status(k.t.Context())
@@ -384,9 +405,6 @@ func (k *killed) checkRequests(client *console.Client) {
 		}) {
 			k.t.Errorf("the request for %s at %v was lost", r.agent, r.at)
 		}
-	}
-	if len(k.accepted) == 0 { // a busy machine is slow to start
-		k.t.Error("no request was accepted")
 	}
 	k.t.Logf("%d runs, %d requests accepted of %d", len(records), len(k.accepted), k.tried)
 }

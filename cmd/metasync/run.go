@@ -71,6 +71,7 @@ func (c *runCmd) Run(a *app) (err error) {
 		defer web.Close()
 	}
 	work, ctx := errgroup.WithContext(a.ctx)
+	d.Expect() // the socket may be there first
 	work.Go(func() error { return d.Run(ctx) })
 	work.Go(func() error { return console.Serve(ctx, d.StateFolder(), d, options.Log) })
 	work.Go(func() error { return supervise(ctx, d, manager, log) })

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"bufio"
+	"bytes"
 	"encoding/json"
 	"net"
 	"os"
@@ -142,30 +142,30 @@ func appendTo(t *testing.T, file, text string) {
 func waitForRun(t *testing.T, file string) {
 	t.Helper()
 	for end := time.Now().Add(deadline); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
-		f, err := os.Open(file)
+		text, err := os.ReadFile(file)
 		if err != nil {
 			continue
 		}
+		text = text[:bytes.LastIndexByte(text, '\n')+1] // the last line may not be whole
 		begun := map[int]bool{}
 		ended := false
-		for lines := bufio.NewScanner(f); lines.Scan(); {
+		for text := range bytes.Lines(text) {
 			var line struct {
 				Msg, Agent, Profile string
 				Run                 int
 			}
-			if err := json.Unmarshal(lines.Bytes(), &line); err != nil {
-				t.Fatalf("%q: %v", lines.Text(), err)
+			if err := json.Unmarshal(text, &line); err != nil {
+				t.Fatalf("%q: %v", text, err)
 			}
 			switch {
 			case line.Run != 0 && (line.Agent == "" || line.Profile == ""):
-				t.Errorf("a line of a run says not which: %s", lines.Text())
+				t.Errorf("a line of a run says not which: %s", text)
 			case line.Msg == "run started":
 				begun[line.Run] = true
 			case line.Msg == "run ended" && begun[line.Run]:
 				ended = true
 			}
 		}
-		f.Close()
 		if ended {
 			return
 		}

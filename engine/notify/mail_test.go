@@ -19,6 +19,7 @@ import (
 	"mime/quotedprintable"
 	"net"
 	netmail "net/mail"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -343,12 +344,10 @@ func TestSilentServer(t *testing.T) {
 		cancel()
 	}()
 	m := newMailer(Mail{Server: listener.Addr().String(), TLS: NoTLS, From: "metasync@example.org"})
-	begun := time.Now()
 	if err := m.send(ctx, &message{ID: "a", To: "ada@example.org", Subject: "x", Text: "x", HTML: "x"}); err == nil {
 		t.Error("a silent server has accepted it")
-	}
-	if took := time.Since(begun); took > mailTimeout/2 {
-		t.Errorf("it took %s", took)
+	} else if strings.Contains(err.Error(), os.ErrDeadlineExceeded.Error()) {
+		t.Errorf("it was not given up before its time was over: %v", err)
 	}
 	(<-accepted).Close()
 }
@@ -393,7 +392,7 @@ func TestServerComesBack(t *testing.T) {
 // until waits until something is true.
 func until(t *testing.T, what string, check func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !check(); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); !check(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("never: %s", what)
 		}

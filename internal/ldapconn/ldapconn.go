@@ -68,7 +68,7 @@ func Dial(ctx context.Context, o Options) (*Conn, error) {
 	tcp, err := (&net.Dialer{Timeout: o.Timeout}).DialContext(ctx, "tcp", to.Endpoint)
 	if err != nil {
 		// Which of the two it is depends on who saw first that the time was over.
-		if ctx.Err() == nil && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded)) {
+		if endOf(ctx) == nil && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded)) {
 			err = fmt.Errorf("%w for %s: dial %s", errSilent, o.Timeout, to.Endpoint)
 		}
 		return nil, ended(ctx, err)
@@ -124,10 +124,25 @@ func (c *Conn) endWith(ctx context.Context) (release func()) {
 
 // ended returns the end of ctx as the error, if that is why there is one.
 func ended(ctx context.Context, err error) error {
-	if err != nil && ctx.Err() != nil {
-		return fmt.Errorf("no answer in time: %w", ctx.Err())
+	if err == nil {
+		return nil
+	}
+	if end := endOf(ctx); end != nil {
+		return fmt.Errorf("no answer in time: %w", end)
 	}
 	return err
+}
+
+// endOf returns why ctx has ended, nil if it has not. The time of a deadline counts: a socket
+// has a clock of its own for it, which may be ahead of that of the context.
+func endOf(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if at, limited := ctx.Deadline(); limited && !time.Now().Before(at) {
+		return context.DeadlineExceeded
+	}
+	return nil
 }
 
 // answered reports whether an error is what the server answered, or what we made of

@@ -42,7 +42,7 @@ func (p *Pool) Do(ctx context.Context, f func(*Conn) error) error {
 		return err
 	}
 	if conn != nil {
-		if err = p.use(conn, f); err == nil || answered(err) || ctx.Err() != nil {
+		if err = p.use(conn, f); err == nil || answered(err) || endOf(ctx) != nil {
 			return ended(ctx, err)
 		}
 	}

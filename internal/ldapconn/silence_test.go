@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -32,7 +33,7 @@ func TestSilence(t *testing.T) {
 				_, err := c.Search(t.Context(), Search{})
 				return err
 			})
-			if err == nil || !strings.Contains(err.Error(), "the server has not answered for 100ms") || time.Since(began) > 5*time.Second {
+			if err == nil || !strings.Contains(err.Error(), "the server has not answered for 100ms") || time.Since(began) > time.Minute {
 				t.Errorf("%v after %s", err, time.Since(began))
 			}
 			if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
@@ -43,7 +44,9 @@ func TestSilence(t *testing.T) {
 }
 
 // A call may take longer than that, as long as the server goes on.
-func TestNoSilence(t *testing.T) {
+func TestNoSilence(t *testing.T) { synctest.Test(t, noSilence) }
+
+func noSilence(t *testing.T) {
 	near, far := net.Pipe()
 	defer near.Close()
 	defer far.Close()

@@ -80,16 +80,18 @@ func OpenLDAPWith(entries string) (*OpenLDAPServer, error) {
 	if err == nil && entries != "" {
 		err = prepare(folder, nil, slapadd, "-q", "-f", conf, "-b", out.Suffix, "-l", entries)
 	}
-	securePort := 0
-	if err == nil {
-		securePort, err = freePort()
-	}
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(folder))
 	}
-	secure := net.JoinHostPort("127.0.0.1", strconv.Itoa(securePort))
+	secure := ""
 	out.Server, err = launch(folder, program{
 		signal: "TERM",
+		place: func() (string, int, error) {
+			port, err := freePort()
+			securePort, wrong := freePort()
+			secure = net.JoinHostPort(loopback, strconv.Itoa(securePort))
+			return loopback, port, errors.Join(err, wrong)
+		},
 		command: func(s *Server) []string {
 			return []string{slapd, "-f", conf, "-h", "ldap://" + s.Address + " ldaps://" + secure, "-d", "0"}
 		},

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -22,10 +23,14 @@ import (
 )
 
 const (
-	startTimeout = 30 * time.Second
-	stopTimeout  = 20 * time.Second
-	attempts     = 3 // another process may take the port that was free
+	startTimeout = 3 * time.Minute // of a busy machine
+	stopTimeout  = time.Minute
+	greetTimeout = 10 * time.Second // of one try
+	attempts     = 5                // another process may take the port that was free
 )
+
+// loopback is where servers listen that do not say otherwise.
+const loopback = "127.0.0.1"
 
 // A Server is a server that runs.
 type Server struct {
@@ -79,7 +84,7 @@ func folderFor(name string, as *syscall.Credential) (string, error) {
 func launch(folder string, p program) (*Server, error) {
 	var err error
 	for range attempts {
-		s := &Server{Host: "127.0.0.1", folder: folder, program: p}
+		s := &Server{Host: loopback, folder: folder, program: p}
 		if p.place == nil {
 			s.Port, err = freePort()
 		} else {
@@ -170,7 +175,17 @@ func (s *Server) Restart() error {
 	return s.start()
 }
 
+// freePort returns a port that nobody listens on. It is none of those that the system gives
+// to connections that go out (from 32768 on with Linux, 49152 with others), as long as there is one:
+// while a server is started again, one of them would be gone at any moment.
 func freePort() (int, error) {
+	const first, last, tries = 15000, 32767, 20
+	for range tries {
+		port := first + rand.IntN(last-first+1)
+		if l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))); err == nil {
+			return port, l.Close()
+		}
+	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return 0, err
@@ -230,7 +245,7 @@ func greets(ctx context.Context, address string, send []byte) error {
 		return err
 	}
 	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(2 * time.Second)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(greetTimeout)); err != nil {
 		return err
 	}
 	if _, err := conn.Write(send); err != nil {

@@ -35,8 +35,8 @@ func TestToxiproxy(t *testing.T) {
 	hears := func(what, want string) {
 		t.Helper()
 		got := ""
-		if conn, err := net.DialTimeout("tcp", p.Address, 5*time.Second); err == nil {
-			_ = conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+		if conn, err := net.DialTimeout("tcp", p.Address, time.Minute); err == nil {
+			_ = conn.SetReadDeadline(time.Now().Add(time.Minute))
 			got, _ = bufio.NewReader(conn).ReadString('\n')
 			conn.Close()
 		}

@@ -27,7 +27,7 @@ func TestListen(t *testing.T) {
 		case <-heard:
 		case err := <-ended:
 			t.Fatalf("%s: ended: %v", what, err)
-		case <-time.After(20 * time.Second):
+		case <-time.After(time.Minute):
 			t.Fatalf("%s was not heard", what)
 		}
 	}
@@ -35,10 +35,10 @@ func TestListen(t *testing.T) {
 	exec(t, s, `notify "odd ""channel"""`)
 	next("a notification")
 	exec(t, s, `notify another`)
-	select {
-	case <-heard:
+	exec(t, s, `notify "odd ""channel"""`) // they come in this order
+	next("one more notification")
+	if len(heard) > 0 {
 		t.Error("another channel was heard")
-	case <-time.After(200 * time.Millisecond):
 	}
 	exec(t, s, `select pg_terminate_backend(pid) from pg_stat_activity where query like 'listen%'`)
 	select {
@@ -46,7 +46,7 @@ func TestListen(t *testing.T) {
 		if err == nil || strings.Contains(err.Error(), "hunter22") {
 			t.Errorf("a lost connection: %v", err)
 		}
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		t.Error("a lost connection was not noticed")
 	}
 

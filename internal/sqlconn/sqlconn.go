@@ -228,8 +228,8 @@ func (s *Source) Failed(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
 	}
-	if ctx.Err() != nil {
-		return fmt.Errorf("no answer in time: %w", ctx.Err())
+	if end := endOf(ctx); end != nil {
+		return fmt.Errorf("no answer in time: %w", end)
 	}
 	text := err.Error()
 	var server *pgconn.PgError
@@ -250,4 +250,16 @@ func (s *Source) Failed(ctx context.Context, err error) error {
 		text = strings.ReplaceAll(text, secret, "[redacted]")
 	}
 	return errors.New(text)
+}
+
+// endOf returns why ctx has ended, nil if it has not. The time of a deadline counts: a socket
+// has a clock of its own for it, which may be ahead of that of the context.
+func endOf(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if at, limited := ctx.Deadline(); limited && !time.Now().Before(at) {
+		return context.DeadlineExceeded
+	}
+	return nil
 }

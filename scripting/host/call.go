@@ -2,7 +2,6 @@ package host
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"reflect"
@@ -245,8 +244,15 @@ func (w *worker) run(ctx context.Context, c Call, body func(*Active) error) erro
 	if late || gone || full {
 		w.rt.ClearInterrupt()
 	}
-	// A host function that waited may have seen the deadline before the timer did.
-	late = late || a.ctx != nil && errors.Is(a.ctx.Err(), context.DeadlineExceeded) && ctx.Err() == nil
+	// A host function that waited may have seen a deadline before the timers here did.
+	end := ctx.Err()
+	if !gone && !late && (err != nil || a.ctx != nil) {
+		now := time.Now()
+		if at, limited := ctx.Deadline(); limited && !now.Before(at) {
+			gone, end = true, context.DeadlineExceeded
+		}
+		late = !now.Before(a.until)
+	}
 	w.active = nil
 	if a.ctx != nil {
 		w.release()
@@ -262,7 +268,7 @@ func (w *worker) run(ctx context.Context, c Call, body func(*Active) error) erro
 	case full:
 		return w.generation.memoryError(position)
 	case gone:
-		return &fault.Error{Name: nameTimeout, Position: position, Text: "cancelled", Err: ctx.Err()}
+		return &fault.Error{Name: nameTimeout, Position: position, Text: "cancelled", Err: end}
 	case late:
 		return &fault.Error{
 			Name: nameTimeout, Position: position,

@@ -19,7 +19,12 @@ func write(t testing.TB, folder, name, text string) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+	// As a whole, for somebody may be watching.
+	aside := filepath.Join(filepath.Dir(path), ".written")
+	if err := os.WriteFile(aside, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(aside, path); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -42,6 +42,11 @@ func testAPI() *API {
 				{Name: "panic", Signature: "(): void", Call: func(*Active, []goja.Value) (goja.Value, error) {
 					panic("a mistake in the host")
 				}},
+				{Name: "until", Signature: "(): void", Call: func(a *Active, _ []goja.Value) (goja.Value, error) {
+					for time.Now().Before(a.until) {
+					}
+					return nil, errHost
+				}},
 				{Name: "wait", Signature: "(): void", Call: func(a *Active, _ []goja.Value) (goja.Value, error) {
 					<-a.Context().Done()
 					return nil, a.Context().Err()
@@ -67,6 +72,9 @@ func load(t testing.TB, f Files, o Options) *Generation {
 	t.Helper()
 	if o.Workers == 0 {
 		o.Workers = 2
+	}
+	if o.Timeout == 0 {
+		o.Timeout = MaxTimeout // most tests are not about it
 	}
 	o.Prefix = "scripts"
 	g, err := Load(context.Background(), f, testAPI(), o)
@@ -180,6 +188,25 @@ func TestErrorOfTheHostIsWrapped(t *testing.T) {
 	g := load(t, files("a.js", `hook("f", () => host.fail())`), Options{})
 	if _, err := call(t.Context(), t, g, Call{}, "f"); !errors.Is(err, errHost) {
 		t.Errorf("got %v, want it to wrap %v", err, errHost)
+	}
+}
+
+// A behind is a context whose deadline has passed, and that does not know it yet.
+type behind struct{ context.Context }
+
+func (behind) Deadline() (time.Time, bool) { return time.Now().Add(-time.Second), true }
+
+// Whoever waits for a deadline with a clock of its own, as a socket does, may fail before
+// the timers of the call go off: it is the deadline all the same.
+func TestDeadlineThatAHostFunctionNoticed(t *testing.T) {
+	g := load(t, files("a.js", `hook("until", () => host.until()); hook("fail", () => host.fail())`), Options{Workers: 1})
+	for range 200 {
+		if _, err := call(t.Context(), t, g, Call{Timeout: 50 * time.Microsecond}, "until"); fault.Name(err) != "extension-dll-timeout" || !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatalf("the deadline of the call: %v", err)
+		}
+	}
+	if _, err := call(behind{t.Context()}, t, g, Call{}, "fail"); fault.Name(err) != "extension-dll-timeout" || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("the deadline of the caller: %v", err)
 	}
 }
 

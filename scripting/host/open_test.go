@@ -34,7 +34,7 @@ func open(t *testing.T, c Config) (*Host, chan Outcome) {
 	t.Helper()
 	outcomes := make(chan Outcome, 100)
 	c.API, c.Quiet, c.Rescan = hostAPI(), 20*time.Millisecond, time.Hour
-	c.Options.Prefix, c.Options.Workers = "scripts", 2
+	c.Options.Prefix, c.Options.Workers, c.Options.Timeout = "scripts", 2, MaxTimeout
 	c.Changed = func(o Outcome) { outcomes <- o }
 	h, err := Open(t.Context(), c)
 	if err != nil {

@@ -76,7 +76,7 @@ func (w *world) watch(query string, since []byte, skip bool) (stop func() error)
 // well.
 func (w *world) next(happened bool) report {
 	w.t.Helper()
-	deadline := time.After(20 * time.Second)
+	deadline := time.After(2 * time.Minute)
 	for {
 		select {
 		case r := <-w.reports:

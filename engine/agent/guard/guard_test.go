@@ -190,11 +190,11 @@ func TestHangs(t *testing.T) {
 		}
 		h.OnCall(nil)
 		close(back)
-		for i := 0; ; i++ {
+		for deadline := time.Now().Add(time.Minute); ; {
 			if _, err = use(t.Context(), k.Wrap("A", calm)); fault.Name(err) != "no-start-ma" {
 				break
 			}
-			if i == 1000 {
+			if time.Now().After(deadline) {
 				t.Fatalf("%s: the agent is refused though it is back", call)
 			}
 			time.Sleep(time.Millisecond)
