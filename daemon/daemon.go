@@ -49,6 +49,7 @@ type Daemon struct {
 
 	events        mailbox
 	workflowsWake chan struct{} // holds one
+	pruneWake     chan struct{} // holds one
 	listeners     map[int]run.Progress
 	nextID        int
 }
@@ -72,7 +73,7 @@ const (
 // [store.ErrLocked] if another process holds the state folder.
 func Open(ctx context.Context, o Options) (_ *Daemon, err error) {
 	o = o.withDefaults()
-	d := &Daemon{options: o, started: o.Now(), listeners: map[int]run.Progress{}, events: mailbox{wake: make(chan struct{}, 1)}, workflowsWake: make(chan struct{}, 1)}
+	d := &Daemon{options: o, started: o.Now(), listeners: map[int]run.Progress{}, events: mailbox{wake: make(chan struct{}, 1)}, workflowsWake: make(chan struct{}, 1), pruneWake: make(chan struct{}, 1)}
 	d.seen = sight(ctx, o, rootsOf(o))
 	c, scriptErr := assemble(ctx, o, fromFolder)
 	folder := StateFolder(o)

@@ -251,7 +251,7 @@ func TestHeldChangeIsTold(t *testing.T) {
 			shut(t, d)
 			write(t, filepath.Join(dir, "scripts", "names.js"), stops)
 
-			d, stop := work(t, o)
+			_, stop := work(t, o)
 			eventually(t, "the mail", func() bool { return slices.Equal(box.subjects(), []string{"configuration: held"}) })
 			stop()
 			d, _ = work(t, o)

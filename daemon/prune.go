@@ -8,8 +8,8 @@ import (
 // pruneEvery is the interval at which old run records are removed.
 const pruneEvery = 8 * time.Hour
 
-// prune removes old run records, after they were saved: at the start, and then now
-// and then (autosync §8).
+// prune removes old run records, after they were saved: at the start, when it is changed how
+// many are kept, and now and then (autosync §8).
 func (d *Daemon) prune(ctx context.Context) error {
 	ticker := time.NewTicker(pruneEvery)
 	defer ticker.Stop()
@@ -22,6 +22,7 @@ func (d *Daemon) prune(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-ticker.C:
+		case <-d.pruneWake:
 		}
 	}
 }
@@ -48,5 +49,13 @@ func (d *Daemon) pruneOnce() {
 	}
 	if err := d.pruneLog(before); err != nil {
 		d.options.Log.Error("old lines of the log cannot be removed", "err", err)
+	}
+}
+
+// wakePrune has old run records removed soon.
+func (d *Daemon) wakePrune() {
+	select {
+	case d.pruneWake <- struct{}{}:
+	default:
 	}
 }

@@ -191,6 +191,9 @@ func (d *Daemon) replace(ctx context.Context) error {
 		return err
 	}
 	d.scheduler.Wake()
+	if before.config.History != next.config.History {
+		d.wakePrune()
+	}
 	d.options.Log.Info("configuration and scripts loaded", "generation", next.scripts.ID(), "scripts", len(next.scripts.Files()))
 	return nil
 }

@@ -124,3 +124,17 @@ func TestRefusedForAFileThatIsNew(t *testing.T) {
 	write(t, filepath.Join(dir, "more.yaml"), "autosync: {mode: exclusive}\n")
 	eventually(t, "the changed mode", func() bool { return mode(t, d) == "exclusive" })
 }
+
+// How many runs are kept counts at once.
+func TestChangedHistory(t *testing.T) {
+	o, dir, _ := folder(t, nil)
+	d, _ := work(t, o)
+	for range 5 {
+		exec(t, d, "success")
+	}
+	write(t, filepath.Join(dir, "metasync.yaml"), configuration+"history: {count: 2}\n")
+	eventually(t, "the removal", func() bool {
+		list, err := d.History(t.Context(), 100)
+		return err == nil && len(list) == 2
+	})
+}

@@ -1,6 +1,7 @@
 package triggers
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -15,7 +16,7 @@ import (
 func (w *worker) attempt(ctx context.Context, o occasion) bool {
 	fired, set, err := w.fire(ctx, o)
 	now := w.m.options.Clock()
-	before := w.mark
+	before, recovered := w.mark, false
 	if err == nil {
 		w.mark.Acted, w.mark.Checked, w.mark.Result = now, now, resultOf(fired)
 		if len(fired) > 0 {
@@ -24,26 +25,60 @@ func (w *worker) attempt(ctx context.Context, o occasion) bool {
 		if w.times != nil {
 			w.mark.Last = passed(w.times, w.mark.Last, now)
 		}
-		if o.Mark != nil {
+		independent := w.independent(o)
+		if o.Mark != nil && !(independent && bytes.Compare(o.Mark, w.mark.Source) < 0) {
 			w.mark.Source = o.Mark
 		}
 		if len(w.queue) <= 1 {
 			w.mark.Pending = nil
 		}
-		w.mark.Failures, w.mark.Error, w.mark.Retry = 0, "", time.Time{}
-		err = w.commit(set, o.Mark)
+		if recovered = !independent || len(w.queue) <= 1; recovered { // else one may fail that waits
+			w.mark.Failures, w.mark.Error, w.mark.Retry = 0, "", time.Time{}
+		}
+		err = w.commit(set, &o.Signal)
 	}
 	if err != nil {
 		w.mark = before
 		w.failed(ctx, err)
-		w.retry = w.mark.Retry
+		if !w.independent(o) {
+			w.retry = w.mark.Retry
+		}
 		return false
 	}
 	w.retry = time.Time{}
-	if before.Failures > 0 {
+	if before.Failures > 0 && recovered {
 		w.event(Event{At: now, Kind: EventRecovered, Failures: before.Failures})
 	}
 	return true
+}
+
+// putOff has an occasion wait that failed and keeps no other one back. It returns true if
+// that was given up, for it has failed too long.
+func (w *worker) putOff(ctx context.Context, i int) (givenUp bool) {
+	o, now := &w.queue[i], w.m.options.Clock()
+	if ctx.Err() != nil || !w.independent(*o) {
+		return false
+	}
+	o.failures++
+	o.retry = now.Add(pauseAfter(o.failures))
+	if age := now.Sub(o.Call.At); age >= maxCallAge {
+		if err := w.commit(nil, &o.Signal); err == nil {
+			spec := w.current()
+			w.m.options.Log.Error("a call of a webhook is given up: its check has failed for too long",
+				"agent", spec.Agent, "trigger", spec.Name, "called", o.Call.At, "err", w.mark.Error)
+			return true
+		}
+	}
+	return false
+}
+
+// pauseAfter returns how long to wait after the n-th failure in a row.
+func pauseAfter(n int) time.Duration {
+	pause := firstPause
+	for ; n > 1 && pause < longestPause; n-- {
+		pause *= 2
+	}
+	return min(pause, longestPause)
 }
 
 // recovered takes note that the source works again.
@@ -70,11 +105,7 @@ func (w *worker) failed(ctx context.Context, err error) {
 		w.end(m.Terminated)
 		e.Kind = EventTerminated
 	} else {
-		pause := firstPause
-		for n := m.Failures; n > 1 && pause < longestPause; n-- {
-			pause *= 2
-		}
-		m.Retry = now.Add(min(pause, longestPause))
+		m.Retry = now.Add(pauseAfter(m.Failures))
 		e.Next = m.Retry
 	}
 	// If this cannot be kept either, it is only forgotten by a restart.

@@ -37,9 +37,10 @@ type Signal struct {
 	Run  *autosync.Completed
 }
 
-// forgetter is a source that keeps something until a mark was dealt with.
+// forgetter is a source that keeps something until its mark was dealt with, or one that
+// came after it; with alone, only until its own was.
 type forgetter interface {
-	forget(tx store.Tx, mark []byte) error
+	forget(tx store.Tx, mark []byte, alone bool) error
 }
 
 // newSource returns the source of a trigger, nil if it waits for a time.

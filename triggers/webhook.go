@@ -26,6 +26,9 @@ const (
 	maxBody  = 64 << 10 // bytes of one call
 	maxCalls = 100      // that wait for their check
 	minToken = 16       // characters: shorter ones can be guessed
+
+	// A call whose check has failed for this long is given up.
+	maxCallAge = 24 * time.Hour
 )
 
 // HookPath is where webhooks are: the name of one follows.
@@ -136,9 +139,12 @@ func (c *calls) Watch(ctx context.Context, since []byte, _ bool, report func(...
 }
 
 // forget implements [forgetter].
-func (c *calls) forget(tx store.Tx, mark []byte) error {
+func (c *calls) forget(tx store.Tx, mark []byte, alone bool) error {
 	if len(mark) != 8 {
 		return nil
+	}
+	if alone {
+		return tx.Delete(bucket, c.key(string(mark)))
 	}
 	var done [][]byte
 	for key := range tx.Scan(bucket, c.prefix, nil) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -187,6 +188,63 @@ func TestWebhookCalls(t *testing.T) {
 		if kept := kept(t, h.store, newState(h.store, idOf(spec), ofCalls)); kept != 0 {
 			t.Errorf("%d calls are kept", kept)
 		}
+	})
+}
+
+// A call whose check fails keeps no other one back, not those that wait nor those that
+// come. It is tried again, also after a restart, and in the end given up.
+func TestWebhookCallThatFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHarness(store.NewMemory())
+		var events []string
+		spec := hookSpec()
+		spec.Run = nil
+		spec.Check = func(_ context.Context, on autosync.Occasion) ([]autosync.Request, error) {
+			if on.Call.Body == "bad" {
+				return nil, errors.New("no such number")
+			}
+			return []autosync.Request{{Profile: on.Call.Body}}, nil
+		}
+		begin := func() (stop func()) {
+			h.options.Event = func(e Event) { events = append(events, e.Kind) }
+			h.replace(t, spec)
+			return h.run(t)
+		}
+		stop := begin()
+		h.call(nil, "bad")
+		h.call(nil, "a")
+		h.expect(t, "0s HR a (trigger file)")
+		pass(time.Hour)
+		h.call(nil, "b")
+		h.expect(t, "1h0m0s HR b (trigger file)")
+		if got := h.Health()[0]; got.State != BackingOff || got.Failures < 10 || !strings.Contains(got.LastError, "no such number") || !got.Next.After(time.Now()) {
+			t.Errorf("health: %+v", got)
+		}
+		calls := newState(h.store, idOf(spec), ofCalls)
+		if n := kept(t, h.store, calls); n != 1 {
+			t.Errorf("%d calls are kept", n)
+		}
+		stop()
+		h = h.again()
+		stop = begin()
+		h.call(nil, "c")
+		h.expect(t, "1h0m0s HR c (trigger file)")
+		if got := h.Health()[0]; got.Failures < 11 {
+			t.Errorf("health: %+v", got)
+		}
+		if slices.Contains(events, EventRecovered) {
+			t.Errorf("it did not work again: %v", events)
+		}
+		pass(24 * time.Hour)
+		if n := kept(t, h.store, calls); n != 0 {
+			t.Errorf("%d calls are kept after a day", n)
+		}
+		h.call(nil, "d")
+		if events[len(events)-1] != EventRecovered || h.Health()[0].Failures != 0 {
+			t.Errorf("events end with %s, health: %+v", events[len(events)-1], h.Health()[0])
+		}
+		h.expect(t, "25h0m0s HR d (trigger file)")
+		stop()
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -55,7 +56,7 @@ type worker struct {
 	news    chan news
 	mended  chan struct{} // holds one: somebody has changed what it asks or requests
 	queue   []occasion
-	retry   time.Time // no occasion is served before then
+	retry   time.Time // no occasion is served before then, but those that are independent
 	restart time.Time // when the source is started again; zero while it works
 	skip    bool      // the source is to begin with what happens now
 }
@@ -64,6 +65,10 @@ type worker struct {
 type occasion struct {
 	since time.Time
 	Signal
+
+	// Of one that keeps no other one back; see independent.
+	failures int
+	retry    time.Time // not before then
 }
 
 // news are what the goroutine of a source tells: signals, or why it ended.
@@ -266,9 +271,11 @@ func (w *worker) begin(ctx context.Context) bool {
 	if m.Retry.After(now.Add(longestPause)) {
 		m.Retry = now
 	}
-	w.retry = m.Retry
+	if spec.Webhook == nil || spec.Check == nil {
+		w.retry = m.Retry
+	}
 	if p := m.Pending; p != nil {
-		w.queue = []occasion{{p.Since, Signal{Mark: p.Source, Run: p.Run}}}
+		w.queue = []occasion{{since: p.Since, Signal: Signal{Mark: p.Source, Run: p.Run}}}
 	}
 	w.save()
 	return true
@@ -334,12 +341,12 @@ func (w *worker) heard(ctx context.Context, n news) {
 		}
 		return
 	}
+	for _, s := range n.signals {
+		w.signalled(now, s)
+	}
 	if w.mark.Failures > 0 && len(w.queue) == 0 {
 		w.recovered(now)
 		w.save()
-	}
-	for _, s := range n.signals {
-		w.signalled(now, s)
 	}
 }
 
@@ -362,16 +369,16 @@ func (w *worker) signalled(now time.Time, s Signal) {
 		w.drop(now, s)
 	case last >= 0 && (!s.Apart || spec.Check == nil):
 		w.queue[last].Signal = s
-	case last >= 0 && bytes.Equal(s.Mark, w.queue[last].Mark): // a source that was started again
+	case slices.ContainsFunc(w.queue, func(o occasion) bool { return bytes.Equal(s.Mark, o.Mark) }): // a source that was started again
 	default:
-		w.queue = append(w.queue, occasion{now, s})
+		w.queue = append(w.queue, occasion{since: now, Signal: s})
 	}
 }
 
 // drop passes over what happened outside of the times of the trigger.
 func (w *worker) drop(now time.Time, s Signal) {
 	w.mark.Source, w.mark.Checked, w.mark.Result = s.Mark, now, "dropped: outside of its times"
-	if err := w.commit(nil, s.Mark); err != nil {
+	if err := w.commit(nil, &s); err != nil {
 		w.m.options.Log.Error("a trigger cannot be kept", "trigger", w.current().Name, "err", err)
 	}
 	w.event(Event{At: now, Kind: EventDropped})
@@ -389,7 +396,7 @@ func (w *worker) turn(now time.Time) (at time.Time, s State) {
 	if len(w.queue) == 0 {
 		if w.times != nil {
 			if at = upcoming(w.times, w.hours, spec.DropOutside, w.mark.Last); !at.IsZero() {
-				at, _ = w.free(&spec, at)
+				at, _ = w.free(&spec, occasion{since: at})
 			}
 		}
 		if s == BackingOff && (at.IsZero() || w.restart.Before(at)) {
@@ -397,20 +404,36 @@ func (w *worker) turn(now time.Time) (at time.Time, s State) {
 		}
 		return at, s
 	}
-	at, held := w.free(&spec, w.queue[0].since)
+	first := w.queue[0]
+	at, held := w.free(&spec, first)
+	for _, o := range w.queue[1:] {
+		if earlier, isHeld := w.free(&spec, o); w.independent(o) && earlier.Before(at) {
+			first, at, held = o, earlier, isHeld
+		}
+	}
 	switch {
 	case held && at.After(now) || at.IsZero():
 		s = Held
-	case w.retry.After(now):
+	case w.retry.After(now) || first.retry.After(now):
 		s = BackingOff
 	}
 	return at, s
 }
 
+// independent reports whether an occasion, the call of a webhook that has a check, keeps no
+// other one back: what somebody sends that the check does not understand must not
+// close the webhook to all.
+func (w *worker) independent(o occasion) bool {
+	return o.Apart && o.Call != nil && w.current().Check != nil
+}
+
 // free returns when an occasion may be served, and whether that is later only
 // because of the hours.
-func (w *worker) free(spec *autosync.TriggerSpec, since time.Time) (at time.Time, held bool) {
-	at = since.Add(delay(spec, since))
+func (w *worker) free(spec *autosync.TriggerSpec, o occasion) (at time.Time, held bool) {
+	at = o.since.Add(delay(spec, o.since))
+	if at.Before(o.retry) {
+		at = o.retry
+	}
 	if earliest := w.mark.Acted.Add(spec.MinInterval); spec.MinInterval > 0 && !w.mark.Acted.IsZero() && at.Before(earliest) {
 		at = earliest
 	}
@@ -439,6 +462,9 @@ func (w *worker) wait(ctx context.Context, at time.Time) {
 		w.heard(ctx, n)
 	case <-w.mended:
 		w.retry = time.Time{}
+		for i := range w.queue {
+			w.queue[i].retry = time.Time{}
+		}
 		if !w.restart.IsZero() {
 			w.restart = w.m.options.Clock()
 		}
@@ -457,13 +483,19 @@ func (w *worker) pause(ctx context.Context, until time.Time) bool {
 	}
 }
 
-// serve serves the occasions that wait, until one fails.
+// serve serves the occasions that wait, until one fails that others have to wait for.
 func (w *worker) serve(ctx context.Context) {
-	for len(w.queue) > 0 && ctx.Err() == nil {
-		if !w.attempt(ctx, w.queue[0]) {
+	for ctx.Err() == nil && w.ended == "" {
+		now := w.m.options.Clock()
+		i := slices.IndexFunc(w.queue, func(o occasion) bool { return !o.retry.After(now) })
+		if i < 0 {
 			return
 		}
-		w.queue = w.queue[1:]
+		if w.attempt(ctx, w.queue[i]) || w.putOff(ctx, i) {
+			w.queue = slices.Delete(w.queue, i, i+1)
+		} else if !w.independent(w.queue[i]) {
+			return
+		}
 	}
 }
 
@@ -491,8 +523,8 @@ func (w *worker) save() {
 }
 
 // commit makes the mark durable, together with what a check has set and what a
-// source may forget.
-func (w *worker) commit(set *staged, served []byte) error {
+// source may forget: served, and what came before it unless a check is asked about each.
+func (w *worker) commit(set *staged, served *Signal) error {
 	value, err := json.Marshal(w.mark)
 	if err != nil {
 		return err
@@ -503,8 +535,8 @@ func (w *worker) commit(set *staged, served []byte) error {
 				return err
 			}
 		}
-		if f, ok := w.source.(forgetter); ok && served != nil {
-			if err := f.forget(tx, served); err != nil {
+		if f, ok := w.source.(forgetter); ok && served != nil && served.Mark != nil {
+			if err := f.forget(tx, served.Mark, w.independent(occasion{Signal: *served})); err != nil {
 				return err
 			}
 		}

@@ -495,6 +495,33 @@ func TestCoalesce(t *testing.T) {
 	})
 }
 
+// Objects that failed and wait to be tried again do not take the time from new imports
+// in which more of them may come.
+func TestCoalesceBesideFailedObjects(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, f, _, _ := controlled(t, Controller{})
+		s.settings.Coalesce = time.Minute
+		f.agents["HR"].FailedImports = 1
+		f.failObjects = func() int { return 1 }
+		stop := start(t, s)
+		defer stop()
+		pass(20 * time.Minute)
+		f.change("HR", 1)
+		before := len(f.runs())
+		if err := s.Request(request("HR", "delta-import", CauseTrigger)); err != nil {
+			t.Fatal(err)
+		}
+		pass(50 * time.Second)
+		if runs := f.runs()[before:]; !slices.Equal(runs, []string{"HR delta-import"}) {
+			t.Errorf("within the time: %v", runs)
+		}
+		pass(20 * time.Second)
+		if runs := f.runs()[before:]; !slices.Contains(runs, "HR delta-sync") {
+			t.Errorf("after the time: %v", runs)
+		}
+	})
+}
+
 func TestDrop(t *testing.T) {
 	s, _, _, st := controlled(t, Controller{})
 	if err := s.Request(request("HR", "delta-import", CauseTrigger)); err != nil {

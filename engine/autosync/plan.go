@@ -8,11 +8,11 @@ import (
 
 // A plan is what to do in a situation.
 type plan struct {
-	start   []want            // to be started now, in this order
-	waiting []Waiting         // everything else that is wanted, without imports that are not due
-	soon    bool              // something waits for nothing but the time between two starts
-	wanted  map[key]time.Time // what the facts ask for, and since when
-	next    time.Time         // when to plan again even if nothing happens; zero is never
+	start   []want             // to be started now, in this order
+	waiting []Waiting          // everything else that is wanted, without imports that are not due
+	soon    bool               // something waits for nothing but the time between two starts
+	wanted  map[need]time.Time // what the facts ask for, and since when
+	next    time.Time          // when to plan again even if nothing happens; zero is never
 }
 
 // A Waiting is a run that should happen and cannot yet.
@@ -40,7 +40,7 @@ type work struct {
 // youngest. What cannot start keeps its locks from younger ones, so that it has
 // its turn as soon as what runs now has ended.
 func (s *situation) plan() plan {
-	p := plan{wanted: map[key]time.Time{}}
+	p := plan{wanted: map[need]time.Time{}}
 	s.noSync, _ = s.hold()
 	var candidates []want
 	for _, a := range s.settings.Agents {
@@ -48,7 +48,7 @@ func (s *situation) plan() plan {
 		chosen := ""
 		for _, w := range s.wants(a, busy >= 0) {
 			if w.fact {
-				p.wanted[w.key] = w.since
+				p.wanted[w.need()] = w.since
 			}
 			switch {
 			case busy >= 0:

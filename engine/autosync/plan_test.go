@@ -236,7 +236,7 @@ func TestPlan(t *testing.T) {
 				now: noon, settings: settingsFor(Overlap, "HR", "AD", "Web"), facts: quiet("HR", "AD", "Web"),
 				delays: map[key]delay{}, retries: map[retryKey]retry{}, origins: map[string]origins{},
 				imported: map[string]time.Time{}, fullOnly: map[string]uint64{}, started: noon.Add(-time.Hour),
-				wanted: map[key]time.Time{{"AD", "export"}: noon.Add(-time.Second)},
+				wanted: map[need]time.Time{{key{"AD", "export"}, "pending exports"}: noon.Add(-time.Second)},
 			}
 			test.change(&s)
 			if diff := cmp.Diff(test.want, s.plan().String()); diff != "" {

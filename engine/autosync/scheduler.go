@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -73,7 +74,7 @@ type Scheduler struct {
 	retries   map[retryKey]retry
 	progress  map[retryKey]uint64 // how often something changed that failed objects may have waited for
 	origins   map[string]origins
-	wanted    map[key]time.Time
+	wanted    map[need]time.Time
 	controls  map[string]Control // by agent, "" for all
 	imported  map[string]time.Time
 	fullOnly  map[string]uint64
@@ -143,7 +144,7 @@ func New(o Options) (*Scheduler, error) {
 		wake: make(chan struct{}, 1), turn: make(chan struct{}), ended: make(chan *execution),
 		queue: queue, imported: imported, running: map[string]*execution{},
 		delays: map[key]delay{}, retries: map[retryKey]retry{}, progress: map[retryKey]uint64{}, origins: map[string]origins{},
-		wanted: map[key]time.Time{}, fullOnly: map[string]uint64{}, last: map[string]Completed{},
+		wanted: map[need]time.Time{}, fullOnly: map[string]uint64{}, last: map[string]Completed{},
 		usual: map[key]time.Duration{}, circling: map[string]bool{}, waited: map[string]Waited{},
 	}
 	if s.clock == nil {
@@ -387,7 +388,7 @@ func (s *Scheduler) launch(ctx context.Context, w want, now time.Time) {
 	}
 	s.running[w.agent] = e
 	s.started = now
-	delete(s.wanted, w.key)
+	maps.DeleteFunc(s.wanted, func(n need, _ time.Time) bool { return n.key == w.key })
 	a, _ := s.settings.agent(w.agent)
 	planned := Planned{Agent: w.agent, Profile: w.profile, Partition: w.partition, Exclusive: w.exclusive, Cause: w.cause}
 	running, cancel := context.WithCancel(ctx)

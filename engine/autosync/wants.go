@@ -20,7 +20,7 @@ type situation struct {
 	delays   map[key]delay        // what failed, and must not start before a time
 	retries  map[retryKey]retry   // when failed objects are due again
 	origins  map[string]origins   // by agent: which run left the pending work
-	wanted   map[key]time.Time    // what the last plan wanted for its facts, and since when
+	wanted   map[need]time.Time   // what the last plan wanted for its facts, and since when
 	imported map[string]time.Time // by agent: when it was last imported
 	fullOnly map[string]uint64    // by agent: the run that found that a full import is needed
 	controls map[string]Control   // by agent: what keeps it back
@@ -64,6 +64,15 @@ type want struct {
 	exclusive bool      // nothing else may run
 	immediate bool      // before everything else
 }
+
+// A need is a run that the facts ask for, and why: what is pending now has not waited for as
+// long as what is to be tried again some time.
+type need struct {
+	key
+	why string
+}
+
+func (w *want) need() need { return need{w.key, w.cause.Name} }
 
 // circles is what a chain of follow-ups waits for that does not come to an end.
 const circles = "changes go round in circles"
@@ -231,7 +240,7 @@ func (s *situation) nextImport(a AgentSettings) time.Time {
 func (s *situation) complete(w want) want {
 	if w.fact {
 		w.since = s.now
-		if earlier, ok := s.wanted[w.key]; ok {
+		if earlier, ok := s.wanted[w.need()]; ok {
 			w.since = earlier
 		}
 	}

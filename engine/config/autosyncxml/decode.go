@@ -129,7 +129,7 @@ func (d *decoder) agents(list []*element) {
 func (d *decoder) oneAgent(e *element) {
 	idle := e.is("disabled") || e.number("version") == 0
 	if idle {
-		d.line(2, "# disabled in AutoSync: nothing runs by itself before you take off and disabled away")
+		d.line(2, "# disabled in AutoSync: nothing runs by itself before you take `off` and `disabled` away")
 	}
 	var active []*element
 	for _, p := range e.child("partitions").children {
@@ -143,7 +143,7 @@ func (d *decoder) oneAgent(e *element) {
 		d.line(2, "export: off")
 	}
 	d.thresholds(e.child("thresholds-staging"))
-	d.triggers(e.child("triggers").children, profiles, idle)
+	d.triggers(e.child("triggers").children, active, profiles, idle)
 	if path := e.value("controller-script-path"); path != "" {
 		d.note(e.child("controller-script-path"), "the controller script %q: write it anew with controller() in a script", path)
 	}
@@ -284,11 +284,14 @@ func (d *decoder) threshold(e *element) int {
 // maxThreshold is the highest limit that a configuration may have.
 const maxThreshold = 999_999_999
 
-func (d *decoder) triggers(list []*element, profiles []string, idle bool) {
+func (d *decoder) triggers(list, active []*element, profiles []string, idle bool) {
 	begun := false
 	for _, e := range list {
 		text, why := trigger(e)
 		run := e.value("run-profile-name")
+		if run == "" && isDirectory(e) {
+			run = deltaImport(active, e.value("base-dn"))
+		}
 		if why == "" && !slices.Contains(profiles, run) {
 			why = fmt.Sprintf("a trigger for the profile %q, whose steps are not in the file", run)
 		}
@@ -313,6 +316,29 @@ func (d *decoder) triggers(list []*element, profiles []string, idle bool) {
 	}
 }
 
+// isDirectory reports whether a trigger waits for changes in Active Directory.
+func isDirectory(e *element) bool {
+	kind := strings.ToLower(e.kind)
+	return strings.Contains(kind, "directory") || strings.Contains(kind, "ad-") || e.value("base-dn") != ""
+}
+
+// deltaImport returns the profile that a trigger of Active Directory asks for: the delta
+// import of the partition of its base, or else of the first one that has any.
+func deltaImport(active []*element, base string) string {
+	const slot = "run-profile-delta-import"
+	first := ""
+	for _, p := range active {
+		switch {
+		case !hasProfile(p, slot):
+		case strings.EqualFold(p.value("name"), base):
+			return p.value(slot)
+		case first == "":
+			first = p.value(slot)
+		}
+	}
+	return first
+}
+
 // trigger returns when a trigger acts, or why that cannot be said (autosync §4). What
 // kind it is, its type and its settings tell.
 func trigger(e *element) (text, why string) {
@@ -321,8 +347,12 @@ func trigger(e *element) (text, why string) {
 	switch {
 	case strings.Contains(kind, "powershell") || e.value("path") != "" || e.value("script-path") != "":
 		return "", "a PowerShell trigger: write it anew with trigger() in a script"
-	case strings.Contains(kind, "directory") || strings.Contains(kind, "ad-") || e.value("base-dn") != "":
-		return "", "a trigger for changes in Active Directory: the import of the agent asks for them, or a trigger in a script"
+	case isDirectory(e):
+		least, given := duration(e.value("min-interval"))
+		if !given || least < time.Second {
+			least = time.Minute
+		}
+		return "changes: true, minInterval: " + length(least), ""
 	case strings.Contains(kind, "fim") || strings.Contains(kind, "mim") || e.value("host-name") != "":
 		return "", "a trigger for requests of the MIM service has no counterpart; give the agent an import interval"
 	case !ok || every < time.Second:

@@ -40,7 +40,7 @@ func (d *decoder) history(e *element) {
 		d.line(0, "history: {keep: %s}", length(age))
 	}
 	if e.is("run-history-save") {
-		d.note(e.child("run-history-save-path"), "runs are not written to files before they go (%q)", e.value("run-history-save-path"))
+		d.note(e.child("run-history-save-path"), "runs are saved before they go if history has saveTo, a folder (it was %q)", e.value("run-history-save-path"))
 	}
 }
 
