@@ -281,10 +281,10 @@ func TestTriedAgainAfterAChange(t *testing.T) {
 	var next time.Time
 	eventually(t, "the failures", func() bool {
 		s, err := d.Status(t.Context())
-		if err != nil || len(s.Scheduler.Backoff) != 1 || s.Scheduler.Backoff[0].Failures != 2 {
+		if err != nil || len(s.Scheduler.Backoff) != 1 || s.Scheduler.Backoff[0].Failures < 2 {
 			return false
 		}
-		next = s.Scheduler.Backoff[0].Next // ten seconds later
+		next = s.Scheduler.Backoff[0].Next // ten seconds later at least
 		return true
 	})
 	write(t, filepath.Join(dir, "metasync.yaml"), configuration)
