@@ -104,6 +104,9 @@ func (d *Daemon) noteEvent(e autosync.Event) {
 	if e.Step != "" {
 		n.Text = string(e.Step) + ": " + e.Reason
 	}
+	if e.Kind == autosync.AgentStopped && e.By != "" { // what a person did has a line of its own
+		n.Text = strings.TrimPrefix(n.Text+", by "+e.By, ", ")
+	}
 	if e.Object != "" {
 		n.Text = e.Object + ": " + n.Text
 	}

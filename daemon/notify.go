@@ -125,8 +125,12 @@ func (n *notices) filesRead() {
 // heldChange is a change that is held, as it is told.
 func heldChange(h *Held) notify.Change {
 	c := notify.Change{Generation: h.Generation, Running: h.Running, At: h.At, More: h.Deletes - len(h.First)}
-	c.Reason = fmt.Sprintf("%d objects would newly be deleted or disconnected, of %d of %d objects looked at; scripting.guard.deletes allows %d",
-		h.Deletes, h.Looked, h.Objects, h.Limit)
+	objects := "objects"
+	if h.Deletes == 1 {
+		objects = "object"
+	}
+	c.Reason = fmt.Sprintf("%d %s would newly be deleted or disconnected, of %d of %d objects looked at; scripting.guard.deletes allows %d",
+		h.Deletes, objects, h.Looked, h.Objects, h.Limit)
 	for _, f := range h.Changed {
 		c.Files = append(c.Files, f.File+": "+f.Change)
 	}

@@ -175,6 +175,9 @@ func (d *Daemon) replace(ctx context.Context) error {
 		if err := d.activate(ctx, next); err != nil {
 			return err
 		}
+		d.mu.Lock()
+		d.rejected = nil // before the first run with it
+		d.mu.Unlock()
 		if before.mark != next.mark || !slices.Equal(before.config.Secrets, next.config.Secrets) {
 			d.scheduler.Anew() // and not for a lookup table, which may change each minute
 		}

@@ -98,11 +98,11 @@ func (c *queueDropCmd) Run(a *app) error {
 }
 
 type pauseCmd struct {
-	Agent  string        `arg:"" optional:"" help:"The agent; all of them if absent."`
-	Reason string        `placeholder:"TEXT" help:"Why; it is shown wherever something waits."`
-	For    time.Duration `placeholder:"2h" help:"How long; until resume if absent."`
-	Drain  bool          `help:"Synchronize, export and confirm what is pending, and import nothing new."`
-	Cancel bool          `help:"Stop what is running, too."`
+	Agent  string `arg:"" optional:"" help:"The agent; all of them if absent."`
+	Reason string `placeholder:"TEXT" help:"Why; it is shown wherever something waits."`
+	For    span   `placeholder:"2h" help:"How long; until resume if absent."`
+	Drain  bool   `help:"Synchronize, export and confirm what is pending, and import nothing new."`
+	Cancel bool   `help:"Stop what is running, too."`
 }
 
 func (*pauseCmd) Help() string {
@@ -110,7 +110,7 @@ func (*pauseCmd) Help() string {
 }
 
 func (c *pauseCmd) Run(a *app) error {
-	o := daemon.Order{Do: daemon.OrderPause, Agent: c.Agent, Reason: c.Reason, For: c.For}
+	o := daemon.Order{Do: daemon.OrderPause, Agent: c.Agent, Reason: c.Reason, For: time.Duration(c.For)}
 	if c.Drain {
 		if c.Cancel {
 			a.printError(fault.New("", "--drain and --cancel contradict each other"))

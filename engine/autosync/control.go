@@ -116,10 +116,10 @@ func (s *Scheduler) Resume(agent, by string) error {
 		err.Agent = agent
 		return err
 	}
-	return s.endControl(agent, by)
+	return s.endControl(agent, by, "")
 }
 
-func (s *Scheduler) endControl(agent, by string) error {
+func (s *Scheduler) endControl(agent, by, why string) error {
 	err := s.store.Update(func(tx store.Tx) error { return tx.Delete(controlBucket, []byte("="+agent)) })
 	if err != nil {
 		return fmt.Errorf("storing that %s goes on: %w", cmp.Or(agent, "everything"), err)
@@ -127,8 +127,8 @@ func (s *Scheduler) endControl(agent, by string) error {
 	s.mu.Lock()
 	delete(s.controls, agent)
 	s.mu.Unlock()
-	s.emit(Event{Kind: AgentResumed, Agent: agent, By: by})
-	s.log.Info("runs go on", "agent", cmp.Or(agent, "all"), "by", by)
+	s.emit(Event{Kind: AgentResumed, Agent: agent, By: by, Reason: why})
+	s.log.Info("runs go on", "agent", cmp.Or(agent, "all"), "by", cmp.Or(by, why))
 	s.signal()
 	return nil
 }
@@ -145,7 +145,7 @@ func (s *Scheduler) endControls() {
 	}
 	s.mu.Unlock()
 	for _, agent := range over {
-		if err := s.endControl(agent, "its time is over"); err != nil {
+		if err := s.endControl(agent, "", "its time is over"); err != nil {
 			s.log.Error("a pause cannot be ended", "agent", agent, "err", err)
 		}
 	}

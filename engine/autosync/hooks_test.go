@@ -303,7 +303,7 @@ func TestPauseControl(t *testing.T) {
 			t.Errorf("left after the pause: %+v", left)
 		}
 		stop()
-		if diff := cmp.Diff([]string{"agent.paused: backup", "agent.resumed"}, events.of(AgentPaused, AgentResumed)); diff != "" {
+		if diff := cmp.Diff([]string{"agent.paused: backup", "agent.resumed: its time is over"}, events.of(AgentPaused, AgentResumed)); diff != "" {
 			t.Error(diff)
 		}
 	})

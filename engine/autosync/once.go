@@ -138,8 +138,8 @@ type settling struct {
 
 // Settle is what Once does, for a scheduler that is running: it has every agent
 // imported and waits until nothing runs and nothing can start, whoever asked for
-// it. Back-offs go on; what waits for one is left. Everything that ran meanwhile
-// is in the summary. When ctx is done, Settle returns its error and what was done
+// it. Back-offs of runs go on; what waits for one is left. Objects that failed are tried
+// once more, so that the summary tells of them. Everything that ran meanwhile is in it. When ctx is done, Settle returns its error and what was done
 // until then; the work goes on. Before Run is called Settle waits for it; when it
 // ends, Settle returns [ErrStopped].
 func (s *Scheduler) Settle(ctx context.Context, sweep Sweep) (Summary, error) {
@@ -150,6 +150,13 @@ func (s *Scheduler) Settle(ctx context.Context, sweep Sweep) (Summary, error) {
 		return w.summary, ErrStopped
 	}
 	s.sweep(sweep, func(a AgentSettings) bool { return s.facts == nil || s.facts[a.Name].Imported })
+	now := s.clock()
+	for k, r := range s.retries {
+		if r.next.After(now) {
+			r.next = now
+			s.retries[k] = r
+		}
+	}
 	s.settling = append(s.settling, w)
 	s.mu.Unlock()
 	s.signal()

@@ -327,3 +327,30 @@ func TestSweepEverything(t *testing.T) {
 		})
 	}
 }
+
+// Whoever asks while a scheduler works hears of objects that fail, as from Once: they are
+// tried once more, although they wait for a later time.
+func TestSettleTriesFailedObjects(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, f, _, _ := controlled(t, Controller{})
+		f.agents["HR"].FailedImports = 2
+		f.failObjects = func() int { return 2 }
+		stop := start(t, s)
+		defer stop()
+		pass(20 * time.Minute)
+		before := len(f.runs())
+		summary, err := s.Settle(t.Context(), Changes)
+		if err != nil || !summary.Errors || summary.Failed || len(summary.Left) != 0 {
+			t.Errorf("%+v, %v", summary, err)
+		}
+		tries := 0
+		for _, r := range f.runs()[before:] {
+			if r == "HR delta-sync" {
+				tries++
+			}
+		}
+		if tries != 1 {
+			t.Errorf("%d tries: %v", tries, f.runs()[before:])
+		}
+	})
+}
