@@ -119,6 +119,9 @@ func TestPlan(t *testing.T) {
 			s.facts["AD"] = Facts{Imported: true, Unconfirmed: 1, PendingImports: 1, PendingExports: 1}
 		}, "start: AD delta-import (follow-up confirming import)\n" +
 			"wait: AD delta-sync for its turn after delta-import, AD export for its turn after delta-import"},
+		{"an import when an export met what no import has shown", func(s *situation) {
+			s.facts["AD"] = Facts{Imported: true, Stale: true, FailedExports: 1}
+		}, "start: AD delta-import (follow-up unexpected objects)\nwait: "},
 		{"a failing confirmation keeps nothing else back", func(s *situation) {
 			s.facts["AD"] = Facts{Imported: true, Unconfirmed: 1, PendingImports: 1}
 			s.delays[key{"AD", "delta-import"}] = delay{next: noon.Add(time.Minute), reason: "down"}

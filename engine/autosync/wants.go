@@ -187,8 +187,11 @@ func (s *situation) followUps(a AgentSettings) []want {
 			})
 		}
 	}
-	if facts.Unconfirmed > 0 {
+	switch {
+	case facts.Unconfirmed > 0:
 		follow(run.DeltaImport, "confirming import", from.unconfirmed)
+	case facts.Stale:
+		follow(run.DeltaImport, "unexpected objects", from.unconfirmed)
 	}
 	switch {
 	case len(facts.Outdated) > 0 && s.settings.FullSyncOnRuleChange && a.Operations[run.Resync] != "":

@@ -32,6 +32,10 @@ type AgentState struct {
 	// "" if nobody knows.
 	Configuration string `json:"configuration,omitempty"`
 
+	// Stale: an export has met objects that no import has shown, or missed some that one
+	// has, and no import has come to its end since.
+	Stale bool `json:"stale,omitempty"`
+
 	// Held: something of the agent is held, approved or rejected, see package hold.
 	Held bool `json:"held,omitempty"`
 
