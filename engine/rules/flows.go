@@ -42,6 +42,9 @@ func (c *compiler) inbound(r Rule, t *Type, object *ObjectRules, agent *AgentRul
 		if !ok {
 			continue
 		}
+		if object.assumes(source.Direct) {
+			source.from = identity.AttributeType{}
+		}
 		flow := &InboundFlow{Rule: rule, Target: target, Source: source, Scope: c.connectorScope(f.Scope, object, agent)}
 		if retypes {
 			rule.Retype = flow
@@ -114,6 +117,9 @@ func (c *compiler) outbound(r Rule, t *Type, object *ObjectRules, agent *AgentRu
 		source, ok := c.source(r, f.Source, attribute, names, parameters, FlowName{Object: r.Metaverse, Name: f.Source.Script})
 		if !ok {
 			continue
+		}
+		if object.assumes(f.Target) && source.from.Type != 0 {
+			target.Type, target.Multi = source.from.Type, source.from.Multi
 		}
 		c.checkTypes(r, f, source.from, target.Type, target.Multi)
 		c.checkConstant(r, f, target.Type)
