@@ -141,6 +141,9 @@ func (c *compiler) outbound(r Rule, t *Type, object *ObjectRules, agent *AgentRu
 			continue
 		}
 		object.Managed[f.Target] = true
+		if f.Initial {
+			object.Initial[f.Target] = true
+		}
 		rule.Flows = append(rule.Flows, flow)
 	}
 	hasDN := slices.ContainsFunc(r.Outbound.Flows, func(f Flow) bool { return f.Target == DNAttribute }) // with an error, maybe
