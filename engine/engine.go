@@ -422,6 +422,7 @@ func (e *Engine) Facts() ([]autosync.Facts, error) {
 				PendingExports: int(c[space.CountToExport]), FailedExports: int(c[space.CountExportFailed]),
 				Unconfirmed: int(c[space.CountUnconfirmed]), Stale: state.Stale, NeedsJoin: state.Rules != "" && tx.Awake(name),
 			}
+			f.Outnamed = state.Outnamed && state.Batch == state.ConfirmedBatch
 			f.NeedsFullImport = env.needsFullImport(name, &state)
 			if state.Imported {
 				if f.Outdated, err = run.FindOutdated(tx, env.Rules, name); err != nil {

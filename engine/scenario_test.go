@@ -255,6 +255,9 @@ func (s *script) command(args []string) (string, error) {
 			if f.HeldImports+f.HeldExports > 0 {
 				fmt.Fprintf(&b, " %d left out", f.HeldImports+f.HeldExports)
 			}
+			if f.Outnamed {
+				b.WriteString(" outnamed")
+			}
 			if f.NeedsFullImport {
 				b.WriteString(" needs full import")
 			}

@@ -32,6 +32,10 @@ type Facts struct {
 	// full import.
 	NeedsFullImport bool `json:"needsFullImport,omitempty"`
 
+	// Outnamed: an export has renamed objects, and only a full import shows which
+	// references have not followed.
+	Outnamed bool `json:"outnamed,omitempty"`
+
 	// Outdated says about which objects other rules decided than the present ones.
 	// A resynchronization does just these; without it, NeedsFullSync calls for a
 	// full synchronization.

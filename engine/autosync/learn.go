@@ -82,7 +82,7 @@ func stalled(steps []run.StepType, before, after Facts) bool {
 	return slices.ContainsFunc(steps, func(t run.StepType) bool {
 		switch t {
 		case run.FullImport:
-			return !after.Imported || before.NeedsFullImport && after.NeedsFullImport || same(before.Unconfirmed, after.Unconfirmed) || before.Stale && after.Stale
+			return !after.Imported || before.Outnamed && after.Outnamed || before.NeedsFullImport && after.NeedsFullImport || same(before.Unconfirmed, after.Unconfirmed) || before.Stale && after.Stale
 		case run.DeltaImport:
 			return same(before.Unconfirmed, after.Unconfirmed) || before.Stale && after.Stale
 		case run.FullSync:

@@ -137,6 +137,7 @@ type export struct {
 	replacing    bool          // objects have yet to take the places of others, see hold
 	nameless     bool          // objects have no name, so that references to them wait, see hold
 	stale        bool          // see space.AgentState
+	outnamed     bool          // likewise
 	lost         bool          // deleted objects may have lost their names, see dropLost
 	limited      exportLimits  // see exportlimits.go
 	file         fileLimits    // see resumehold.go
@@ -335,7 +336,7 @@ func (x *export) end() error {
 		if err != nil {
 			return err
 		}
-		state.LastExport, state.Stale = x.now(), state.Stale || x.stale
+		state.LastExport, state.Stale, state.Outnamed = x.now(), state.Stale || x.stale, state.Outnamed || x.outnamed
 		if !x.leftInterrupted() {
 			state.ConfirmedBatch = x.batch
 		}
