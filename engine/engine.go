@@ -202,7 +202,7 @@ func (e *Engine) compile(ctx context.Context, d Definition, functions rules.Func
 	if d.Model.Agents, err = d.agents(); err != nil {
 		return nil, nil, err
 	}
-	var problems []error
+	var problems, unknown []error
 	for i := range d.Model.Agents {
 		m := &d.Model.Agents[i]
 		at := slices.IndexFunc(d.Agents, func(a Agent) bool { return a.Name == m.Name })
@@ -223,6 +223,9 @@ func (e *Engine) compile(ctx context.Context, d Definition, functions rules.Func
 			return nil, warnings, err
 		}
 		m.Schema, m.Assumed = confirmations(schema.Schema, a.Objects), schema.Assumed
+		if schema.Assumed {
+			unknown = append(unknown, schema.Silent)
+		}
 		if err := checkPartitions(ctx, a.Name, a.Agent, a.profiles()); err != nil {
 			problems = append(problems, err)
 		}
@@ -238,7 +241,8 @@ func (e *Engine) compile(ctx context.Context, d Definition, functions rules.Func
 	}
 	env.Rules, err = rules.Compile(d.Model, functions)
 	if err = errors.Join(append(problems, err)...); err != nil {
-		return nil, warnings, err
+		// What looks wrong may be right once the system can be asked.
+		return nil, warnings, errors.Join(append(unknown, err)...)
 	}
 	if err := d.watches(env); err != nil {
 		return nil, warnings, err
@@ -416,8 +420,9 @@ func (e *Engine) Facts() ([]autosync.Facts, error) {
 				Agent: name, Imported: state.Imported,
 				PendingImports: int(c[space.CountToSync]), FailedImports: int(c[space.CountSyncFailed]),
 				PendingExports: int(c[space.CountToExport]), FailedExports: int(c[space.CountExportFailed]),
-				Unconfirmed: int(c[space.CountUnconfirmed]), NeedsJoin: state.Rules != "" && tx.Awake(name),
+				Unconfirmed: int(c[space.CountUnconfirmed]), Stale: state.Stale, NeedsJoin: state.Rules != "" && tx.Awake(name),
 			}
+			f.Outnamed = state.Outnamed && state.Batch == state.ConfirmedBatch
 			f.NeedsFullImport = env.needsFullImport(name, &state)
 			if state.Imported {
 				if f.Outdated, err = run.FindOutdated(tx, env.Rules, name); err != nil {
@@ -429,6 +434,7 @@ func (e *Engine) Facts() ([]autosync.Facts, error) {
 				// An export was cut short: nobody knows what arrived, so it is sent
 				// again before anything is confirmed.
 				f.PendingExports, f.Unconfirmed = f.PendingExports+f.Unconfirmed, 0
+				f.Stale = false
 				if f.MustExport, err = run.MustExport(tx, env.Agents[name]); err != nil {
 					return err
 				}

@@ -167,6 +167,8 @@ func (s *script) play(transcript string) string {
 	return b.String()
 }
 
+var bools = map[bool]int{true: 1}
+
 // words cuts a command into words; single quotes keep spaces.
 func words(text string) []string {
 	var out []string
@@ -244,6 +246,7 @@ func (s *script) command(args []string) (string, error) {
 				{"to export", f.PendingExports},
 				{"failed export", f.FailedExports},
 				{"unconfirmed", f.Unconfirmed},
+				{"stale", bools[f.Stale]},
 			} {
 				if n.count != 0 {
 					fmt.Fprintf(&b, " %d %s", n.count, n.name)
@@ -251,6 +254,9 @@ func (s *script) command(args []string) (string, error) {
 			}
 			if f.HeldImports+f.HeldExports > 0 {
 				fmt.Fprintf(&b, " %d left out", f.HeldImports+f.HeldExports)
+			}
+			if f.Outnamed {
+				b.WriteString(" outnamed")
 			}
 			if f.NeedsFullImport {
 				b.WriteString(" needs full import")

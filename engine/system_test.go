@@ -207,6 +207,7 @@ type memorySettings struct {
 	DeleteAdd    bool   `yaml:"deleteAdd" doc:"Whether one change replaces an object by another one."`
 	Full         bool   `yaml:"full" doc:"Whether there are full exports."`
 	Dangling     bool   `yaml:"dangling" doc:"Whether references to an object stay when it is deleted."`
+	Stay         bool   `yaml:"stay" doc:"Whether references to an object stay as they are when it is renamed."`
 	Actions      bool   `yaml:"actions" doc:"Whether it asks for actions rather than refuse changes."`
 
 	Partitions map[string]string `yaml:"partitions" doc:"The roots of its partitions."`
@@ -259,6 +260,7 @@ func newSystem(env agent.Env, settings *memorySettings) *system {
 	caps.NoReferencesInFirstExport, caps.NoContainerRename = settings.NoReferences, settings.FlatNames
 	caps.NoPasswordsInFirstExport, caps.NoRename, caps.DeltaBeforeFull = settings.NoPasswords, settings.NoRename, settings.DeltaFirst
 	caps.NoConcurrency, caps.FullExport, caps.IgnoreCase = settings.Alone, settings.Full, settings.IgnoreCase
+	caps.ReferencesStay = settings.Stay
 	caps.DeleteAddAsReplace = settings.DeleteAdd
 	caps.ExportLevel = map[string]agent.ExportLevel{"attribute": agent.AttributeLevel, "object": agent.ObjectLevel}[settings.Level]
 	caps.Confirmation = map[string]agent.Confirmation{

@@ -227,6 +227,7 @@ var capabilityFlags = []struct {
 	{"noRename", func(c *agent.Capabilities) *bool { return &c.NoRename }},
 	{"noContainerRename", func(c *agent.Capabilities) *bool { return &c.NoContainerRename }},
 	{"noEmptyText", func(c *agent.Capabilities) *bool { return &c.NoEmptyText }},
+	{"referencesStay", func(c *agent.Capabilities) *bool { return &c.ReferencesStay }},
 	{"noReferencesInFirstExport", func(c *agent.Capabilities) *bool { return &c.NoReferencesInFirstExport }},
 	{"noPasswordsInFirstExport", func(c *agent.Capabilities) *bool { return &c.NoPasswordsInFirstExport }},
 	{"allOrNothing", func(c *agent.Capabilities) *bool { return &c.AllOrNothing }},

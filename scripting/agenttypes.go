@@ -80,6 +80,8 @@ interface AgentCapabilities {
 	noContainerRename?: boolean;
 	/** The empty text is no value there. */
 	noEmptyText?: boolean;
+	/** References to a renamed object may keep its former name, and no delta import tells of them: the engine has a full import run. */
+	referencesStay?: boolean;
 	/** New objects are created without references, which follow as an update. */
 	noReferencesInFirstExport?: boolean;
 	/** New objects are created without attributes that are exportOnly, which follow as an update. */

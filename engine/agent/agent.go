@@ -60,6 +60,11 @@ type Capabilities struct {
 	// attributes that can only be written. They follow in the second pass.
 	NoPasswordsInFirstExport bool
 
+	// ReferencesStay: references to a renamed object may keep its former name, as in a
+	// directory without referential integrity, and no delta import tells of them. After an
+	// export that renames what others refer to, the engine calls for a full import.
+	ReferencesStay bool
+
 	// NoRename: the name of an object never changes. A rule that would change one is
 	// an error on the object ("modify-naming-attribute"), and no change with a NewDN
 	// reaches the agent.

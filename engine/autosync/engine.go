@@ -17,6 +17,7 @@ type Facts struct {
 	PendingExports int    `json:"pendingExports"`       // objects to export, without those of FailedExports
 	FailedExports  int    `json:"failedExports"`        // objects whose last export failed
 	Unconfirmed    int    `json:"unconfirmed"`          // exported, and not looked at by an import since
+	Stale          bool   `json:"stale,omitempty"`      // an export found the system other than imports have shown it
 	NeedsJoin      bool   `json:"needsJoin,omitempty"`  // disconnectors may be joined with metaverse objects that have come, or changed
 	MustExport     bool   `json:"mustExport,omitempty"` // an export was interrupted, and no import makes sense before it has gone on
 	NeedsFullSync  bool   `json:"needsFullSync"`        // it was never synchronized fully, or objects are outdated
@@ -30,6 +31,10 @@ type Facts struct {
 	// NeedsFullImport: the configuration of the agent has changed since its last
 	// full import.
 	NeedsFullImport bool `json:"needsFullImport,omitempty"`
+
+	// Outnamed: an export has renamed objects, and only a full import shows which
+	// references have not followed.
+	Outnamed bool `json:"outnamed,omitempty"`
 
 	// Outdated says about which objects other rules decided than the present ones.
 	// A resynchronization does just these; without it, NeedsFullSync calls for a

@@ -51,7 +51,7 @@ func (s *Scheduler) learn(facts map[string]Facts, now time.Time) {
 		if f.PendingExports == 0 {
 			from.exports = origin{}
 		}
-		if f.Unconfirmed == 0 {
+		if f.Unconfirmed == 0 && !f.Stale {
 			from.unconfirmed = origin{}
 		}
 		if !f.NeedsJoin {
@@ -82,9 +82,9 @@ func stalled(steps []run.StepType, before, after Facts) bool {
 	return slices.ContainsFunc(steps, func(t run.StepType) bool {
 		switch t {
 		case run.FullImport:
-			return !after.Imported || before.NeedsFullImport && after.NeedsFullImport || same(before.Unconfirmed, after.Unconfirmed)
+			return !after.Imported || before.Outnamed && after.Outnamed || before.NeedsFullImport && after.NeedsFullImport || same(before.Unconfirmed, after.Unconfirmed) || before.Stale && after.Stale
 		case run.DeltaImport:
-			return same(before.Unconfirmed, after.Unconfirmed)
+			return same(before.Unconfirmed, after.Unconfirmed) || before.Stale && after.Stale
 		case run.FullSync:
 			return before.NeedsFullSync && after.NeedsFullSync || same(before.PendingImports, after.PendingImports)
 		case run.Resync:

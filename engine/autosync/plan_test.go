@@ -119,6 +119,13 @@ func TestPlan(t *testing.T) {
 			s.facts["AD"] = Facts{Imported: true, Unconfirmed: 1, PendingImports: 1, PendingExports: 1}
 		}, "start: AD delta-import (follow-up confirming import)\n" +
 			"wait: AD delta-sync for its turn after delta-import, AD export for its turn after delta-import"},
+		{"an import when an export met what no import has shown", func(s *situation) {
+			s.facts["AD"] = Facts{Imported: true, Stale: true, FailedExports: 1}
+		}, "start: AD delta-import (follow-up unexpected objects)\nwait: "},
+		{"a full import after renames that references may not follow", func(s *situation) {
+			s.agent("AD").Import.Off = false
+			s.facts["AD"] = Facts{Imported: true, Unconfirmed: 1, Outnamed: true}
+		}, "start: AD full-import (follow-up renamed objects)\nwait: AD delta-import for its turn after full-import"},
 		{"a failing confirmation keeps nothing else back", func(s *situation) {
 			s.facts["AD"] = Facts{Imported: true, Unconfirmed: 1, PendingImports: 1}
 			s.delays[key{"AD", "delta-import"}] = delay{next: noon.Add(time.Minute), reason: "down"}

@@ -134,6 +134,10 @@ func (s *situation) imports(a AgentSettings) []want {
 	if s.facts[a.Name].NeedsFullImport && full != "" && !a.Import.Off {
 		list = append(list, want{key: key{a.Name, full}, cause: Cause{Kind: CauseFollowUp, Name: "changed configuration"}, fact: true})
 	}
+	if s.facts[a.Name].Outnamed && full != "" && !a.Import.Off {
+		cause := Cause{Kind: CauseFollowUp, Name: "renamed objects", Parent: s.origins[a.Name].unconfirmed.run}
+		list = append(list, want{key: key{a.Name, full}, cause: cause, fact: true})
+	}
 	if parent, ok := s.fullOnly[a.Name]; ok {
 		cause := Cause{Kind: CauseRetry, Name: "full import required", Parent: parent}
 		list = append(list, want{key: key{a.Name, a.Operations[run.FullImport]}, cause: cause, fact: true})
@@ -187,8 +191,11 @@ func (s *situation) followUps(a AgentSettings) []want {
 			})
 		}
 	}
-	if facts.Unconfirmed > 0 {
+	switch {
+	case facts.Unconfirmed > 0:
 		follow(run.DeltaImport, "confirming import", from.unconfirmed)
+	case facts.Stale:
+		follow(run.DeltaImport, "unexpected objects", from.unconfirmed)
 	}
 	switch {
 	case len(facts.Outdated) > 0 && s.settings.FullSyncOnRuleChange && a.Operations[run.Resync] != "":

@@ -286,6 +286,10 @@ func (c *converter) list(a *ast.SequenceNode) *node {
 	n.start = n.at
 	for _, item := range a.Values {
 		child := c.node(item)
+		if last := len(n.items) - 1; last >= 0 && a.IsFlowStyle && continues(n.items[last], child) {
+			n.items[last].extend(child)
+			continue
+		}
 		n.items = append(n.items, child)
 		n.size += child.size
 	}

@@ -92,15 +92,18 @@ func (e *Error) Error() string {
 	return strings.Join(parts, ": ")
 }
 
-// Detail returns the text and the cause without name and place.
+// Detail returns the text and the cause without name and place. Causes that have nothing
+// to say of their own cause, such as many answers of directory servers, end with a colon,
+// which is left out.
 func (e *Error) Detail() string {
-	switch {
-	case e.Err == nil:
+	if e.Err == nil {
 		return e.Text
-	case e.Text == "":
-		return e.Err.Error()
 	}
-	return e.Text + ": " + e.Err.Error()
+	cause := strings.TrimSuffix(e.Err.Error(), ": ")
+	if e.Text == "" {
+		return cause
+	}
+	return e.Text + ": " + cause
 }
 
 func (e *Error) subject() string {

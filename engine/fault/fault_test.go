@@ -21,6 +21,7 @@ func TestErrorText(t *testing.T) {
 		{"text", New("parse-error", "missing %q", "}"), `parse-error: missing "}"`},
 		{"cause", Wrap("cd-connectivity-error", cause), "cd-connectivity-error: connection refused"},
 		{"text and cause", &Error{Name: "read-error", Text: "reading the schema", Err: cause}, "read-error: reading the schema: connection refused"},
+		{"a cause without a cause of its own", Wrap("cd-error", errors.New(`code 68 "Exists": `)), `cd-error: code 68 "Exists"`},
 		{"no name", &Error{Text: "unknown key"}, "unknown key"},
 		{
 			"place in a file",

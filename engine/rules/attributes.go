@@ -19,6 +19,11 @@ func (o *ObjectRules) attribute(name string) (identity.AttributeType, bool) {
 	return identity.AttributeType{Name: name, Type: identity.TypeString}, o.assumed || isIntrinsic(name)
 }
 
+// assumes reports whether nobody knows of what type an attribute of the object is.
+func (o *ObjectRules) assumes(name string) bool {
+	return o.assumed && name != "" && !isIntrinsic(name) && o.Type.Attribute(name) == nil
+}
+
 func (o *ObjectRules) names() []string {
 	return append(o.Type.Names(), DNAttribute, AnchorAttribute, ObjectTypeAttribute)
 }

@@ -154,7 +154,7 @@ func (c *compiler) agents() {
 		c.deprovisioning(definition, a)
 		for i := range a.Schema.Types {
 			t := &a.Schema.Types[i]
-			o := &ObjectRules{Type: t, Managed: map[string]bool{}, assumed: definition.Assumed}
+			o := &ObjectRules{Type: t, Managed: map[string]bool{}, Initial: map[string]bool{}, assumed: definition.Assumed}
 			o.Filter = c.connectorScope(definition.Filter[t.Name], o, a)
 			if o.Filter != nil && a.Extension.Filter != nil {
 				c.fail(&fault.Error{

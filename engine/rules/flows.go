@@ -42,6 +42,9 @@ func (c *compiler) inbound(r Rule, t *Type, object *ObjectRules, agent *AgentRul
 		if !ok {
 			continue
 		}
+		if object.assumes(source.Direct) {
+			source.from = identity.AttributeType{}
+		}
 		flow := &InboundFlow{Rule: rule, Target: target, Source: source, Scope: c.connectorScope(f.Scope, object, agent)}
 		if retypes {
 			rule.Retype = flow
@@ -115,6 +118,9 @@ func (c *compiler) outbound(r Rule, t *Type, object *ObjectRules, agent *AgentRu
 		if !ok {
 			continue
 		}
+		if object.assumes(f.Target) && source.from.Type != 0 {
+			target.Type, target.Multi = source.from.Type, source.from.Multi
+		}
 		c.checkTypes(r, f, source.from, target.Type, target.Multi)
 		c.checkConstant(r, f, target.Type)
 		flow := &OutboundFlow{
@@ -135,6 +141,9 @@ func (c *compiler) outbound(r Rule, t *Type, object *ObjectRules, agent *AgentRu
 			continue
 		}
 		object.Managed[f.Target] = true
+		if f.Initial {
+			object.Initial[f.Target] = true
+		}
 		rule.Flows = append(rule.Flows, flow)
 	}
 	hasDN := slices.ContainsFunc(r.Outbound.Flows, func(f Flow) bool { return f.Target == DNAttribute }) // with an error, maybe

@@ -202,6 +202,9 @@ type ObjectRules struct {
 	// Managed holds the attributes that outbound rules give a value.
 	Managed map[string]bool
 
+	// Initial holds the attributes into which an outbound rule has an initial flow.
+	Initial map[string]bool
+
 	// Tested: an outbound rule has existence tests for these objects.
 	Tested bool
 }

@@ -20,6 +20,7 @@ func (x *staging) confirm(c *space.Connector, image identity.Attributes, object 
 			// Somebody else created the object that we were about to create.
 			c.Provisioned = false
 			c.Unapplied = x.onto(c.ObjectType, c.Unapplied, image)
+			c.Unapplied = withoutInitial(c.Unapplied, object)
 		}
 		return
 	}
@@ -80,6 +81,19 @@ func (x *staging) confirm(c *space.Connector, image identity.Attributes, object 
 		c.Exported = x.onto(c.ObjectType, remaining, image)
 	}
 	x.missed(c)
+}
+
+// withoutInitial returns a delta without the values that objects get when they are
+// created, such as a password: who created it gave it these.
+func withoutInitial(delta *identity.Delta, object *rules.ObjectRules) *identity.Delta {
+	if delta == nil || object == nil || len(object.Initial) == 0 {
+		return delta
+	}
+	delta.Changes = slices.DeleteFunc(delta.Changes, func(c identity.Change) bool { return object.Initial[c.Name] })
+	if len(delta.Changes) == 0 && delta.DN == "" {
+		return nil
+	}
+	return delta
 }
 
 // flowing reports whether a value of the attribute flows inbound.

@@ -136,6 +136,8 @@ type export struct {
 	settled      []identity.ID // likewise: what no import has to confirm
 	replacing    bool          // objects have yet to take the places of others, see hold
 	nameless     bool          // objects have no name, so that references to them wait, see hold
+	stale        bool          // see space.AgentState
+	outnamed     bool          // likewise
 	lost         bool          // deleted objects may have lost their names, see dropLost
 	limited      exportLimits  // see exportlimits.go
 	file         fileLimits    // see resumehold.go
@@ -334,7 +336,7 @@ func (x *export) end() error {
 		if err != nil {
 			return err
 		}
-		state.LastExport = x.now()
+		state.LastExport, state.Stale, state.Outnamed = x.now(), state.Stale || x.stale, state.Outnamed || x.outnamed
 		if !x.leftInterrupted() {
 			state.ConfirmedBatch = x.batch
 		}

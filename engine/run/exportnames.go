@@ -69,7 +69,7 @@ func (x *export) rename() error {
 						}
 						// References need not follow a name, as in a file or in a directory
 						// without referential integrity.
-						if err := tx.DoubtReferrers(c.ID); err != nil {
+						if err := x.outname(tx, c.ID); err != nil {
 							return err
 						}
 					}
@@ -95,6 +95,18 @@ func (x *export) rename() error {
 	}
 	x.named = x.named[:0]
 	return nil
+}
+
+// outname has everyone looked at again who refers to an object that has got another name.
+func (x *export) outname(tx *space.Tx, id identity.ID) error {
+	if x.capabilities.ReferencesStay && x.capabilities.DeltaImport && !x.outnamed {
+		owners, err := tx.Referrers(id)
+		if err != nil {
+			return err
+		}
+		x.outnamed = len(owners) > 0
+	}
+	return tx.DoubtReferrers(id)
 }
 
 // renames notes the name that an object has got in this export, for references to it:

@@ -407,6 +407,7 @@ func (x *export) fail(tx *space.Tx, o *outgoing, missing *identity.Delta, failur
 		return err
 	}
 	stored := &space.ObjectError{Name: failure.Name, Attribute: failure.Attribute, Detail: failure.Detail(), First: x.now(), Last: x.now()}
+	x.stale = x.stale || showsStale(o, failure)
 	if o.failure != nil {
 		stored.First, stored.Retries = o.failure.First, o.failure.Retries+1
 	}

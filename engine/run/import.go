@@ -218,6 +218,9 @@ func (s *step) imported(whole bool, change func(*space.PartitionState)) error {
 			return err
 		}
 		state.LastImport, state.Schema = s.now(), &s.schema
+		if s.definition.Resume == "" {
+			state.Stale, state.Outnamed = false, state.Outnamed && !whole
+		}
 		for counter, n := range s.report.Staging {
 			state.Seen = state.Seen || n > 0 && counter != stageFailure
 		}

@@ -136,7 +136,11 @@ func (x *staging) find(tx *space.Tx, e *agent.Entry) (c *space.Connector, former
 	case c.Provisioned && (e.Op == identity.Update || e.Op == identity.Delete):
 		return nil, true, nil
 	case c.Anchor == "" || c.Replaces != nil:
-		return c, false, nil
+		stranger, err := x.isStranger(tx, c, e)
+		if err == nil && !stranger {
+			return c, false, nil
+		}
+		return nil, false, err
 	}
 	return nil, false, nil // another object has the name, see takeName
 }

@@ -120,6 +120,9 @@ func (x *export) moveBelow(tx *space.Tx, from, to string) error {
 			x.renames(m.object.ID, m.dn)
 		}
 		tx.PutConnector(m.object)
+		if err := x.outname(tx, m.object.ID); err != nil {
+			return err
+		}
 	}
 	return nil
 }

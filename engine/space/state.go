@@ -32,6 +32,14 @@ type AgentState struct {
 	// "" if nobody knows.
 	Configuration string `json:"configuration,omitempty"`
 
+	// Stale: an export has met objects that no import has shown, or missed some that one
+	// has, and no import has come to its end since.
+	Stale bool `json:"stale,omitempty"`
+
+	// Outnamed: an export has renamed objects, and references to them may still hold their
+	// former names, which only a full import shows; see agent.Capabilities.ReferencesStay.
+	Outnamed bool `json:"outnamed,omitempty"`
+
 	// Held: something of the agent is held, approved or rejected, see package hold.
 	Held bool `json:"held,omitempty"`
 

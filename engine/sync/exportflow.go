@@ -50,6 +50,9 @@ func (o *outbound) exportFlow(c *space.Connector) error {
 		names = append(names, rule.Key)
 		for _, flow := range rule.Flows {
 			if flow.Contested && slices.Contains(f.decided, flow.Target) || flow.Initial && !creating || !flow.Scope.Match(o.view) {
+				if flow.Initial && !creating {
+					keep(c, staged, flow) // the system did not take it when the object was created
+				}
 				o.trace.passedOver(o, c, flow, creating)
 				continue
 			}
@@ -174,7 +177,7 @@ func (o *outbound) flow(f *flowing, flow *rules.OutboundFlow) error {
 func isEmptyText(v identity.Value) bool { return v.Type() == identity.TypeString && v.Text() == "" }
 
 // keep leaves a change staged that was staged before, when the flow now has no
-// value and must not remove the old one.
+// value and must not remove the old one, or does not flow any more.
 func keep(c *space.Connector, staged *identity.Delta, flow *rules.OutboundFlow) {
 	if before := c.Unapplied.Change(flow.Target); before != nil && staged.Change(flow.Target) == nil && flow.Type != identity.TypeReference {
 		staged.SetChange(*before)

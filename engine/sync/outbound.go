@@ -254,6 +254,7 @@ func (o *outbound) create(agent, objectType, dn, rule string, stranger bool) (ad
 		}
 		c = nil
 	}
+	denied := rule != "" && c != nil && c.State == space.Disconnector && c.ObjectType == objectType && o.denies(c)
 	vacated := false
 	if c != nil && c.State == space.ExplicitDisconnector && (c.ObjectType != objectType || !o.comesBack(c, stranger)) {
 		if vacated, err = o.replaceable(agent, c); err != nil {
@@ -275,20 +276,31 @@ func (o *outbound) create(agent, objectType, dn, rule string, stranger bool) (ad
 		if err := o.checkParent(agent, dn); err != nil {
 			return false, err
 		}
-	case c.ObjectType == objectType && joinable(c) && (c.State == space.Disconnector || o.comesBack(c, stranger)):
+	case !denied && c.ObjectType == objectType && joinable(c) && (c.State == space.Disconnector || o.comesBack(c, stranger)):
 		return false, o.take(c, rule)
 	case c.State == space.FilteredDisconnector && rule != "":
 		o.warn(c, fault.As(taken(agent, c), NameTaken))
 		return false, nil // it is there, and not ours: that holds nothing else up
 	default:
 		o.blocker = Blocker{ID: c.ID, Creating: true, Replacing: stranger || c.ObjectType != objectType}
-		return false, taken(agent, c)
+		err := taken(agent, c)
+		if denied {
+			err.Text += ": the join criteria say that it belongs to another object, only joining it by hand connects it"
+		}
+		return false, err
 	}
 	c.ObjectType, c.DN, c.Provisioned = objectType, dn, true
 	c.Unapplied = &identity.Delta{Op: identity.Add, ObjectType: objectType, DN: dn}
 	c.Rules = o.rules.Inbound(agent, objectType) // there is nothing yet that they could decide about
 	o.created = append(o.created, c.ID)
 	return true, o.link(c, rule, space.ByProvisioning)
+}
+
+// denies reports whether the join criteria say that a disconnector with the name of a new
+// object is not the one that is to be created.
+func (o *outbound) denies(c *space.Connector) bool {
+	object := o.rules.Agent(o.space.AgentOf(c.ID)).Objects[c.ObjectType]
+	return object.Denies(&connectorView{c, c.ImportImage(), o.unit}, o.view, o.rules.Type(o.mv.Type))
 }
 
 // joinable reports whether provisioning may take an object instead of creating
@@ -325,7 +337,7 @@ func (o *outbound) link(c *space.Connector, rule string, by space.Lineage) error
 }
 
 // taken is the error for an object that is in the way of a new one.
-func taken(agent string, c *space.Connector) error {
+func taken(agent string, c *space.Connector) *fault.Error {
 	article := "a"
 	if c.State == space.ExplicitDisconnector || c.State == space.ExplicitConnector {
 		article = "an"

@@ -195,6 +195,7 @@ func (d *Directory) Capabilities() agent.Capabilities {
 	return agent.Capabilities{
 		LDAPNames: true, IgnoreCase: true, NoEmptyText: true, ExportLevel: agent.ValueLevel,
 		DeltaImport: d.settings.Deltas, NoReferencesInFirstExport: d.settings.ReferencesApart,
+		ReferencesStay: !d.settings.ReferencesApart,
 	}
 }
 

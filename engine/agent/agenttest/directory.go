@@ -19,7 +19,7 @@ import (
 //     changes to objects that it does not have, and with Checks more than that.
 //   - Anchors that an Add leaves out it gives itself, and says so in the result.
 //   - With names of their own (no AnchorIsDN), references follow the object that
-//     they point to when it is renamed, and go when it goes. With LDAPNames
+//     they point to when it is renamed, unless ReferencesStay, and go when it goes. With LDAPNames
 //     children move with their container, unless NoContainerRename, and a container
 //     is not deleted before them. These consequences are not in the change log, as in real directories.
 //   - With DeltaImport, a delta import replays its change log from the watermark:

@@ -367,6 +367,9 @@ func (s *state) follow(from, to string) {
 			}
 		}
 	}
+	if s.caps.ReferencesStay && to != "" {
+		return
+	}
 	for _, o := range s.ordered() {
 		if attributes, changed := s.redirect(o.Attributes, moved); changed {
 			s.insert(&object{o.serial, Object{o.Type, o.DN, o.Anchor, attributes}})
