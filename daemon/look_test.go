@@ -67,7 +67,7 @@ func TestForecastOfBrokenConfiguration(t *testing.T) {
 	o, dir, _ := folder(t, map[string]string{
 		"new/metasync.yaml":    strings.Replace(configuration, "hr.csv", "../hr.csv", 1),
 		"new/scripts/names.js": "flowFunction(",
-		"odd/metasync.yaml":    strings.Replace(configuration, "shown(name)", "shwn(name)", 1),
+		"odd/metasync.yaml":    strings.NewReplacer("hr.csv", "../hr.csv", "shown(name)", "shwn(name)").Replace(configuration),
 	})
 	d := open(t, o)
 	for name, want := range map[string]string{"new": "new/scripts/names.js", "odd": "odd/metasync.yaml"} {

@@ -242,7 +242,7 @@ func (e *Engine) compile(ctx context.Context, d Definition, functions rules.Func
 	env.Rules, err = rules.Compile(d.Model, functions)
 	if err = errors.Join(append(problems, err)...); err != nil {
 		// What looks wrong may be right once the system can be asked.
-		return nil, warnings, errors.Join(append(unknown, err)...)
+		return nil, warnings, errors.Join(append([]error{err}, unknown...)...)
 	}
 	if err := d.watches(env); err != nil {
 		return nil, warnings, err

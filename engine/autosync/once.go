@@ -139,9 +139,9 @@ type settling struct {
 // Settle is what Once does, for a scheduler that is running: it has every agent
 // imported and waits until nothing runs and nothing can start, whoever asked for
 // it. Back-offs of runs go on; what waits for one is left. Objects that failed are tried
-// once more, so that the summary tells of them. Everything that ran meanwhile is in it. When ctx is done, Settle returns its error and what was done
-// until then; the work goes on. Before Run is called Settle waits for it; when it
-// ends, Settle returns [ErrStopped].
+// once more, so that the summary tells of them. Everything that ran meanwhile is in it.
+// When ctx is done, Settle returns its error and what was done until then; the work goes
+// on. Before Run is called Settle waits for it; when it ends, Settle returns [ErrStopped].
 func (s *Scheduler) Settle(ctx context.Context, sweep Sweep) (Summary, error) {
 	w := &settling{done: make(chan error, 1)}
 	s.mu.Lock()
