@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -196,7 +197,13 @@ func TestWebhookCalls(t *testing.T) {
 func TestWebhookCallThatFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHarness(store.NewMemory())
+		var mu sync.Mutex
 		var events []string
+		seen := func() []string {
+			mu.Lock()
+			defer mu.Unlock()
+			return slices.Clone(events)
+		}
 		spec := hookSpec()
 		spec.Run = nil
 		spec.Check = func(_ context.Context, on autosync.Occasion) ([]autosync.Request, error) {
@@ -206,7 +213,11 @@ func TestWebhookCallThatFails(t *testing.T) {
 			return []autosync.Request{{Profile: on.Call.Body}}, nil
 		}
 		begin := func() (stop func()) {
-			h.options.Event = func(e Event) { events = append(events, e.Kind) }
+			h.options.Event = func(e Event) {
+				mu.Lock()
+				defer mu.Unlock()
+				events = append(events, e.Kind)
+			}
 			h.replace(t, spec)
 			return h.run(t)
 		}
@@ -232,7 +243,7 @@ func TestWebhookCallThatFails(t *testing.T) {
 		if got := h.Health()[0]; got.Failures < 11 {
 			t.Errorf("health: %+v", got)
 		}
-		if slices.Contains(events, EventRecovered) {
+		if events := seen(); slices.Contains(events, EventRecovered) {
 			t.Errorf("it did not work again: %v", events)
 		}
 		pass(24 * time.Hour)
@@ -240,7 +251,7 @@ func TestWebhookCallThatFails(t *testing.T) {
 			t.Errorf("%d calls are kept after a day", n)
 		}
 		h.call(nil, "d")
-		if events[len(events)-1] != EventRecovered || h.Health()[0].Failures != 0 {
+		if events := seen(); events[len(events)-1] != EventRecovered || h.Health()[0].Failures != 0 {
 			t.Errorf("events end with %s, health: %+v", events[len(events)-1], h.Health()[0])
 		}
 		h.expect(t, "25h0m0s HR d (trigger file)")
