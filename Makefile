@@ -48,6 +48,9 @@ lint:
 	go vet ./...
 	go tool staticcheck ./...
 
+# One package more than there are processors: some wait for servers most of the time.
+AT_ONCE = -p "$$(($$(getconf _NPROCESSORS_ONLN) + 1))"
+
 ## test: every test, with the race detector where a C compiler is to be had
 test: race-compiler script-compiler test-servers
 	@tags=""; \
@@ -74,10 +77,10 @@ test: race-compiler script-compiler test-servers
 	fi; \
 	if cc="$$(go env CC)" && command -v "$${cc%% *}" >/dev/null 2>&1; then \
 		echo "go test -race -tags '$$tags' ./..."; \
-		CGO_ENABLED=1 go test -race -tags "$$tags" -timeout 30m ./...; \
+		CGO_ENABLED=1 go test -race -tags "$$tags" -timeout 30m $(AT_ONCE) ./...; \
 	else \
 		echo "*** no C compiler: testing WITHOUT the race detector ***" >&2; \
-		go test -tags "$$tags" -timeout 30m ./... && \
+		go test -tags "$$tags" -timeout 30m $(AT_ONCE) ./... && \
 		echo "*** tested WITHOUT the race detector: install gcc and test again ***" >&2; \
 	fi
 
