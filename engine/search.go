@@ -163,19 +163,7 @@ func (g connectorGetter) Get(name string) []identity.Value {
 	if values := g.image.Get(name); values != nil {
 		return values
 	}
-	text := ""
-	switch name {
-	case rules.DNAttribute:
-		text = g.DN
-	case rules.AnchorAttribute:
-		text = g.Anchor
-	case rules.ObjectTypeAttribute:
-		text = g.ObjectType
-	}
-	if text == "" {
-		return nil
-	}
-	return []identity.Value{identity.String(text)}
+	return rules.ConnectorIntrinsic(name, g.DN, g.Anchor, g.ObjectType)
 }
 
 // An objectGetter shows a metaverse object to a search.
@@ -186,11 +174,5 @@ func (g objectGetter) Get(name string) []identity.Value {
 	if values := g.Attributes.Get(name); values != nil {
 		return values
 	}
-	switch name {
-	case rules.ObjectIDAttribute:
-		return []identity.Value{identity.String(g.ID.String())}
-	case rules.ObjectTypeAttribute:
-		return []identity.Value{identity.String(g.Type)}
-	}
-	return nil
+	return rules.ObjectIntrinsic(name, g.ID, g.Type)
 }

@@ -31,13 +31,5 @@ func (v entryView) Get(name string) []identity.Value {
 	if values := v.Attributes.Get(name); values != nil {
 		return values
 	}
-	switch name {
-	case rules.DNAttribute:
-		return []identity.Value{identity.String(v.DN)}
-	case rules.AnchorAttribute:
-		return []identity.Value{identity.String(v.Anchor)}
-	case rules.ObjectTypeAttribute:
-		return []identity.Value{identity.String(v.ObjectType)}
-	}
-	return nil
+	return rules.ConnectorIntrinsic(name, v.DN, v.Anchor, v.ObjectType)
 }

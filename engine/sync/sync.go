@@ -341,15 +341,7 @@ func (v *connectorView) Get(name string) []identity.Value {
 	if values := v.image.Get(name); values != nil {
 		return values
 	}
-	switch name {
-	case rules.DNAttribute:
-		return textValue(v.DN)
-	case rules.AnchorAttribute:
-		return textValue(v.Anchor)
-	case rules.ObjectTypeAttribute:
-		return textValue(v.ObjectType)
-	}
-	return nil
+	return rules.ConnectorIntrinsic(name, v.DN, v.Anchor, v.ObjectType)
 }
 
 // objectView shows a metaverse object to scopes and flows.
@@ -360,13 +352,7 @@ func (v objectView) Get(name string) []identity.Value {
 	if values := v.Attributes.Get(name); values != nil {
 		return values
 	}
-	switch name {
-	case rules.ObjectIDAttribute:
-		return textValue(v.ID.String())
-	case rules.ObjectTypeAttribute:
-		return textValue(v.Type)
-	}
-	return nil
+	return rules.ObjectIntrinsic(name, v.ID, v.Type)
 }
 
 func textValue(s string) []identity.Value {
